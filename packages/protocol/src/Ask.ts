@@ -1,0 +1,41 @@
+/**
+ * What travels down a stack when a connection or a listener is asked for: the endpoint, and what the layers above offer.
+ * What was chosen comes back up in the connection's details.
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import { ConnectError, LayersMissing } from "./ConnectError.ts"
+import { type Demand, type Endpoint, format } from "./Endpoint.ts"
+
+/** A request for a connection or a listener, as each layer passes it to the one below. */
+export interface Ask {
+  readonly endpoint: Endpoint
+  /** Names of the protocols above, most wanted first: WebSocket subprotocols, or ALPN names for TLS. */
+  readonly offers: ReadonlyArray<string>
+  /** The layers the URL asked for that are still to come. */
+  readonly demands: ReadonlyArray<Demand>
+  /** The budget of time for closing all layers of a connection together; 5 seconds by default. */
+  readonly closeWithin?: Duration.Input
+  /** How long a listener gives its connections to end when it closes; 5 seconds by default. */
+  readonly drainWithin?: Duration.Input
+  /** How many connections a listener keeps at once; those beyond are cut at once. 16,384 by default. */
+  readonly maxConnections?: number
+}
+
+/** The same request after a layer has met a demand of the URL. */
+export const met = (ask: Ask, demand: Demand): Ask => ({
+  ...ask,
+  demands: ask.demands.filter((other) => other !== demand)
+})
+
+/** What a transport at the bottom must check first: that no layer the URL asked for is missing above it. */
+export const lacking = (ask: Ask, layer: string): ConnectError | undefined =>
+  ask.demands.length === 0
+    ? undefined
+    : new ConnectError({ layer, reason: new LayersMissing({ endpoint: format(ask.endpoint), layers: ask.demands }) })
+
+/** The protocol name the layers below agreed on with the peer, as a detail of the connection. */
+export class Negotiated extends Context.Service<Negotiated, {
+  /** The chosen name, or undefined if none was. */
+  readonly protocol: string | undefined
+}>()("@wirestack/protocol/Ask/Negotiated") {}

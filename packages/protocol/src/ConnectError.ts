@@ -1,0 +1,103 @@
+/** What can go wrong between asking for a connection and having one, on either side. */
+import * as Data from "effect/Data"
+import type { Closed, Closing, Reset } from "./ConnectionError.ts"
+import type { Other, Reason, TimedOut, TooLarge, Truncated, Violation } from "./Reason.ts"
+
+/** The endpoint can't be used: malformed, or of a kind this stack does not speak. */
+export class InvalidEndpoint extends Data.TaggedClass("InvalidEndpoint")<{
+  readonly input: string
+  readonly detail: string
+}> implements Reason {
+  get message(): string {
+    return `${JSON.stringify(this.input)} is not a usable endpoint: ${this.detail}`
+  }
+}
+
+/** The URL asks for layers (`wss://` for TLS and WebSocket) that this stack lacks. Nothing was sent. */
+export class LayersMissing extends Data.TaggedClass("LayersMissing")<{
+  readonly endpoint: string
+  readonly layers: ReadonlyArray<string>
+}> implements Reason {
+  get message(): string {
+    return `${this.endpoint} needs ${this.layers.join(" and ")} in the stack`
+  }
+}
+
+/** The host has no usable address. */
+export class Unresolved extends Data.TaggedClass("Unresolved")<{ readonly host: string; readonly cause: unknown }>
+  implements Reason
+{
+  get message(): string {
+    return `${this.host} could not be resolved`
+  }
+}
+
+/** The peer answered that nobody listens there. */
+export class Refused extends Data.TaggedClass("Refused")<{ readonly address: string; readonly cause?: unknown }>
+  implements Reason
+{
+  get message(): string {
+    return `${this.address} refused the connection`
+  }
+}
+
+/** There is no way to the address (network or host unreachable, address not available). */
+export class Unreachable extends Data.TaggedClass("Unreachable")<{ readonly address: string; readonly cause?: unknown }>
+  implements Reason
+{
+  get message(): string {
+    return `${this.address} is unreachable`
+  }
+}
+
+/** The system does not allow it (privileged port, socket file permissions). */
+export class Forbidden extends Data.TaggedClass("Forbidden")<{ readonly address: string; readonly cause?: unknown }>
+  implements Reason
+{
+  get message(): string {
+    return `no permission for ${this.address}`
+  }
+}
+
+/** Both ends speak the protocol, but agreed on no version or subprotocol of it. */
+export class NothingNegotiated extends Data.TaggedClass("NothingNegotiated")<{
+  readonly offered: ReadonlyArray<string>
+  readonly selected?: string
+}> implements Reason {
+  get message(): string {
+    return this.selected === undefined
+      ? `none of ${this.offered.join(", ")} was selected`
+      : `${this.selected} was selected, which is none of ${this.offered.join(", ")}`
+  }
+}
+
+/** The reasons of a `ConnectError`, open to augmentation (see the module `Reason`). */
+export interface ConnectReasons {
+  readonly InvalidEndpoint: InvalidEndpoint
+  readonly LayersMissing: LayersMissing
+  readonly Unresolved: Unresolved
+  readonly Refused: Refused
+  readonly Unreachable: Unreachable
+  readonly Forbidden: Forbidden
+  readonly NothingNegotiated: NothingNegotiated
+  readonly TimedOut: TimedOut
+  readonly TooLarge: TooLarge
+  readonly Truncated: Truncated
+  readonly Violation: Violation
+  readonly Closed: Closed
+  readonly Closing: Closing
+  readonly Reset: Reset
+  readonly Other: Other
+}
+
+export type ConnectReason = ConnectReasons[keyof ConnectReasons]
+
+/** No connection came about; `layer` says which layer failed. Nothing of it is left open. */
+export class ConnectError extends Data.TaggedError("ConnectError")<{
+  readonly layer: string
+  readonly reason: ConnectReason
+}> {
+  override get message(): string {
+    return `${this.layer}: ${this.reason.message}`
+  }
+}

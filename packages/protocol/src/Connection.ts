@@ -1,0 +1,141 @@
+/**
+ * A live duplex: pull batches of messages, send messages, end in a known way.
+ *
+ * A connection belongs to a scope. Closing the scope closes every layer of the stack from the top down, each with its
+ * own goodbye (WebSocket Close, TLS close_notify, TCP FIN), within one budget of time for the whole connection; after
+ * that it is cut. Why it closed follows the Exit of the scope.
+ *
+ * The contract:
+ *
+ * - **Pull.** One puller at a time; a second one dies with a defect. What is received and not pulled is bounded, and
+ *   beyond that the peer is held back. Interrupting a pull loses nothing. After the peer has closed, what was received
+ *   is still pulled, then `pull` ends with the `Outcome`.
+ * - **Send.** Success means accepted, not on the wire; what is later lost shows in `closed`. A send waits, first come
+ *   first served, while there is no room. Interrupting it leaves the whole message or none; interrupting `sendAll`
+ *   leaves a prefix.
+ * - **Ownership.** What is received belongs to the receiver. What is sent is not modified, and must not be modified
+ *   after `send`.
+ * - **Close.** Closing seals at once: waiting pulls and sends fail with `Closing`, what was accepted is flushed, what was
+ *   received and not pulled is counted as `undelivered`.
+ */
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Pull from "effect/Pull"
+import type * as Scope from "effect/Scope"
+import * as Sink from "effect/Sink"
+import * as Stream from "effect/Stream"
+import type { ConnectionError } from "./ConnectionError.ts"
+import { LiveConnection } from "./internal/LiveConnection.ts"
+import { Stage } from "./internal/Stage.ts"
+import type { Machine } from "./Machine.ts"
+import type { Outcome, Why } from "./Outcome.ts"
+import type { Released, Wire } from "./Wire.ts"
+
+/** A non-empty batch, as it is pulled and sent. */
+export type Batch<A> = NonEmptyReadonlyArray<A>
+
+/** A live duplex of messages `In` and `Out`, with the services `Details` of the layers below it. */
+export interface Connection<out In, in Out, in Details = never> {
+  /** The next batch of received messages; ends with the `Outcome`. Safe to interrupt: nothing is lost. */
+  readonly pull: Pull.Pull<Batch<In>, ConnectionError, Outcome>
+  /** Sends one message. Safe to interrupt: the whole message is sent, or nothing of it. */
+  readonly send: (message: Out) => Effect.Effect<void, ConnectionError>
+  /** Sends messages in order with nothing in between; an interrupt leaves a prefix. */
+  readonly sendAll: (messages: Batch<Out>) => Effect.Effect<void, ConnectionError>
+  /** Half-close: flushes and ends our output while input goes on; fails with `Unsupported` where a layer has none. */
+  readonly end: Effect.Effect<void, ConnectionError>
+  /** Cuts the connection now: nothing is flushed, no goodbye is said. */
+  readonly abort: Effect.Effect<void>
+  /** How the connection ended; resolves once, at the latest when the scope has closed. Safe to interrupt. */
+  readonly closed: Effect.Effect<Outcome>
+  /** What the layers below tell about this connection, a service a layer. */
+  readonly details: Context.Context<Details>
+}
+
+/** The received messages as a Stream, batch by batch; it ends when the peer has closed. */
+export const messages = <In, Out, D>(self: Connection<In, Out, D>): Stream.Stream<In, ConnectionError> =>
+  Stream.fromPull(Effect.succeed(self.pull as unknown as Pull.Pull<Batch<In>, ConnectionError>))
+
+/** A Sink that sends every message it gets, batch by batch. It does not close the connection. */
+export const sink = <In, Out, D>(self: Connection<In, Out, D>): Sink.Sink<void, Out, never, ConnectionError> =>
+  Sink.forEachArray((batch) => self.sendAll(batch))
+
+/** The details of a layer that the type of the connection promises. */
+export const detail: {
+  <I, S>(key: Context.Key<I, S>): <In, Out>(self: Connection<In, Out, I>) => S
+  <In, Out, I, S>(self: Connection<In, Out, I>, key: Context.Key<I, S>): S
+} = ((...args: [any, any] | [any]) =>
+  args.length === 1
+    ? (self: Connection<any, any, any>) => Context.get(self.details, args[0])
+    : Context.get(args[0].details, args[1])) as any
+
+/** The details of a layer that may or may not be below. */
+export const detailOption = <In, Out, D, I, S>(
+  self: Connection<In, Out, D>,
+  key: Context.Key<I, S>
+): Option.Option<S> => Context.getOption(self.details as Context.Context<never>, key)
+
+/** What a layer's own operations (a ping, a close with a code) need of the connection they belong to. */
+export interface Control {
+  /** Hands down what the machine has written or made urgent since. */
+  readonly flush: () => void
+  /** Begins to close gracefully; `Connection.closed` tells when that is over. */
+  readonly close: (why: Why) => void
+}
+
+/** How a connection is made. */
+export interface Options<D> {
+  /** What this layer adds to the details; `control` serves its operations. */
+  readonly details?: (control: Control) => Context.Context<D>
+  /** The budget of time for closing all layers together; 5 seconds by default. Set where the stack begins. */
+  readonly closeWithin?: Duration.Input
+}
+
+/**
+ * A connection on a wire at the bottom of a stack. The scope owns it.
+ *
+ * @category constructors
+ */
+export const make = <In, Out, D = never>(
+  wire: Wire<In, Out>,
+  options?: Options<D>
+): Effect.Effect<Connection<In, Out, D>, never, Scope.Scope> => LiveConnection.make(wire, options)
+
+/**
+ * Takes the wire from a connection, to build on: the connection it is taken from can no longer be used, and its life
+ * (scope, budget, details) goes on under the one that is made with `replace`. A defect if a pull or send is waiting.
+ */
+export const release = <In, Out, D>(self: Connection<In, Out, D>): Released<In, Out> =>
+  (self as unknown as LiveConnection<In, Out, D>).release()
+
+/**
+ * A connection on a wire that was built from the released wire of another, which it replaces.
+ *
+ * @category constructors
+ */
+export const replace = <LIn, LOut, D, In, Out, D2 = never>(
+  lower: Connection<LIn, LOut, D>,
+  wire: Wire<In, Out>,
+  options?: Options<D2>
+): Effect.Effect<Connection<In, Out, D | D2>, never, Scope.Scope> =>
+  LiveConnection.make<In, Out, D | D2>(wire, options as Options<any>, lower as unknown as LiveConnection<LIn, LOut, D>)
+
+/**
+ * Puts a machine on a connection: the result speaks the machine's protocol, and replaces the connection it was put on.
+ * `leftover` is what the handshake pulled and did not use.
+ *
+ * @category constructors
+ */
+export const fuse = <LIn, LOut, D, In, Out, D2 = never>(
+  lower: Connection<LIn, LOut, D>,
+  machine: Machine<LIn, LOut, In, Out>,
+  options: Options<D2> & { readonly layer: string; readonly leftover?: ReadonlyArray<LIn> }
+): Effect.Effect<Connection<In, Out, D | D2>, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const released = release(lower)
+    const leftover = options.leftover === undefined ? released.leftover : [...options.leftover, ...released.leftover]
+    return replace(lower, new Stage(options.layer, { ...released, leftover }, machine), options)
+  })

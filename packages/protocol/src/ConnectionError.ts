@@ -1,0 +1,92 @@
+/** What can go wrong on a live connection. */
+import * as Data from "effect/Data"
+import type { Other, Reason, TimedOut, TooLarge, Truncated, Violation } from "./Reason.ts"
+
+/** Our side is closing: nothing more is accepted or delivered. What was in flight is counted in the `Outcome`. */
+export class Closing extends Data.TaggedClass("Closing") implements Reason {
+  get message(): string {
+    return "the connection is closing"
+  }
+}
+
+/** The connection is over, by the peer or by us; `Connection.closed` tells how. */
+export class Closed extends Data.TaggedClass("Closed") implements Reason {
+  get message(): string {
+    return "the connection is closed"
+  }
+}
+
+/** Our own output was ended with `Connection.end`; only receiving is left. */
+export class Ended extends Data.TaggedClass("Ended") implements Reason {
+  get message(): string {
+    return "the output of this connection was ended"
+  }
+}
+
+/** The connection was cut with `Connection.abort`. */
+export class Aborted extends Data.TaggedClass("Aborted") implements Reason {
+  get message(): string {
+    return "the connection was aborted"
+  }
+}
+
+/** The peer or the network cut the connection (RST, broken pipe). */
+export class Reset extends Data.TaggedClass("Reset")<{ readonly cause: unknown }> implements Reason {
+  get message(): string {
+    return this.cause instanceof Error ? `the connection was cut: ${this.cause.message}` : "the connection was cut"
+  }
+}
+
+/** The message can't be carried by the layer. Nothing of it was written; the connection goes on. */
+export class Unencodable extends Data.TaggedClass("Unencodable")<{ readonly detail: string; readonly cause?: unknown }>
+  implements Reason
+{
+  get message(): string {
+    return this.detail
+  }
+}
+
+/** What arrived is well framed, but is not a value of this layer. */
+export class Undecodable extends Data.TaggedClass("Undecodable")<{ readonly detail: string; readonly cause?: unknown }>
+  implements Reason
+{
+  get message(): string {
+    return this.detail
+  }
+}
+
+/** The layer has no such operation, such as half-close on a WebSocket. */
+export class Unsupported extends Data.TaggedClass("Unsupported")<{ readonly operation: string }> implements Reason {
+  get message(): string {
+    return `this layer has no ${this.operation}`
+  }
+}
+
+/** The reasons of a `ConnectionError`, open to augmentation (see the module `Reason`). */
+export interface ConnectionReasons {
+  readonly Closing: Closing
+  readonly Closed: Closed
+  readonly Ended: Ended
+  readonly Aborted: Aborted
+  readonly Reset: Reset
+  readonly Truncated: Truncated
+  readonly Violation: Violation
+  readonly TooLarge: TooLarge
+  readonly TimedOut: TimedOut
+  readonly Unencodable: Unencodable
+  readonly Undecodable: Undecodable
+  readonly Unsupported: Unsupported
+  readonly Other: Other
+}
+
+export type ConnectionReason = ConnectionReasons[keyof ConnectionReasons]
+
+/** A live connection failed, or refused an operation; `layer` says where. */
+export class ConnectionError extends Data.TaggedError("ConnectionError")<{
+  readonly layer: string
+  readonly reason: ConnectionReason
+}> {
+  override get message(): string {
+    return `${this.layer}: ${this.reason.message}`
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * A bound server: connections are handled each in a scope of its own, until the listener closes and drains.
+ *
+ * `run` never ends by itself. Neither a failed handshake nor a handler's failure ends it; both are reported. When it is
+ * interrupted, or the listener's scope closes, it drains: it accepts no more, closes every connection "away" (the
+ * handlers see their pulls end), waits for the handlers, interrupts what is left at the deadline, and cuts the rest.
+ */
+import type * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import type * as Context from "effect/Context"
+import type * as Scope from "effect/Scope"
+import type { Ask } from "./Ask.ts"
+import type { ConnectError } from "./ConnectError.ts"
+import type { Connection } from "./Connection.ts"
+import type { Endpoint } from "./Endpoint.ts"
+import * as internal from "./internal/serve.ts"
+import type { ListenError } from "./ListenError.ts"
+import type { Wire } from "./Wire.ts"
+
+/** Something that went wrong with one connection of a listener. */
+export type Incident =
+  | { readonly _tag: "HandshakeFailed"; readonly error: ConnectError }
+  | { readonly _tag: "HandlerFailed"; readonly cause: Cause.Cause<unknown> }
+  | { readonly _tag: "TooManyConnections"; readonly limit: number }
+
+/** What draining did: how many connections were open, and how their handlers ended. */
+export interface DrainReport {
+  readonly open: number
+  /** Handlers that ended by themselves once their connection closed. */
+  readonly ended: number
+  /** Handlers that were interrupted at the deadline. */
+  readonly interrupted: number
+}
+
+/** How a listener is run. */
+export interface RunOptions {
+  /** Told of each incident; by default they are logged as warnings. */
+  readonly onIncident?: (incident: Incident) => Effect.Effect<void>
+}
+
+/** A bound server whose connections speak `In` and `Out`. */
+export interface Listener<out In, in Out, in Details = never> {
+  /** Where it listens, with the port the system chose. */
+  readonly address: Endpoint
+  /** Handles connections until interrupted; a listener is run once. */
+  readonly run: <E, R>(
+    handler: (connection: Connection<In, Out, Details>) => Effect.Effect<void, E, R>,
+    options?: RunOptions
+  ) => Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>>
+  /** What draining did; resolves when the listener has closed. */
+  readonly drained: Effect.Effect<DrainReport>
+}
+
+/** What accepts connections at the bottom of a stack: a bound socket, as plain calls. */
+export interface Acceptor<In, Out, Details> {
+  /** The name of the layer, for errors. */
+  readonly layer: string
+  readonly address: Endpoint
+  /** Begins to hand over connections; those that came before are handed over first. Called once. */
+  readonly start: (
+    accept: (wire: Wire<In, Out>, details: Context.Context<Details>) => void,
+    lost: (error: ListenError) => void
+  ) => void
+  /** Accepts no more and frees the address; connections already handed over go on. */
+  readonly stop: Effect.Effect<void>
+}
+
+/**
+ * A listener on an acceptor at the bottom of a stack. The scope owns it: when it closes, the listener drains.
+ *
+ * @category constructors
+ */
+export const make: <In, Out, D>(
+  acceptor: Acceptor<In, Out, D>,
+  ask: Ask
+) => Effect.Effect<Listener<In, Out, D>, never, Scope.Scope> = internal.makeListener

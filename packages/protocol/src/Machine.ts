@@ -1,0 +1,73 @@
+/**
+ * A protocol once its handshake is over: a synchronous, sans-IO state machine between two layers.
+ *
+ * It is told what arrives (`receive`) and what to send (`encode`), and answers through `Io`. It knows nothing of
+ * sockets, fibers or time, so it can be tested with plain calls and runs anywhere.
+ *
+ * The contract:
+ *
+ * - `receive` takes all of `input`, and asks `io.room()` before each `emit`. When there is none it keeps the rest for
+ *   itself and returns false; it is called again, with an empty `input`, once there is room. Otherwise it returns true.
+ * - `encode` checks first and throws a `ConnectionReason` (usually `Unencodable`) before its first write.
+ * - What it emits belongs to the receiver: it must not be changed later. What it was given to encode is only read.
+ * - After `io.fail`, `io.closed` or `io.end` it emits nothing more; input that still arrives after `fail` is not even
+ *   shown to it.
+ * - It bounds what it holds: an incomplete frame by its limit, control answers to the latest.
+ */
+import type { ConnectionReason } from "./ConnectionError.ts"
+import type { EndOfInput, Status, Why } from "./Outcome.ts"
+
+/** What a machine knows of the closing handshake when it is over. */
+export interface Goodbye {
+  readonly first: "local" | "remote"
+  readonly sent?: Status
+  readonly received?: Status
+}
+
+/** What a machine may do: give messages to the layer above, and write to the layer below. */
+export interface Io<in Up, in Down> {
+  /** Whether the layer above takes more now. */
+  room(): boolean
+  /** Gives a message to the layer above; `size` is its weight in bytes. */
+  emit(message: Up, size: number): void
+  /** Writes to the layer below. A byte machine's reserved bytes go before it, and nothing comes in between. */
+  write(message: Down): void
+  /**
+   * For machines above bytes: room for `length` bytes at the returned offset of `buffer`, to be filled at once. What is
+   * reserved in one turn leaves in one piece, so small frames cost no allocation of their own.
+   */
+  reserve(length: number): number
+  /** The buffer of the last `reserve`; it may be another one after the next. */
+  readonly buffer: Uint8Array
+  /** The peer sends nothing more at this layer. */
+  end(endOfInput: EndOfInput): void
+  /** The closing handshake is over: nothing more in either direction. */
+  closed(goodbye: Goodbye): void
+  /** The peer broke the protocol, or a limit; what was emitted before is still delivered, nothing after. */
+  fail(reason: ConnectionReason, goodbye?: Goodbye): void
+}
+
+/** A protocol as a machine: `LIn` and `LOut` are the layer below, `In` and `Out` the one above. */
+export interface Machine<in LIn, out LOut, out In, in Out> {
+  receive(input: ReadonlyArray<LIn>, io: Io<In, LOut>): boolean
+  encode(message: Out, io: Io<In, LOut>): void
+  /** The input of the layer below is over: answer with `io.end`, `io.closed` or, inside a frame, `io.fail`. */
+  ended(endOfInput: EndOfInput, io: Io<In, LOut>): void
+  /**
+   * Says goodbye, after all that was encoded before; ends in `io.closed`, now or when the peer has answered. A layer
+   * without a closing handshake leaves it out.
+   */
+  close?(why: Why, io: Io<In, LOut>): void
+  /**
+   * After the closing handshake, wait for the peer to end the layer below first (RFC 6455 section 7.1.1: the server
+   * closes TCP, the client waits). Bounded by the connection's close budget.
+   */
+  readonly awaitsLowerEnd?: boolean
+  /**
+   * The next message that goes ahead of all queued data (a pong), if there is one; a machine that has this gets a
+   * queue of its own, between whose messages these go. Called whenever the layer below has room.
+   */
+  urgent?(): LOut | undefined
+  /** The output ends while input goes on. A machine whose layer can't do that leaves it out. */
+  end?(io: Io<In, LOut>): void
+}

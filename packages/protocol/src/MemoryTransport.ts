@@ -1,0 +1,113 @@
+/**
+ * Transports in memory: the whole stack without a socket, under a test clock, with the rules of TCP.
+ *
+ * Each layer is a network of its own, in which endpoints are names (`memory:chat`). Client and server meet when they
+ * are given the same layer.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import { type Ask, lacking } from "./Ask.ts"
+import { ConnectError, InvalidEndpoint, LayersMissing, Refused } from "./ConnectError.ts"
+import * as Connection from "./Connection.ts"
+import * as Endpoint from "./Endpoint.ts"
+import { pair } from "./internal/Pipe.ts"
+import * as Listener from "./Listener.ts"
+import { AddressInUse, ListenError } from "./ListenError.ts"
+import {
+  Bytes,
+  type ByteTransport,
+  type Connect,
+  layer as transportLayer,
+  type Listen,
+  type Message,
+  Messages,
+  type MessageTransport,
+  type Shape,
+  type Transport
+} from "./Transport.ts"
+import type { Wire } from "./Wire.ts"
+
+export {
+  /** A connected pair of wires, without a network. What one end writes, the other receives. */
+  pair
+}
+
+/** How many connections wait for a listener to be run; those beyond are refused, as by a full backlog. */
+const backlog = 511
+
+class Booth<M> implements Listener.Acceptor<M, M, never> {
+  readonly layer = "memory"
+  readonly address: Endpoint.Endpoint
+  readonly stop: Effect.Effect<void>
+  private waiting: Array<Wire<M, M>> = []
+  private accept: ((wire: Wire<M, M>) => void) | undefined
+
+  constructor(address: Endpoint.Endpoint, leave: () => void) {
+    this.address = address
+    this.stop = Effect.sync(() => {
+      leave()
+      for (const wire of this.waiting.splice(0)) wire.abort()
+    })
+  }
+
+  start(accept: (wire: Wire<M, M>, details: Context.Context<never>) => void): void {
+    this.accept = (wire) => accept(wire, Context.empty())
+    for (const wire of this.waiting.splice(0)) this.accept(wire)
+  }
+
+  take(wire: Wire<M, M>): boolean {
+    if (this.accept !== undefined) this.accept(wire)
+    else if (this.waiting.length < backlog) this.waiting.push(wire)
+    else return false
+    return true
+  }
+}
+
+const nameOf = (ask: Ask): string | undefined => ask.endpoint.place._tag === "Memory" ? ask.endpoint.place.name : undefined
+
+const network = <M>(): Transport<M, M> => {
+  const booths = new Map<string, Booth<M>>()
+  const notMemory = (ask: Ask) =>
+    new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail: "this transport knows memory:NAME only" })
+  return {
+    connect: (ask) =>
+      Effect.suspend(() => {
+        const missing = lacking(ask, "memory")
+        if (missing !== undefined) return Effect.fail(missing)
+        const name = nameOf(ask)
+        if (name === undefined) return Effect.fail(new ConnectError({ layer: "memory", reason: notMemory(ask) }))
+        const [near, far] = pair<M>()
+        if (!booths.get(name)?.take(far)) {
+          return Effect.fail(
+            new ConnectError({ layer: "memory", reason: new Refused({ address: Endpoint.format(ask.endpoint) }) })
+          )
+        }
+        return Connection.make(near, ask.closeWithin === undefined ? {} : { closeWithin: ask.closeWithin })
+      }),
+    listen: (ask) =>
+      Effect.suspend(() => {
+        const address = Endpoint.format(ask.endpoint)
+        const name = nameOf(ask)
+        if (ask.demands.length > 0) {
+          const reason = new LayersMissing({ endpoint: address, layers: ask.demands })
+          return Effect.fail(new ListenError({ layer: "memory", reason }))
+        }
+        if (name === undefined) return Effect.fail(new ListenError({ layer: "memory", reason: notMemory(ask) }))
+        if (booths.has(name)) {
+          return Effect.fail(new ListenError({ layer: "memory", reason: new AddressInUse({ address }) }))
+        }
+        const booth = new Booth<M>(ask.endpoint, () => booths.delete(name))
+        booths.set(name, booth)
+        return Listener.make(booth, ask)
+      })
+  }
+}
+
+const layerOf = <S, M>(shape: Shape<S, M, M>) => transportLayer<S, M, M, M, M, Connect | Listen>(shape, Effect.sync(network<M>))
+
+/** A new network of byte transports. */
+export const layer = (): Layer.Layer<ByteTransport<Connect | Listen>> => layerOf<"bytes", Uint8Array>(Bytes)
+
+/** A new network of message transports. */
+export const layerMessages = (): Layer.Layer<MessageTransport<Connect | Listen>> => layerOf<"messages", Message>(Messages)

@@ -1,0 +1,162 @@
+/**
+ * A protocol turns a connection into a connection; a Layer lifts it from a transport to a transport.
+ *
+ * TLS, WebSocket, framers, codecs, proxies and STARTTLS are all this one thing. A protocol has a handshake for each role
+ * it plays, as an Effect over the connection below, and then usually a `Machine` that `Connection.fuse` puts on it.
+ * `make` gives what a user's own protocol needs to stand beside the built-in ones.
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type { Ask } from "./Ask.ts"
+import { ConnectError } from "./ConnectError.ts"
+import { type Connection, fuse } from "./Connection.ts"
+import type { Listener } from "./Listener.ts"
+import type { Machine } from "./Machine.ts"
+import { TimedOut } from "./Reason.ts"
+import { type At, layer, type Shape, type Transport } from "./Transport.ts"
+import { HandshakeFailure } from "./internal/serve.ts"
+
+/**
+ * Lifts a stack by one layer: from shape `L` to shape `S`, needing the details `Need` below, adding `Add` and dropping
+ * `Drop` (roles or details) from what the stack can do. Each application makes a fresh Layer, so that one value used
+ * over two transports gives two stacks.
+ */
+export interface Over<in out L, Need, in out S, Add, Drop = never, E = never, R = never> {
+  <Can, LE, LR>(
+    lower: Layer.Layer<At<L, Can>, LE, LR> & Lacks<Need, Can>
+  ): Layer.Layer<At<S, Exclude<Can, Drop> | Add>, LE | E, LR | R>
+}
+
+/** Says in the compiler's message which details the stack below lacks. */
+export type Lacks<Need, Can> = [Need] extends [Can] ? unknown
+  : { readonly "the stack below lacks": Exclude<Need, Can> }
+
+/** A protocol between two shapes. */
+export interface Options<LCI, LCO, LSI, LSO, CI, CO, SI, SO, Need, Add, E1, R1, R2> {
+  /** The name of the layer, for errors. */
+  readonly layer: string
+  /** What is asked of the layer below; by default the same. A layer that consumes the offers or a demand does it here. */
+  readonly below?: (ask: Ask) => Ask
+  /** The client's handshake. Leave it out if the protocol can't connect. */
+  readonly client?:
+    | ((
+      lower: Connection<LCI, LCO, Need>,
+      ask: Ask
+    ) => Effect.Effect<Connection<CI, CO, Need | Add>, ConnectError | E1, R1>)
+    | undefined
+  /** The server's handshake, for each accepted connection. Leave it out if the protocol can't listen. */
+  readonly server?:
+    | ((
+      lower: Connection<LSI, LSO, Need>,
+      ask: Ask
+    ) => Effect.Effect<Connection<SI, SO, Need | Add>, ConnectError | E1, R2>)
+    | undefined
+  /** How long a handshake may take, from the moment the layer below is ready; 10 seconds by default. */
+  readonly handshakeWithin?: Duration.Input | undefined
+  /** How many handshakes a listener runs at once; others wait, within the deadline. 1,024 by default. */
+  readonly maxHandshakes?: number | undefined
+}
+
+/**
+ * Makes the operator that puts a protocol on a stack.
+ *
+ * @category constructors
+ */
+export const make = <
+  L,
+  LCI,
+  LCO,
+  LSI,
+  LSO,
+  S,
+  CI,
+  CO,
+  SI,
+  SO,
+  Add = never,
+  Need = never,
+  Drop = never,
+  R1 = never,
+  R2 = never
+>(
+  below: Shape<L, LCI, LCO, LSI, LSO>,
+  above: Shape<S, CI, CO, SI, SO>,
+  options: Options<LCI, LCO, LSI, LSO, CI, CO, SI, SO, Need, Add, never, R1, R2>
+): Over<L, Need, S, Add, Drop, never, Exclude<R1 | R2, Scope.Scope>> => {
+  const deadline = Duration.fromInputUnsafe(options.handshakeWithin ?? "10 seconds")
+  const inTime = <A, R>(handshake: Effect.Effect<A, ConnectError, R>): Effect.Effect<A, ConnectError, R> =>
+    Effect.timeoutOrElse(handshake, {
+      duration: deadline,
+      orElse: () =>
+        Effect.fail(
+          new ConnectError({
+            layer: options.layer,
+            reason: new TimedOut({ phase: "handshake", after: Duration.toMillis(deadline) })
+          })
+        )
+    })
+  const lift = Effect.gen(function*() {
+    const lower = yield* below.key
+    const context = yield* Effect.context<R1 | R2>()
+    const transport: Transport<CI, CO, SI, SO> = {
+      connect: (ask) =>
+        Effect.flatMap(lower.connect(options.below?.(ask) ?? ask), (connection) =>
+          Effect.onError(provide(inTime(options.client!(connection, ask)), context), () => connection.abort)),
+      listen: (ask) =>
+        Effect.map(lower.listen(options.below?.(ask) ?? ask), (listener) => {
+          const permits = Semaphore.makeUnsafe(options.maxHandshakes ?? 1024)
+          return afterHandshake(listener, (connection) =>
+            provide(inTime(Semaphore.withPermit(permits, options.server!(connection, ask))), context))
+        })
+    }
+    return transport
+  })
+  return ((stack: Layer.Layer<any, any, any>) => Layer.provide(layer(above, lift as any), stack)) as any
+}
+
+/** Provides the services that were there when the layer was built; the scope stays the caller's. */
+const provide = <A, R>(
+  effect: Effect.Effect<A, ConnectError, R>,
+  context: Context.Context<R>
+): Effect.Effect<A, ConnectError, Scope.Scope> =>
+  Effect.updateContext(effect, (own: Context.Context<Scope.Scope>) =>
+    Context.merge(context, own) as Context.Context<any>) as Effect.Effect<A, ConnectError, Scope.Scope>
+
+/** A listener whose handler sees each connection only after the handshake. */
+const afterHandshake = <LI, LO, I, O>(
+  lower: Listener<LI, LO>,
+  handshake: (connection: Connection<LI, LO>) => Effect.Effect<Connection<I, O>, ConnectError, Scope.Scope>
+): Listener<I, O> => ({
+  ...lower,
+  run: (handler, options) =>
+    lower.run((connection) =>
+      Effect.flatMap(
+        Effect.mapError(handshake(connection), (error) => new HandshakeFailure(error)),
+        handler
+      ), options) as any
+})
+
+/**
+ * The protocol that is only a machine, the same for both roles: framers and codecs.
+ *
+ * @category constructors
+ */
+export const machine = <L, LI, LO, S, CI, CO, SI, SO>(
+  below: Shape<L, LI, LO>,
+  above: Shape<S, CI, CO, SI, SO>,
+  options: {
+    readonly layer: string
+    readonly below?: (ask: Ask) => Ask
+    readonly client: () => Machine<LI, LO, CI, CO>
+    readonly server: () => Machine<LI, LO, SI, SO>
+  }
+): Over<L, never, S, never> =>
+  make<L, LI, LO, LI, LO, S, CI, CO, SI, SO>(below, above, {
+    ...options,
+    client: (lower) => fuse(lower, options.client(), { layer: options.layer }) as any,
+    server: (lower) => fuse(lower, options.server(), { layer: options.layer }) as any
+  })

@@ -1,0 +1,163 @@
+/**
+ * A transport makes connections and listeners; it is the service at each level of a stack.
+ *
+ * There is one tag per shape, not per protocol: bytes, messages, and one per typed application protocol. That makes
+ * transports pluggable: TCP, TLS, Unix sockets and memory all give bytes. What a stack can do is in the type of its tag,
+ * as a phantom union: its roles (`Connect`, `Listen`) and the details of its layers. More satisfies less.
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import type { Ask } from "./Ask.ts"
+import { ConnectError } from "./ConnectError.ts"
+import type { Connection } from "./Connection.ts"
+import * as Endpoint from "./Endpoint.ts"
+import type { Listener, RunOptions } from "./Listener.ts"
+import { ListenError } from "./ListenError.ts"
+
+/** The role of a stack that can connect. */
+export interface Connect {
+  readonly role: "connect"
+}
+
+/** The role of a stack that can listen. */
+export interface Listen {
+  readonly role: "listen"
+}
+
+/** The identifier of a transport in a Context: its shape and what it can do. */
+export interface At<in out Shape, out Can> {
+  readonly "~@wirestack/protocol/Transport": {
+    readonly shape: (_: Shape) => Shape
+    readonly can: Can
+  }
+}
+
+/** A transport of bytes. */
+export type ByteTransport<Can = never> = At<"bytes", Can>
+
+/** A transport of messages: text or bytes with boundaries. */
+export type MessageTransport<Can = never> = At<"messages", Can>
+
+/** A message as a message transport carries it; whether text stays text is up to the layer (WebSocket keeps it). */
+export type Message = string | Uint8Array
+
+/** The service itself; the client's and the server's message types may differ. */
+export interface Transport<out CIn, in COut, out SIn = CIn, in SOut = COut> {
+  /** Connects; the scope owns the connection. What fails leaves nothing open. Safe to interrupt. */
+  readonly connect: (ask: Ask) => Effect.Effect<Connection<CIn, COut>, ConnectError, Scope.Scope>
+  /** Binds; the scope owns the listener. */
+  readonly listen: (ask: Ask) => Effect.Effect<Listener<SIn, SOut>, ListenError, Scope.Scope>
+}
+
+/** A shape: the key of its transports, and its message types. */
+export interface Shape<in out S, CIn, COut, SIn = CIn, SOut = COut> {
+  readonly key: Context.Service<At<S, any>, Transport<CIn, COut, SIn, SOut>>
+  /** The names a connection of this shape offers to the layers below. */
+  readonly offers: ReadonlyArray<string>
+}
+
+/** Makes a shape; `id` must be unique, as for any service. */
+export const shape = <S, CIn, COut, SIn = CIn, SOut = COut>(
+  id: string,
+  offers: ReadonlyArray<string> = []
+): Shape<S, CIn, COut, SIn, SOut> => ({ key: Context.Service(`@wirestack/protocol/Transport/${id}`), offers })
+
+/** The shape of byte transports. */
+export const Bytes: Shape<"bytes", Uint8Array, Uint8Array> = shape("bytes")
+
+/** The shape of message transports. */
+export const Messages: Shape<"messages", Message, Message> = shape("messages")
+
+/** A layer that provides a transport of a shape. */
+export const layer = <S, CIn, COut, SIn, SOut, Can, E = never, R = never>(
+  self: Shape<S, CIn, COut, SIn, SOut>,
+  make: Effect.Effect<Transport<CIn, COut, SIn, SOut>, E, R>
+): Layer.Layer<At<S, Can>, E, Exclude<R, Scope.Scope>> =>
+  Layer.effect(self.key, make) as Layer.Layer<any, E, Exclude<R, Scope.Scope>>
+
+/** What may be asked of a connection. */
+export interface ConnectOptions {
+  /** The budget of time for closing all layers together; 5 seconds by default. */
+  readonly closeWithin?: Duration.Input
+}
+
+/** What may be asked of a listener. */
+export interface ListenOptions extends ConnectOptions {
+  /** How long the connections are given to end when the listener closes; 5 seconds by default. */
+  readonly drainWithin?: Duration.Input
+  /** How many connections are kept at once; those beyond are cut at once. 16,384 by default. */
+  readonly maxConnections?: number
+}
+
+const asked = <E>(
+  input: Endpoint.Input,
+  offers: ReadonlyArray<string>,
+  options: ListenOptions | undefined,
+  refuse: (reason: import("./ConnectError.ts").InvalidEndpoint) => E
+): Effect.Effect<Ask, E> =>
+  Result.match(Endpoint.make(input), {
+    onFailure: (reason) => Effect.fail(refuse(reason)),
+    onSuccess: (endpoint) => Effect.succeed({ endpoint, offers, demands: endpoint.demands, ...options })
+  })
+
+/**
+ * Connects over the transport of a shape that the context provides. The type parameter `D` names the details that
+ * must be below; they are then there in `connection.details`.
+ */
+export const connect = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, SOut>) =>
+<D = never>(
+  endpoint: Endpoint.Input,
+  options?: ConnectOptions
+): Effect.Effect<Connection<CIn, COut, D>, ConnectError, Scope.Scope | At<S, Connect | D>> =>
+  Effect.flatMap(
+    asked(endpoint, self.offers, options, (reason) => new ConnectError({ layer: "endpoint", reason })),
+    (ask) => Effect.flatMap(self.key, (transport) => atomically(transport.connect(ask)))
+  ) as Effect.Effect<Connection<CIn, COut, D>, ConnectError, Scope.Scope | At<S, Connect | D>>
+
+/** Listens over the transport of a shape that the context provides; `D` as in `connect`. */
+export const listen = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, SOut>) =>
+<D = never>(
+  endpoint: Endpoint.Input,
+  options?: ListenOptions
+): Effect.Effect<Listener<SIn, SOut, D>, ListenError, Scope.Scope | At<S, Listen | D>> =>
+  Effect.flatMap(
+    asked(endpoint, self.offers, options, (reason) => new ListenError({ layer: "endpoint", reason })),
+    (ask) => Effect.flatMap(self.key, (transport) => atomically(transport.listen(ask)))
+  ) as Effect.Effect<Listener<SIn, SOut, D>, ListenError, Scope.Scope | At<S, Listen | D>>
+
+/** A layer that listens and handles every connection for as long as it is provided; `D` as in `connect`. */
+export const serve = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, SOut>) =>
+<D = never>() =>
+<E, R>(
+  endpoint: Endpoint.Input,
+  handler: (connection: Connection<SIn, SOut, D>) => Effect.Effect<void, E, R>,
+  options?: ListenOptions & RunOptions
+): Layer.Layer<never, ListenError, At<S, Listen | D> | Exclude<R, Scope.Scope>> =>
+  Layer.effectDiscard(
+    Effect.flatMap(
+      listen(self)<D>(endpoint, options),
+      (listener) => Effect.forkScoped(listener.run(handler, options))
+    )
+  ) as Layer.Layer<never, ListenError, At<S, Listen | D> | Exclude<R, Scope.Scope>>
+
+/**
+ * Runs an acquisition in a sequential child scope of its own, which is closed at once if the acquisition fails or is
+ * interrupted: a connect that fails leaves nothing open, however long its caller's scope lives.
+ */
+export const atomically = <A, E, R>(
+  acquire: Effect.Effect<A, E, R | Scope.Scope>
+): Effect.Effect<A, E, Exclude<R, Scope.Scope> | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.scope, (parent) => {
+      const scope = Scope.forkUnsafe(parent, "sequential")
+      return Effect.onExit(
+        restore(Scope.provide(acquire, scope)),
+        (exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void
+      )
+    })
+  )

@@ -1,0 +1,92 @@
+/**
+ * The synchronous seam between layers: a duplex of plain calls, no Effect inside.
+ *
+ * A transport at the bottom (a socket, a memory pipe, a TLS engine) implements `Wire`. A `Machine` on top of a wire is
+ * again a wire, so a stack of protocols is one chain of direct calls with a single Effect boundary, the `Connection`,
+ * at its top. There is one reader: bytes are pushed up as they arrive, and `pause` is the only backpressure.
+ *
+ *        Connection      pull, send                        Effect
+ *     ------------------------------------------------------------
+ *        Receiver  ^          |  write, flush, close        plain calls
+ *                  |          v
+ *        Wire     (machine over wire)
+ *                  ^          |
+ *        Wire     (socket)    v
+ *
+ * The contract, for those who implement one:
+ *
+ * - Nothing is delivered before `attach` and the first `resume`, and nothing while paused, except what was already on its way up (at most one
+ *   read). What is delivered belongs to the receiver.
+ * - `write` never refuses for want of room and never blocks; the layer above asks `writable` first and waits for
+ *   `drained`. It throws a `ConnectionReason` if the message can't be encoded, before anything of it is written. What
+ *   was given to `write` is not modified, and is not copied either: the caller leaves it alone.
+ * - A wire at the bottom calls its receiver only from turns of its own, never from inside a call of the layer above.
+ * - Written data may be held back until `flush`, so that what is written in one turn leaves in one piece.
+ * - `failed` is terminal: nothing is called on the receiver after it. After `failed`, `abort` or the end of `close`,
+ *   `write` is a no-op.
+ * - `close` and `abort` may be called at any time, more than once, and re-entrantly from a receiver's method.
+ */
+import type { ConnectionError } from "./ConnectionError.ts"
+import type { Draft, EndOfInput, Why } from "./Outcome.ts"
+
+/** What a wire tells the layer above it. */
+export interface Receiver<in In> {
+  /** Takes a non-empty batch; `size` is its weight in bytes, for the receiver's bounds. */
+  receive(batch: ReadonlyArray<In>, size: number): void
+  /** There is room again after `writable` was false. */
+  drained(): void
+  /** The peer sends nothing more; our own output may go on. */
+  ended(endOfInput: EndOfInput): void
+  /** The peer said goodbye at this layer: nothing more in either direction. */
+  goodbye(): void
+  /** The wire is broken. */
+  failed(error: ConnectionError): void
+}
+
+/** A duplex of messages `In` and `Out` as plain calls. */
+export interface Wire<out In, in Out> {
+  /** The name of the layer, for errors and reports. */
+  readonly layer: string
+  /** The wire this one stands on, if it stands on one that closes on its own. */
+  readonly lower: Wire<any, any> | undefined
+  /** Whether `end` is supported: our output may end while the peer's goes on. */
+  readonly halfClose: boolean
+  /** Whether there is room for another message. */
+  readonly writable: boolean
+  /** Sets who receives; replaces the one before. Delivery begins with `resume`. */
+  attach(receiver: Receiver<In>): void
+  write(message: Out): void
+  /** Hands what was written to the layer below, down to the system. */
+  flush(): void
+  pause(): void
+  resume(): void
+  /** Half-close: what was written is flushed, then our output ends. */
+  end(): void
+  /**
+   * Closes this layer gracefully, and only this one: flushes, says goodbye, and calls `settled` once the peer has
+   * answered, or at once if there is nothing (any more) to wait for. What arrives meanwhile is discarded, and reading
+   * goes on even if the wire was paused.
+   */
+  close(why: Why, settled: () => void): void
+  /** Cuts this wire and all below it now. A `close` under way settles. */
+  abort(): void
+  /** Adds what this layer knows to the outcome; called from the bottom up. */
+  report(outcome: Draft): void
+}
+
+/** A wire taken from the layer that was reading it, with what that layer had read and not passed on. */
+export interface Released<out In, in Out> {
+  readonly wire: Wire<In, Out>
+  readonly leftover: ReadonlyArray<In>
+  /** How the input was over already, if it was. */
+  readonly over: EndOfInput | ConnectionError | undefined
+}
+
+/** How much a layer reads ahead of the one above it, in bytes, before it stops reading. */
+export const readAhead = 65_536
+
+/** How many messages a layer reads ahead, however small they are. */
+export const readAheadMessages = 4_096
+
+/** How many bytes a layer holds for the one below it before it stops being `writable`. */
+export const writeAhead = 65_536

@@ -1,0 +1,140 @@
+/**
+ * Two wires, back to back in memory: the reference for what a wire at the bottom of a stack does.
+ *
+ * What one end writes waits at the other until that is resumed and has its turn (a microtask); an end is `writable`
+ * while less than `writeAhead` waits there. Order, half-close and cuts are those of TCP, without its losses: what was
+ * written before a cut is still delivered.
+ */
+import { Closed, ConnectionError, Reset } from "../ConnectionError.ts"
+import type { Draft, Why } from "../Outcome.ts"
+import { type Receiver, type Wire, writeAhead } from "../Wire.ts"
+
+declare const queueMicrotask: (f: () => void) => void
+
+const sizeOf = (message: unknown): number =>
+  message instanceof Uint8Array || typeof message === "string" ? message.length : 1
+
+class End<M> implements Wire<M, M> {
+  readonly layer = "memory"
+  readonly lower = undefined
+  readonly halfClose = true
+  private peer!: End<M>
+  private receiver: Receiver<M> | undefined = undefined
+  private paused = true
+  private arrived: Array<M> = []
+  private size = 0
+  private scheduled = false
+  private ended = false
+  private inputEnded = false
+  private cut: ConnectionError | undefined = undefined
+  private failed = false
+  private settled: (() => void) | undefined = undefined
+  private lost = 0
+
+  static pair<M>(): readonly [Wire<M, M>, Wire<M, M>] {
+    const left = new End<M>()
+    const right = new End<M>()
+    left.peer = right
+    right.peer = left
+    return [left, right]
+  }
+
+  get writable(): boolean {
+    return this.peer.size < writeAhead
+  }
+
+  attach(receiver: Receiver<M>): void {
+    this.receiver = receiver
+  }
+
+  write(message: M): void {
+    if (this.ended || this.cut !== undefined) return
+    this.peer.arrived.push(message)
+    this.peer.size += sizeOf(message)
+  }
+
+  flush(): void {
+    this.peer.schedule()
+  }
+
+  pause(): void {
+    this.paused = true
+  }
+
+  resume(): void {
+    this.paused = false
+    this.schedule()
+  }
+
+  end(): void {
+    this.ended = true
+    this.peer.schedule()
+    this.settle()
+  }
+
+  close(_why: Why, settled: () => void): void {
+    this.settled = settled
+    this.resume()
+    this.end()
+  }
+
+  abort(): void {
+    if (this.cut !== undefined) return
+    this.lost = this.peer.size
+    this.cut = new ConnectionError({ layer: this.layer, reason: new Closed() })
+    if (!(this.ended && this.inputEnded)) {
+      this.peer.cut ??= new ConnectionError({ layer: this.layer, reason: new Reset({ cause: "the peer aborted" }) })
+      this.peer.schedule()
+    }
+    this.arrived = []
+    this.size = 0
+    this.settle()
+  }
+
+  report(outcome: Draft): void {
+    if (this.inputEnded) outcome.endOfInput = "announced"
+    else if (this.cut !== undefined) outcome.endOfInput = "unannounced"
+    outcome.unsent.bytes += this.lost
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.paused || this.receiver === undefined) return
+    this.scheduled = true
+    queueMicrotask(this.turn)
+  }
+
+  private readonly turn = (): void => {
+    this.scheduled = false
+    const receiver = this.receiver!
+    if (this.arrived.length > 0) {
+      if (this.paused) return
+      const { arrived, size } = this
+      const starved = !this.peer.writable
+      this.arrived = []
+      this.size = 0
+      receiver.receive(arrived, size)
+      if (starved && this.peer.cut === undefined) this.peer.receiver?.drained()
+      if (this.arrived.length > 0) return this.schedule()
+    }
+    if (this.paused || this.failed || this.inputEnded) return
+    if (this.peer.ended) {
+      this.inputEnded = true
+      receiver.ended("announced")
+    } else if (this.cut !== undefined && this.peer.cut !== undefined && this.settled === undefined) {
+      this.failed = true
+      receiver.failed(this.cut)
+    }
+    this.settle()
+  }
+
+  private settle(): void {
+    if (this.settled !== undefined && (this.cut !== undefined || (this.ended && this.inputEnded))) {
+      const settled = this.settled
+      this.settled = undefined
+      settled()
+    }
+  }
+}
+
+/** A connected pair of wires. */
+export const pair = End.pair

@@ -1,0 +1,238 @@
+/**
+ * A machine over a wire is a wire: the link of which a stack's spine is made.
+ *
+ * Upwards, what the machine emits during one call is delivered as one batch. While the layer above is paused, at most
+ * what was already read waits here (`backlog`, and what the machine kept); the end of the input waits behind it.
+ */
+import { Aborted, ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
+import type { Machine } from "../Machine.ts"
+import type { Draft, EndOfInput, Why } from "../Outcome.ts"
+import { Other } from "../Reason.ts"
+import type { Receiver, Released, Wire } from "../Wire.ts"
+import { Exchange } from "./Exchange.ts"
+
+const nothing: ReadonlyArray<never> = []
+
+/** What a machine or wire threw, as a reason. */
+export const reasonOf = (thrown: unknown): ConnectionReason =>
+  typeof thrown === "object" && thrown !== null && "_tag" in thrown && !(thrown instanceof Error)
+    ? thrown as ConnectionReason
+    : new Other({ cause: thrown })
+
+export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
+  readonly layer: string
+  readonly lower: Wire<LIn, LOut>
+  private readonly machine: Machine<LIn, LOut, In, Out>
+  private readonly io: Exchange<In, LOut>
+  private upper!: Receiver<In>
+
+  private paused = false
+  /** The machine has input it had no room for. */
+  private kept = false
+  private backlog: Array<ReadonlyArray<LIn>> | undefined = undefined
+  private lowerOver: EndOfInput | ConnectionError | undefined = undefined
+  private told: EndOfInput | ConnectionError | "closed" | undefined = undefined
+  /** Our side is closing: what arrives is only shown to the machine. */
+  private leaving = false
+  private settled: (() => void) | undefined = undefined
+
+  /** `released` is the wire below, with what was read from it before; that is shown to the machine at `resume`. */
+  constructor(layer: string, released: Released<LIn, LOut>, machine: Machine<LIn, LOut, In, Out>) {
+    const lower = released.wire
+    this.layer = layer
+    this.lower = lower
+    this.machine = machine
+    if (released.leftover.length > 0) this.backlog = [released.leftover]
+    this.lowerOver = released.over
+    this.io = new Exchange(layer, lower, machine)
+  }
+
+  attach(receiver: Receiver<In>): void {
+    this.upper = receiver
+    this.lower.attach(this)
+  }
+
+  // From the layer below.
+
+  receive(input: ReadonlyArray<LIn>, _size: number): void {
+    if (this.kept || this.paused || this.backlog !== undefined) {
+      ;(this.backlog ??= []).push(input)
+    } else {
+      this.show(input)
+      if (this.kept || this.io.over !== undefined) this.advance()
+    }
+  }
+
+  drained(): void {
+    this.io.flush()
+    if (this.io.writable) this.upper.drained()
+    this.settle()
+  }
+
+  ended(endOfInput: EndOfInput): void {
+    this.lowerOver ??= endOfInput
+    this.advance()
+  }
+
+  goodbye(): void {
+    this.ended("announced")
+  }
+
+  failed(error: ConnectionError): void {
+    this.lowerOver = error
+    this.advance()
+  }
+
+  /** Shows input to the machine and delivers what it makes of it. */
+  private show(input: ReadonlyArray<LIn>): void {
+    const io = this.io
+    try {
+      this.kept = !this.machine.receive(input, io)
+    } catch (thrown) {
+      io.fail(reasonOf(thrown))
+    }
+    this.deliver()
+  }
+
+  private deliver(): void {
+    const io = this.io
+    if (io.batch.length > 0) {
+      const { batch, batchSize } = io
+      io.batch = []
+      io.batchSize = 0
+      if (!this.leaving) this.upper.receive(batch, batchSize)
+    }
+    io.flush()
+  }
+
+  /** Goes on with what waits, as far as the layer above takes it, and then with the end of the input. */
+  private advance(): void {
+    const io = this.io
+    while (!this.paused && io.over === undefined) {
+      if (this.kept) this.show(nothing)
+      else if (this.backlog !== undefined) {
+        const next = this.backlog.shift()!
+        if (this.backlog.length === 0) this.backlog = undefined
+        this.show(next)
+      } else break
+    }
+    if (!this.paused && this.lowerOver !== undefined) {
+      if (this.lowerOver instanceof ConnectionError) {
+        if (io.over !== "closed" && !(io.over instanceof ConnectionError)) io.over = this.lowerOver
+      } else if (io.over === undefined) {
+        this.machine.ended(this.lowerOver, io)
+        this.deliver()
+      }
+    }
+    if (io.over !== undefined) this.tell(io.over)
+    this.settle()
+  }
+
+  /** Tells the layer above how the input ended, and later perhaps that the output broke too. */
+  private tell(over: EndOfInput | ConnectionError | "closed"): void {
+    if (this.told === over) return
+    this.told = over
+    this.kept = false
+    this.backlog = undefined
+    this.lower.resume()
+    this.flush()
+    if (over instanceof ConnectionError) this.upper.failed(over)
+    else if (over === "closed") this.upper.goodbye()
+    else this.upper.ended(over)
+  }
+
+  // From the layer above.
+
+  get halfClose(): boolean {
+    return this.machine.end !== undefined && this.lower.halfClose
+  }
+
+  get writable(): boolean {
+    return this.io.writable
+  }
+
+  write(message: Out): void {
+    this.machine.encode(message, this.io)
+  }
+
+  flush(): void {
+    this.io.flush()
+    this.lower.flush()
+  }
+
+  pause(): void {
+    if (this.leaving) return
+    this.paused = true
+    this.io.open = false
+    this.lower.pause()
+  }
+
+  resume(): void {
+    this.paused = false
+    this.io.open = true
+    this.advance()
+    if (!this.paused) this.lower.resume()
+  }
+
+  end(): void {
+    this.machine.end!(this.io)
+    this.flush()
+    this.lower.end()
+  }
+
+  close(why: Why, settled: () => void): void {
+    this.settled = settled
+    if (!this.leaving) {
+      this.leaving = true
+      this.resume()
+      if (this.io.over !== "closed" && !(this.io.over instanceof ConnectionError)) {
+        this.machine.close?.(why, this.io)
+      }
+    }
+    this.flush()
+    this.advance()
+  }
+
+  abort(): void {
+    this.leaving = true
+    this.lowerOver = new ConnectionError({ layer: this.layer, reason: new Aborted() })
+    this.io.over ??= this.lowerOver
+    this.told = this.io.over
+    this.lower.abort()
+    this.settle()
+  }
+
+  report(outcome: Draft): void {
+    const { goodbye, over, unsent } = this.io
+    outcome.unsent.messages += unsent.messages
+    outcome.unsent.bytes += unsent.bytes
+    if (goodbye !== undefined) {
+      outcome.first = goodbye.first
+      if (goodbye.sent !== undefined) outcome.sent = goodbye.sent
+      if (goodbye.received !== undefined) outcome.received = goodbye.received
+    }
+    if (this.machine.close !== undefined && (goodbye?.sent === undefined || goodbye.received === undefined)) {
+      outcome.clean = false
+    }
+    if (over instanceof ConnectionError && over !== this.lowerOver) {
+      outcome.clean = false
+      outcome.error ??= over
+    }
+  }
+
+  /** Whether nothing more can be waited for at this layer. */
+  private get over(): boolean {
+    if (this.lowerOver instanceof ConnectionError) return true
+    if (!this.io.idle) return false
+    if (this.io.over instanceof ConnectionError || this.machine.close === undefined) return true
+    return this.io.goodbye !== undefined && (this.lowerOver !== undefined || this.machine.awaitsLowerEnd !== true)
+  }
+
+  private settle(): void {
+    if (this.settled !== undefined && this.over) {
+      const settled = this.settled
+      this.settled = undefined
+      settled()
+    }
+  }
+}

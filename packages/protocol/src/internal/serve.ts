@@ -1,0 +1,146 @@
+/** Running a listener: one fiber and one scope a connection, and the drain at the end. */
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { Ask } from "../Ask.ts"
+import type { ConnectError } from "../ConnectError.ts"
+import type { Connection } from "../Connection.ts"
+import { format } from "../Endpoint.ts"
+import type { Acceptor, DrainReport, Incident, Listener, RunOptions } from "../Listener.ts"
+import { ListenError, NotListening } from "../ListenError.ts"
+import type { Wire } from "../Wire.ts"
+import { LiveConnection } from "./LiveConnection.ts"
+
+/** Carries a handshake's failure past the handlers of the layers below, to be told from a handler's own errors. */
+export class HandshakeFailure {
+  readonly error: ConnectError
+  constructor(error: ConnectError) {
+    this.error = error
+  }
+}
+
+const logIncident = (incident: Incident): Effect.Effect<void> => {
+  switch (incident._tag) {
+    case "HandshakeFailed":
+      return Effect.logWarning("handshake failed:", incident.error.message)
+    case "HandlerFailed":
+      return Effect.logWarning("connection handler failed", incident.cause)
+    case "TooManyConnections":
+      return Effect.logWarning(`connection cut: ${incident.limit} are open`)
+  }
+}
+
+const incidentOf = (cause: Cause.Cause<unknown>): Incident => {
+  const failure = Cause.findErrorOption(cause)
+  return Option.isSome(failure) && failure.value instanceof HandshakeFailure
+    ? { _tag: "HandshakeFailed", error: failure.value.error }
+    : { _tag: "HandlerFailed", cause }
+}
+
+class Server<In, Out, D> implements Listener<In, Out, D> {
+  readonly address: Listener<In, Out, D>["address"]
+  private readonly acceptor: Acceptor<In, Out, D>
+  private readonly ask: Ask
+  private readonly live = new Map<Fiber.Fiber<void>, LiveConnection<In, Out, D>>()
+  private readonly report = Deferred.makeUnsafe<DrainReport>()
+  private readonly emptied = Deferred.makeUnsafe<void>()
+  private lose: ((error: ListenError) => void) | undefined = undefined
+  private started = false
+  private draining = false
+
+  constructor(acceptor: Acceptor<In, Out, D>, ask: Ask) {
+    this.acceptor = acceptor
+    this.address = acceptor.address
+    this.ask = ask
+  }
+
+  get drained(): Effect.Effect<DrainReport> {
+    return Deferred.await(this.report)
+  }
+
+  run<E, R>(
+    handler: (connection: Connection<In, Out, D>) => Effect.Effect<void, E, R>,
+    options?: RunOptions
+  ): Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>> {
+    const tell = options?.onIncident ?? logIncident
+    const serving = Effect.contextWith((context: Context.Context<never>) =>
+      Effect.callback<never, ListenError>((resume) => {
+        if (this.started) return resume(Effect.fail(this.notListening))
+        this.started = true
+        this.lose = (error) => resume(Effect.fail(error))
+        const fork = Effect.runForkWith(context)
+        const limit = this.ask.maxConnections ?? 16_384
+        this.acceptor.start((wire, details) => {
+          if (this.draining) return wire.abort()
+          if (this.live.size >= limit) {
+            wire.abort()
+            fork(tell({ _tag: "TooManyConnections", limit }))
+          } else this.handle(fork, wire, details, handler as any, tell)
+        }, this.lose)
+      })
+    )
+    return Effect.onExit(serving, () => this.started ? this.drain : Effect.void) as any
+  }
+
+  private handle(
+    fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>,
+    wire: Wire<In, Out>,
+    details: Context.Context<D>,
+    handler: (connection: Connection<In, Out, D>) => Effect.Effect<void, unknown>,
+    tell: (incident: Incident) => Effect.Effect<void>
+  ): void {
+    let connection: LiveConnection<In, Out, D> | undefined
+    const closeWithin = this.ask.closeWithin
+    const handling = Effect.scoped(Effect.flatMap(
+      LiveConnection.make(wire, { details: () => details, ...(closeWithin === undefined ? undefined : { closeWithin }) }),
+      (made) => {
+        connection = made
+        return handler(made)
+      }
+    ))
+    const fiber = fork(
+      Effect.catchCause(handling, (cause) =>
+        this.draining || Cause.hasInterruptsOnly(cause) ? Effect.void : tell(incidentOf(cause)))
+    )
+    if (fiber.pollUnsafe() !== undefined || connection === undefined) return
+    this.live.set(fiber, connection)
+    fiber.addObserver(() => {
+      this.live.delete(fiber)
+      if (this.draining && this.live.size === 0) Deferred.doneUnsafe(this.emptied, Exit.void)
+    })
+  }
+
+  /** Accepts no more, closes every connection, waits for the handlers, and interrupts those that are late. */
+  readonly drain: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.draining) return Effect.asVoid(this.drained)
+    this.draining = true
+    const open = this.live.size
+    return Effect.gen({ self: this }, function*() {
+      yield* this.acceptor.stop
+      for (const connection of this.live.values()) connection.depart("away")
+      if (this.live.size > 0) {
+        yield* Effect.timeoutOption(Deferred.await(this.emptied), this.ask.drainWithin ?? "5 seconds")
+      }
+      const late = [...this.live]
+      for (const [, connection] of late) yield* connection.abort
+      yield* Fiber.interruptAll(late.map(([fiber]) => fiber))
+      this.lose?.(this.notListening)
+      Deferred.doneUnsafe(this.report, Exit.succeed({ open, ended: open - late.length, interrupted: late.length }))
+    })
+  })
+
+  private get notListening(): ListenError {
+    return new ListenError({ layer: this.acceptor.layer, reason: new NotListening({ address: format(this.address) }) })
+  }
+}
+
+export const makeListener = <In, Out, D>(
+  acceptor: Acceptor<In, Out, D>,
+  ask: Ask
+): Effect.Effect<Listener<In, Out, D>, never, Scope.Scope> =>
+  Effect.acquireRelease(Effect.sync(() => new Server(acceptor, ask)), (server) => server.drain)
