@@ -105,12 +105,12 @@ export const make = <
     const transport: Transport<CI, CO, SI, SO> = {
       connect: (ask) =>
         Effect.flatMap(lower.connect(options.below?.(ask) ?? ask), (connection) =>
-          Effect.onError(provide(inTime(options.client!(connection, ask)), context), () => connection.abort)),
+          Effect.onError(provide(inTime(options.client!(connection as Connection<LCI, LCO, Need>, ask)), context), () => connection.abort)),
       listen: (ask) =>
         Effect.map(lower.listen(options.below?.(ask) ?? ask), (listener) => {
           const permits = Semaphore.makeUnsafe(options.maxHandshakes ?? 1024)
           return afterHandshake(listener, (connection) =>
-            provide(inTime(Semaphore.withPermit(permits, options.server!(connection, ask))), context))
+            provide(inTime(Semaphore.withPermit(permits, options.server!(connection as Connection<LSI, LSO, Need>, ask))), context))
         })
     }
     return transport
