@@ -67,15 +67,16 @@ class End<M> implements Wire<M, M> {
   }
 
   end(): void {
+    if (this.cut !== undefined) return
     this.ended = true
     this.peer.schedule()
-    this.settle()
   }
 
   close(_why: Why, settled: () => void): void {
     this.settled = settled
     this.resume()
     this.end()
+    this.settle()
   }
 
   abort(): void {

@@ -1,0 +1,80 @@
+/** Messages for suites: the n-th message of a size, and what was received as text, to be compared with what was sent. */
+import type { Message } from "../Transport.ts"
+
+/** How a suite makes and compares the messages of one shape. */
+export interface Samples<CIn, COut, SIn, SOut> {
+  /** The n-th message of about `size` bytes for the server. */
+  readonly toServer: (n: number, size: number) => COut
+  /** The n-th message of about `size` bytes for the client. */
+  readonly toClient: (n: number, size: number) => SOut
+  /** What all these messages say, whatever their batches; for bytes, whatever their boundaries. */
+  readonly digest: (messages: ReadonlyArray<CIn | COut | SIn | SOut>) => string
+  /** About how many bytes a message weighs. */
+  readonly size: (message: CIn | COut | SIn | SOut) => number
+  /** Whether messages keep their boundaries. */
+  readonly boundaries: boolean
+}
+
+/** Bytes that tell where in the sequence they are. */
+const pattern = (n: number, size: number): Uint8Array => {
+  const bytes = new Uint8Array(size)
+  for (let i = 0; i < size; i++) bytes[i] = (n * 31 + i * 7 + (i >> 8)) & 0xff
+  return bytes
+}
+
+/** FNV-1a over bytes, enough to tell sequences apart in a test. */
+const hash = (seed: number, bytes: Uint8Array): number => {
+  let h = seed
+  for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i], 0x01000193) >>> 0
+  return h
+}
+
+/** Samples of the shape `Bytes`. */
+export const bytes: Samples<Uint8Array, Uint8Array, Uint8Array, Uint8Array> = {
+  toServer: (n, size) => pattern(n, Math.max(1, size)),
+  toClient: (n, size) => pattern(n + 100_000, Math.max(1, size)),
+  digest: (messages) => {
+    let length = 0
+    let h = 0x811c9dc5
+    for (const message of messages) {
+      length += message.length
+      h = hash(h, message)
+    }
+    return `${length} bytes, hash ${h}`
+  },
+  size: (message) => message.length,
+  boundaries: false
+}
+
+const text = (n: number, size: number): string => {
+  const head = `${n}:é€😀:`
+  return head + "x".repeat(Math.max(0, size - head.length))
+}
+
+/** A message as text, whichever way it was carried. */
+const shown = (message: Message): string => {
+  if (typeof message === "string") return message
+  let out = ""
+  for (let i = 0; i < message.length; i += 4096) out += String.fromCharCode(...message.subarray(i, i + 4096))
+  return out
+}
+
+/** Samples of the shape `Messages`, text and binary in turn where the layer keeps the two apart, else binary. */
+export const messages = (options: { readonly text: boolean }): Samples<Message, Message, Message, Message> => {
+  const sample = (n: number, size: number): Message => options.text && n % 2 === 1 ? text(n, size) : pattern(n, size)
+  return {
+    toServer: sample,
+    toClient: (n, size) => sample(n + 100_000, size),
+    digest: (all) => {
+      let h = 0x811c9dc5
+      for (const message of all) {
+        const kind = typeof message === "string" ? "t" : "b"
+        for (const char of `${kind}${message.length}|`) h = Math.imul(h ^ char.charCodeAt(0), 0x01000193) >>> 0
+        for (const char of shown(message)) h = Math.imul(h ^ char.codePointAt(0)!, 0x01000193) >>> 0
+      }
+      return `${all.length} messages, hash ${h}`
+    },
+    size: (message) => message.length,
+    boundaries: true
+  }
+}
