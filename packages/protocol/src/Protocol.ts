@@ -131,7 +131,8 @@ const afterHandshake = <LI, LO, I, O>(
   lower: Listener<LI, LO>,
   handshake: (connection: Connection<LI, LO>) => Effect.Effect<Connection<I, O>, ConnectError, Scope.Scope>
 ): Listener<I, O> => ({
-  ...lower,
+  address: lower.address,
+  drained: lower.drained,
   run: (handler, options) =>
     lower.run((connection) =>
       Effect.flatMap(

@@ -42,6 +42,7 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
   }
 
   emit(message: In, size: number): void {
+    if (this.over !== undefined) return
     this.batch.push(message)
     this.batchSize += size
   }

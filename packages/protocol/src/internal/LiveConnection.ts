@@ -321,9 +321,10 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   private cut(): void {
     if (this.life.over) return
     this.life.aborted = true
-    this.seal(new Aborted())
-    this.wire.abort()
-    this.begin("failed")
+    this.begin("failed", () => {
+      this.seal(new Aborted())
+      this.wire.abort()
+    })
   }
 
   get closed(): Effect.Effect<Outcome> {
@@ -338,9 +339,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   /** Closes from our side: nothing more is delivered or accepted, and every layer says its goodbye. */
   private leave(why: Why): void {
     if (this.life.first === "none") this.life.first = "local"
-    this.seal(new Closing())
-    this.begin(why)
-    if (this.life.over) this.resolve()
+    this.begin(why, () => this.seal(new Closing()))
   }
 
   private seal(reason: ConnectionReason): void {
@@ -352,10 +351,13 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     this.wake(this.pull)
   }
 
-  private begin(why: Why): void {
-    if (this.life.closing) return
+  /** The first to call this decides why the connection closes; what `before` wakes up comes too late for that. */
+  private begin(why: Why, before?: () => void): void {
+    const first = !this.life.closing
     this.life.closing = true
-    Effect.runForkWith(this.life.context)(this.close(why))
+    before?.()
+    if (first) Effect.runForkWith(this.life.context)(this.close(why))
+    else if (this.life.over) this.resolve()
   }
 
   /** Closes the layers one after the other, from the top down, all within one budget; then cuts what is left. */
