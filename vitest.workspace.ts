@@ -1,20 +1,35 @@
-import { defineConfig } from "vitest/config"
+import { defineConfig, type ViteUserConfig } from "vitest/config"
+import { extract } from "./scripts/doctest.ts"
 
 const packages = ["protocol", "transport-tcp", "transport-tls", "websocket", "examples"]
 const conditions = ["@wirestack/source", "module", "node", "import", "default"]
 
-/** The one vitest configuration: a project per package, sources resolved by the export condition. */
-export default defineConfig({
-  test: {
-    projects: packages.map((name) => ({
-      resolve: { conditions },
-      ssr: { resolve: { conditions } },
-      test: { name, root: `packages/${name}`, include: ["test/**/*.test.ts"], testTimeout: 20_000 }
-    })),
-    coverage: {
-      provider: "v8",
-      include: ["packages/protocol/src/**", "packages/websocket/src/**"],
-      reporter: ["text", "json-summary"]
+/** Sources are resolved by the export condition: no build, no table of aliases. */
+const project = (name: string, root: string, include: string) => ({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: { name, root, include: [include], testTimeout: 20_000 }
+})
+
+/** The one vitest configuration: a project per package, and one for the examples of the documentation. */
+export default defineConfig((): ViteUserConfig => {
+  extract()
+  return {
+    test: {
+      projects: [
+        ...packages.map((name) => project(name, `packages/${name}`, "test/**/*.test.ts")),
+        project("docs", ".doctest", "**/*.test.ts")
+      ],
+      coverage: {
+        provider: "v8",
+        include: ["packages/protocol/src/**", "packages/websocket/src/**"],
+        exclude: ["packages/protocol/src/testing/**"],
+        reporter: ["text", "json-summary", [`${import.meta.dirname}/scripts/coverage.ts`, {}]],
+        thresholds: {
+          "packages/protocol/src/**": { branches: 95 },
+          "packages/websocket/src/**": { branches: 95 }
+        }
+      }
     }
   }
 })

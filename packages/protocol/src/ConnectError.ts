@@ -1,7 +1,7 @@
 /** What can go wrong between asking for a connection and having one, on either side. */
 import * as Data from "effect/Data"
-import type { Closed, Closing, Reset } from "./ConnectionError.ts"
-import type { Other, Reason, TimedOut, TooLarge, Truncated, Violation } from "./Reason.ts"
+import type { Closed, Closing, ConnectionError, Reset } from "./ConnectionError.ts"
+import { Other, type Reason, type TimedOut, type TooLarge, type Truncated, type Violation } from "./Reason.ts"
 
 /** The endpoint can't be used: malformed, or of a kind this stack does not speak. */
 export class InvalidEndpoint extends Data.TaggedClass("InvalidEndpoint")<{
@@ -99,5 +99,22 @@ export class ConnectError extends Data.TaggedError("ConnectError")<{
 }> {
   override get message(): string {
     return `${this.layer}: ${this.reason.message}`
+  }
+}
+
+/** What a failure of the connection below is to a handshake that was going on. */
+export const fromConnectionError = (error: ConnectionError): ConnectError => {
+  const { layer, reason } = error
+  switch (reason._tag) {
+    case "Closed":
+    case "Closing":
+    case "Reset":
+    case "TimedOut":
+    case "TooLarge":
+    case "Truncated":
+    case "Violation":
+      return new ConnectError({ layer, reason })
+    default:
+      return new ConnectError({ layer, reason: new Other({ cause: error }) })
   }
 }

@@ -31,6 +31,13 @@ export interface Unsent {
   readonly bytes: number
 }
 
+/** How one layer closed: its name, how long that took in milliseconds, and whether the peer answered in time. */
+export interface LayerClose {
+  readonly layer: string
+  readonly took: number
+  readonly settled: boolean
+}
+
 /** How the connection ended. */
 export interface Outcome {
   /** Who began to close; `"none"` when the connection was cut. */
@@ -45,6 +52,8 @@ export interface Outcome {
   readonly unsent: Unsent
   /** Messages that arrived and were not pulled before our side closed. */
   readonly undelivered: number
+  /** The layers that closed, from the top down. */
+  readonly layers: ReadonlyArray<LayerClose>
   /** Why the connection was cut, if it was. */
   readonly error?: ConnectionError
 }

@@ -50,6 +50,10 @@ describe("close", () => {
       assert.strictEqual(outcome.clean, false)
       assert.deepStrictEqual(outcome.sent, undefined)
       assert.strictEqual(outcome.first, "local")
+      assert.deepStrictEqual(outcome.layers, [
+        { layer: "parting", took: 5_000, settled: false },
+        { layer: "memory", took: 100, settled: false }
+      ])
     }))
 
   it.effect("the budget is the connection's own", () =>
@@ -77,7 +81,8 @@ describe("close", () => {
           received: { code: 7, reason: "" },
           endOfInput: "announced",
           unsent: { messages: 0, bytes: 0 },
-          undelivered: 0
+          undelivered: 0,
+          layers: [{ layer: "parting", took: 0, settled: true }, { layer: "memory", took: 0, settled: true }]
         })
       }
     }))
@@ -253,6 +258,31 @@ describe("pull", () => {
       yield* Fiber.join(interrupting)
       yield* bare.send("next")
       assert.deepStrictEqual(yield* connection.pull, ["next"])
+      yield* bare.abort
+    }))
+
+  it.effect("nothing is lost where an interruption meets the scheduler's yield", () =>
+    Effect.gen(function*() {
+      const { bare, connection } = yield* facing()
+      let pulled = 0
+      let interrupted = 0
+      for (let n = 0; n < 2_500; n++) {
+        yield* bare.send("m")
+        yield* Effect.promise(() => Promise.resolve().then(() => {}))
+        const pulling = yield* Effect.forkChild(Effect.gen(function*() {
+          for (let step = 0; step < n; step++) yield* Effect.sync(() => step)
+          return yield* connection.pull
+        }))
+        yield* Effect.yieldNow
+        yield* Fiber.interrupt(pulling)
+        const exit = yield* Fiber.await(pulling)
+        if (Exit.isSuccess(exit)) pulled += exit.value.length
+        else interrupted++
+      }
+      yield* bare.send("bye 1")
+      const rest = yield* Stream.runCollect(Connection.messages(connection))
+      assert.strictEqual(pulled + rest.length, 2_500)
+      assert.isAbove(interrupted, 100)
       yield* bare.abort
     }))
 

@@ -18,7 +18,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Connection, Options } from "../Connection.ts"
 import { Aborted, Closed, Closing, ConnectionError, type ConnectionReason, Ended, Unsupported } from "../ConnectionError.ts"
-import type { Draft, EndOfInput, Outcome, Why } from "../Outcome.ts"
+import type { Draft, EndOfInput, LayerClose, Outcome, Why } from "../Outcome.ts"
 import { readAhead, readAheadMessages, type Receiver, type Released, type Wire } from "../Wire.ts"
 import { reasonOf } from "./Stage.ts"
 
@@ -26,6 +26,12 @@ declare const queueMicrotask: (f: () => void) => void
 
 /** Milliseconds a layer gets at least to close, when those above it have used up the budget. */
 const floor = 100
+
+/**
+ * A fiber about to yield could be interrupted with the batch in its hands, so it yields before it takes it. This is how
+ * many operations there may be between the look at the inbox and the next step of whoever pulls.
+ */
+const nearYield = 40
 
 /** Why our side closes, from how its scope ended. */
 export const whyOf = (exit: Exit.Exit<unknown, unknown>): Why =>
@@ -40,10 +46,10 @@ class Life {
   closing = false
   /** Every layer has closed, or was cut. */
   over = false
-  overran = false
   aborted = false
   first: Outcome["first"] = "none"
   undelivered = 0
+  readonly layers: Array<LayerClose> = []
 
   constructor(top: LiveConnection<any, any, any>, budget: Duration.Duration, context: Context.Context<never>) {
     this.top = top
@@ -212,8 +218,12 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     this.puller = resume
   })
 
-  readonly pull: Pulled<In> = Effect.suspend(() => {
-    if (this.inbox.length > 0) return this.take
+  readonly pull: Pulled<In> = Effect.withFiber((fiber) => {
+    if (this.inbox.length > 0) {
+      return fiber.currentOpCount + nearYield < fiber.cache.maxOpsBeforeYield
+        ? this.take
+        : Effect.andThen(Effect.yieldNow, Effect.suspend(() => this.pull))
+    }
     if (this.over instanceof ConnectionError) return Effect.fail(this.over)
     if (this.over !== undefined) return Cause.done(this.outcome)
     return this.sealed ? Effect.fail(this.refusal!) : this.park
@@ -363,19 +373,19 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   /** Closes the layers one after the other, from the top down, all within one budget; then cuts what is left. */
   private close(why: Why): Effect.Effect<void> {
     const { life } = this
-    const closeFrom = (wire: Wire<any, any> | undefined, deadline: number): Effect.Effect<void> =>
-      wire === undefined ? Effect.void : Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        const left = Math.max(deadline - now, floor)
-        return Effect.flatMap(Effect.timeoutOption(settled(wire, why), left), (answer) => {
-          if (Option.isNone(answer)) life.overran = true
-          return closeFrom(wire.lower, deadline)
-        })
-      })
-    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    const closeFrom = (wire: Wire<any, any> | undefined, now: number, deadline: number): Effect.Effect<void> =>
+      wire === undefined
+        ? Effect.void
+        : Effect.flatMap(Effect.timeoutOption(settled(wire, why), Math.max(deadline - now, floor)), (answer) =>
+          Effect.flatMap(millis, (then) => {
+            life.layers.push({ layer: wire.layer, took: then - now, settled: Option.isSome(answer) })
+            return closeFrom(wire.lower, then, deadline)
+          }))
+    return Effect.flatMap(millis, (now) =>
       Effect.andThen(
-        closeFrom(this.wire, now + Duration.toMillis(life.budget)),
+        closeFrom(this.wire, now, now + Duration.toMillis(life.budget)),
         Effect.sync(() => {
-          if (life.overran) this.wire.abort()
+          if (life.layers.some((layer) => !layer.settled)) this.wire.abort()
           life.over = true
           life.top.resolve()
         })
@@ -391,10 +401,11 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     const { life } = this
     const draft: Draft = {
       first: life.first,
-      clean: !life.aborted && !life.overran,
+      clean: !life.aborted && life.layers.every((layer) => layer.settled),
       endOfInput: "unknown",
       unsent: { messages: 0, bytes: 0 },
-      undelivered: life.undelivered
+      undelivered: life.undelivered,
+      layers: [...life.layers]
     }
     report(this.wire, draft)
     if (this.over instanceof ConnectionError) draft.error ??= this.over
@@ -402,6 +413,9 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     return draft
   }
 }
+
+/** The clock in milliseconds, with fractions. */
+const millis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 const settled = (wire: Wire<any, any>, why: Why): Effect.Effect<void> =>
   Effect.callback((resume) => wire.close(why, () => resume(Effect.void)))

@@ -4,4 +4,5 @@
  */
 export * as Samples from "./samples.ts"
 export * from "./leaks.ts"
+export * from "./rechunk.ts"
 export * from "./transportSuite.ts"

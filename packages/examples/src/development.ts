@@ -1,0 +1,32 @@
+/**
+ * What a program needs to try the full stack on one machine: a certificate authority and a server's identity, made in
+ * memory. The authority's certificate (not its key) is left in a file for programs that join from another terminal.
+ */
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import * as Schema from "effect/Schema"
+
+/** Where a server is and whom to trust for it. */
+export const Invitation = Schema.Struct({ endpoint: Schema.String, ca: Schema.String })
+export type Invitation = typeof Invitation.Type
+
+const file = Effect.map(Path.Path, (path) =>
+  path.resolve(import.meta.dirname, "../../../node_modules/.cache/wirestack/invitation.json"))
+
+/** Leaves an invitation for others; it is taken back when the scope closes. */
+export const invite = Effect.fnUntraced(function*(invitation: Invitation) {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const name = yield* file
+  yield* fs.makeDirectory(path.dirname(name), { recursive: true })
+  yield* fs.writeFileString(name, JSON.stringify(invitation), { mode: 0o600 })
+  yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(name)))
+})
+
+/** The invitation of a server that runs on this machine. */
+export const invitation = Effect.gen(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const text = yield* fs.readFileString(yield* file)
+  return yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Invitation))(text)
+})

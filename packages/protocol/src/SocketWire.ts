@@ -1,0 +1,307 @@
+/**
+ * A wire on a Node stream: a TCP or Unix socket, a TLS socket, or any other Duplex of bytes.
+ *
+ * This module knows the stream by its shape only, so it loads anywhere. The stream must be open for half-close
+ * (`allowHalfOpen: true`), must not be in object mode, and must emit `close`; the wire owns it from the start.
+ *
+ * Beyond the contract of `Wire`:
+ *
+ * - **Buffers.** Each chunk read is passed up as it is. What is written in one turn is joined into one buffer up to 32 KiB;
+ *   larger chunks are handed over uncopied, together. Nothing that was handed over is ever written to.
+ * - **Bounds.** While the wire is paused, the stream reads ahead up to its own high-water mark (64 KiB) and one read.
+ *   `writable` counts what is collected here and what the stream holds, against `writeAhead`.
+ * - **Ends.** What was read before a failure is delivered before it. A paused stream that is full sees neither the end
+ *   nor a failure until it is resumed.
+ * - **Close** ends the output and settles when the stream has closed, that is when the peer has ended its output too.
+ */
+import { ConnectionError, type ConnectionReason, Reset } from "./ConnectionError.ts"
+import { Piece } from "./internal/Piece.ts"
+import type { Draft, EndOfInput, Why } from "./Outcome.ts"
+import { type Offering, RawSocket } from "./RawSocket.ts"
+import { type Receiver, type Wire, writeAhead } from "./Wire.ts"
+
+declare const queueMicrotask: (f: () => void) => void
+
+/** What is needed of a stream; a `net.Socket`, `tls.TLSSocket` or `stream.Duplex` has it. */
+export interface SocketLike {
+  readonly writable: boolean
+  readonly writableLength: number
+  on(event: "data" | "end" | "error" | "close", listener: (arg: any) => void): unknown
+  removeListener(event: "data" | "end" | "error" | "close", listener: (arg: any) => void): unknown
+  read(): any
+  write(chunk: Uint8Array, callback?: (error?: Error | null) => void): boolean
+  cork(): void
+  uncork(): void
+  end(): unknown
+  pause(): unknown
+  resume(): unknown
+  destroy(): unknown
+}
+
+/** What the wire is to make of its stream. */
+export interface Options {
+  /** The name of the layer, for errors and reports. */
+  readonly layer: string
+  /** What the end of the stream's input means; `"announced"` by default. */
+  readonly endOfInput?: EndOfInput
+  /** What an error of the stream means; a `Reset` by default. */
+  readonly reasonOf?: (cause: unknown) => ConnectionReason
+  /** Cuts the stream at once, in a way the peer notices if there is one; `destroy` by default. */
+  readonly cut?: () => void
+  /** Offers the stream to a layer that can stand on it directly (see `RawSocket`). */
+  readonly bare?: boolean
+}
+
+/** Up to this size, what was collected is copied into one buffer; above, a copy costs more than a vectored write. */
+const joinSize = 32_768
+
+const nothing = new Uint8Array(0)
+
+const piece = new Piece()
+
+const never = (): never => {
+  throw new Error("a piece is taken as soon as it is filled")
+}
+
+/** One buffer with the contents of some chunks; `joinSize` at most. */
+const join = (chunks: ReadonlyArray<Uint8Array>, from: number, to: number, size: number): Uint8Array => {
+  if (to - from === 1) return chunks[from]
+  let offset = piece.reserve(size, never)
+  const buffer = piece.buffer
+  for (let i = from; i < to; i++) {
+    buffer.set(chunks[i], offset)
+    offset += chunks[i].length
+  }
+  return piece.take()
+}
+
+/** Chunks as few pieces: neighbours are joined up to `joinSize`, larger ones stay as they are. */
+const piecesOf = (chunks: ReadonlyArray<Uint8Array>): Array<Uint8Array> => {
+  const pieces: Array<Uint8Array> = []
+  let from = 0
+  let size = 0
+  for (let i = 0; i < chunks.length; i++) {
+    const { length } = chunks[i]
+    if (size > 0 && size + length > joinSize) {
+      pieces.push(join(chunks, from, i, size))
+      from = i
+      size = 0
+    }
+    size += length
+  }
+  pieces.push(join(chunks, from, chunks.length, size))
+  return pieces
+}
+
+/** A wire at the bottom of a stack that reads and writes a stream. */
+export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
+  readonly layer: string
+  readonly lower: Wire<Uint8Array, Uint8Array> | undefined = undefined
+  readonly halfClose = true
+  protected readonly socket: SocketLike
+  protected receiver: Receiver<Uint8Array> | undefined = undefined
+  private readonly options: Options
+
+  private readonly chunks: Array<Uint8Array> = []
+  private collected = 0
+  /** What the stream was given and has not confirmed, at most. */
+  private pending = 0
+  /** Whether to be told when something is written; a stream that takes all at once (a socket with room) need not. */
+  private confirm = true
+  /** The layer above has seen that there is no room. */
+  private starved = false
+
+  protected inputEnded = false
+  protected outputEnded = false
+  protected closing = false
+  /** The stream is gone, or another layer has it: nothing is written any more. */
+  private over = false
+  private closed = false
+  private failure: ConnectionError | undefined = undefined
+  private told = false
+  private lost = 0
+  private settled: (() => void) | undefined = undefined
+
+  constructor(socket: SocketLike, options: Options) {
+    this.layer = options.layer
+    this.options = options
+    this.socket = socket
+    socket.pause()
+    socket.on("data", this.onData)
+    socket.on("end", this.onEnd)
+    socket.on("error", this.onError)
+    socket.on("close", this.onClose)
+  }
+
+  attach(receiver: Receiver<Uint8Array>): void {
+    this.receiver = receiver
+  }
+
+  // Writing.
+
+  get writable(): boolean {
+    if (this.collected + this.socket.writableLength < writeAhead) return true
+    this.starved = true
+    return false
+  }
+
+  write(chunk: Uint8Array): void {
+    if (this.over || this.outputEnded || chunk.length === 0) return
+    this.chunks.push(chunk)
+    this.collected += chunk.length
+    if (this.collected >= writeAhead) this.flush()
+  }
+
+  flush(): void {
+    const { chunks, collected, socket } = this
+    if (collected === 0) return
+    const written = this.confirm || this.starved ? this.written : undefined
+    this.collected = 0
+    this.pending = socket.writableLength + collected
+    if (collected <= joinSize || chunks.length === 1) {
+      socket.write(join(chunks, 0, chunks.length, collected), written)
+    } else {
+      const pieces = piecesOf(chunks)
+      socket.cork()
+      for (const piece of pieces) socket.write(piece, written)
+      socket.uncork()
+    }
+    chunks.length = 0
+    if (socket.writableLength === 0 && socket.writable) {
+      this.pending = 0
+      this.confirm = false
+    } else if (written === undefined) {
+      this.confirm = true
+      socket.write(nothing, this.written)
+    }
+  }
+
+  private readonly written = (error?: Error | null): void => {
+    if (error != null) return
+    this.pending = this.socket.writableLength
+    if (this.starved && !this.over && this.collected + this.pending < writeAhead) {
+      this.starved = false
+      this.receiver?.drained()
+    }
+  }
+
+  end(): void {
+    if (this.over || this.outputEnded) return
+    this.flush()
+    this.outputEnded = true
+    this.socket.end()
+  }
+
+  // Reading.
+
+  pause(): void {
+    if (!this.closing && !this.over) this.socket.pause()
+  }
+
+  resume(): void {
+    if (!this.over) this.socket.resume()
+    else if (this.failure !== undefined && !this.told) queueMicrotask(this.tell)
+  }
+
+  protected readonly onData = (chunk: Uint8Array): void => {
+    this.receiver!.receive([chunk], chunk.length)
+  }
+
+  protected readonly onEnd = (): void => {
+    if (this.inputEnded) return
+    this.inputEnded = true
+    this.receiver?.ended(this.options.endOfInput ?? "announced")
+  }
+
+  private readonly onError = (cause: unknown): void => {
+    this.fail(this.options.reasonOf?.(cause) ?? new Reset({ cause }))
+  }
+
+  private readonly onClose = (): void => {
+    this.closed = true
+    if (!(this.inputEnded && this.outputEnded)) this.fail(new Reset({ cause: "the socket was closed" }))
+    this.over = true
+    this.detach()
+    this.socket.removeListener("error", this.onError)
+    this.socket.removeListener("close", this.onClose)
+    this.settle()
+  }
+
+  /** The stream is broken: what it had read is still delivered, then the layer above is told. */
+  protected fail(reason: ConnectionReason): void {
+    if (this.over) return
+    this.drop(this.pending)
+    this.failure = new ConnectionError({ layer: this.layer, reason })
+    const receiver = this.receiver
+    if (receiver === undefined) return
+    if (!this.inputEnded) {
+      for (let chunk = this.socket.read(); chunk !== null; chunk = this.socket.read()) receiver.receive([chunk], chunk.length)
+    }
+    this.tell()
+  }
+
+  private readonly tell = (): void => {
+    if (this.told || this.receiver === undefined) return
+    this.told = true
+    this.receiver.failed(this.failure!)
+  }
+
+  /** Neither reads nor writes any more; `pending` is what the stream held and will not write. */
+  private drop(pending: number): void {
+    this.over = true
+    this.lost = this.collected + pending
+    this.collected = 0
+    this.chunks.length = 0
+    this.detach()
+  }
+
+  private detach(): void {
+    this.socket.removeListener("data", this.onData)
+    this.socket.removeListener("end", this.onEnd)
+  }
+
+  // Closing.
+
+  close(_why: Why, settled: () => void): void {
+    if (this.closed) return settled()
+    this.settled = settled
+    this.closing = true
+    if (this.over) {
+      this.socket.destroy()
+      return
+    }
+    this.end()
+    this.socket.resume()
+  }
+
+  abort(): void {
+    if (this.closed || this.told) return
+    if (!this.over) this.drop(this.socket.writableLength)
+    this.told = true
+    if (this.options.cut === undefined) this.socket.destroy()
+    else this.options.cut()
+  }
+
+  protected settle(): void {
+    const { settled } = this
+    this.settled = undefined
+    settled?.()
+  }
+
+  report(outcome: Draft): void {
+    if (this.inputEnded) outcome.endOfInput = this.options.endOfInput ?? "announced"
+    else if (this.over) outcome.endOfInput = "unannounced"
+    outcome.unsent.bytes += this.lost
+  }
+
+  [RawSocket]<A>(accepts: (socket: unknown) => socket is A): A | undefined {
+    const socket: unknown = this.socket
+    if (this.options.bare !== true || this.over || this.closing || !accepts(socket)) return undefined
+    this.flush()
+    this.socket.pause()
+    this.over = true
+    this.detach()
+    this.socket.removeListener("error", this.onError)
+    return socket
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * A typed application protocol: a name, and a Schema for what each side sends. One definition serves both ends.
+ *
+ *     class Chat extends Subprotocol.Service<Chat>()("chat.v1", { client: FromClient, server: FromServer }) {}
+ *
+ *     client   Connection<FromServer, FromClient>  <---- "chat.v1" ---->  Connection<FromClient, FromServer>   server
+ *
+ * Its name is what the layers below negotiate: the subprotocol of a WebSocket, the ALPN name of TLS. The contract:
+ *
+ * - The names are offered to the layers below. If one of them negotiates (it tells `Negotiated`), the name it agreed on
+ *   is binding: another one, or none, fails the handshake with `NothingNegotiated`. If several negotiate, the uppermost
+ *   one decides. If none does, a single protocol is taken as agreed elsewhere, and a family of versions fails.
+ * - What is sent and received is what the Schemas say; how it looks on the wire is the `Codec`'s, given with `over`.
+ *
+ * Versions of a protocol make a family. Its client gets a union of connections, told apart by `protocol`; its server
+ * gives a handler for every version, and a forgotten one does not compile.
+ *
+ *     class Chats extends Subprotocol.Family<Chats>()({ "chat.v2": ChatV2, "chat.v1": ChatV1 }) {}
+ */
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { type Ask, Negotiated } from "./Ask.ts"
+import type { Carried, Codec } from "./Codec.ts"
+import { ConnectError, NothingNegotiated } from "./ConnectError.ts"
+import { type Connection, detailOption, fuse } from "./Connection.ts"
+import type * as Endpoint from "./Endpoint.ts"
+import type { Listener, RunOptions } from "./Listener.ts"
+import type { ListenError } from "./ListenError.ts"
+import type { Machine } from "./Machine.ts"
+import * as Protocol from "./Protocol.ts"
+import * as Transport from "./Transport.ts"
+import type { At, Connect, ConnectOptions, Listen, ListenOptions, Message, Shape } from "./Transport.ts"
+
+/** How a protocol is put on a stack. */
+export interface OverOptions {
+  /**
+   * What to do if a layer below negotiates and agreed on no name: `"refuse"` by default. `"accept"` is for peers that
+   * speak the protocol and don't know its name. Another name than ours is always refused.
+   */
+  readonly unnamed?: "refuse" | "accept"
+}
+
+/** A connection that says which protocol it speaks. */
+export type Speaking<Name, In, Out, D = never> = Connection<In, Out, D> & { readonly protocol: Name }
+
+/** A bound server whose connections say which protocol they speak; else as `Listener`. */
+export interface SpeakingListener<Name, In, Out, D = never> extends Omit<Listener<In, Out, D>, "run"> {
+  /** Handles connections until interrupted; a listener is run once. */
+  readonly run: <E, R>(
+    handler: (connection: Speaking<Name, In, Out, D>) => Effect.Effect<void, E, R>,
+    options?: RunOptions
+  ) => Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>>
+}
+
+/** A protocol as a class, which is its shape and has its operations. */
+export interface Service<Self, Name extends string, C extends Carried, S extends Carried>
+  extends Shape<Self, S["Type"], C["Type"], C["Type"], S["Type"]>
+{
+  new(_: never): {
+    readonly "~@wirestack/protocol/Subprotocol": {
+      readonly protocol: Name
+      readonly client: C["Type"]
+      readonly server: S["Type"]
+    }
+  }
+  /** The name of the protocol, as it is negotiated. */
+  readonly protocol: Name
+  /** What the client sends. */
+  readonly client: C
+  /** What the server sends. */
+  readonly server: S
+  /** The operator that puts the protocol on a stack of messages. */
+  readonly over: (codec: Codec, options?: OverOptions) => Protocol.Over<"messages", never, Self, never>
+  /** Connects as the client; `D` names the details that must be below. Safe to interrupt: what fails leaves nothing open. */
+  readonly connect: <D = never>(
+    endpoint: Endpoint.Input,
+    options?: ConnectOptions
+  ) => Effect.Effect<
+    Speaking<Name, S["Type"], C["Type"], D>,
+    ConnectError,
+    Scope.Scope | At<Self, Connect | D>
+  >
+  /** Listens as the server; `D` as in `connect`. */
+  readonly listen: <D = never>(
+    endpoint: Endpoint.Input,
+    options?: ListenOptions
+  ) => Effect.Effect<SpeakingListener<Name, C["Type"], S["Type"], D>, ListenError, Scope.Scope | At<Self, Listen | D>>
+  /** A layer that serves for as long as it is provided; `D` as in `connect`. */
+  readonly serve: <D = never>() => <E, R>(
+    endpoint: Endpoint.Input,
+    handler: (connection: Speaking<Name, C["Type"], S["Type"], D>) => Effect.Effect<void, E, R>,
+    options?: ListenOptions & RunOptions
+  ) => Layer.Layer<never, ListenError, At<Self, Listen | D> | Exclude<R, Scope.Scope>>
+}
+
+/** What the client of a protocol has in hand. */
+export type ClientConnection<P extends AnyService, D = never> = Speaking<
+  P["protocol"],
+  P["server"]["Type"],
+  P["client"]["Type"],
+  D
+>
+
+/** What the server of a protocol has in hand. */
+export type ServerConnection<P extends AnyService, D = never> = Speaking<
+  P["protocol"],
+  P["client"]["Type"],
+  P["server"]["Type"],
+  D
+>
+
+/** Any protocol. */
+export interface AnyService {
+  readonly protocol: string
+  readonly client: Carried
+  readonly server: Carried
+}
+
+/**
+ * Defines a protocol: `class Chat extends Service<Chat>()("chat.v1", { client, server }) {}`. The name must be unique
+ * among the protocols of a program.
+ *
+ * @category constructors
+ */
+export const Service = <Self>() =>
+<const Name extends string, C extends Carried, S extends Carried>(
+  protocol: Name,
+  messages: { readonly client: C; readonly server: S }
+): Service<Self, Name, C, S> => {
+  const { client, server } = messages
+  const shape = Transport.shape<Self, S["Type"], C["Type"], C["Type"], S["Type"]>(`Subprotocol/${protocol}`, [protocol])
+  const over = (codec: Codec, options?: OverOptions): Protocol.Over<"messages", never, Self, never> => {
+    const machines = compile(codec, { protocol, client, server })
+    const accepted = options?.unnamed === "accept" ? "unnamed" : "unnegotiated"
+    return Protocol.make(Transport.Messages, shape, {
+      layer: protocol,
+      below: offering([protocol]),
+      client: (lower) => speak(lower, [machines], "client", accepted),
+      server: (lower) => speak(lower, [machines], "server", accepted)
+    })
+  }
+  return class {
+    static readonly key = shape.key
+    static readonly offers = shape.offers
+    static readonly protocol = protocol
+    static readonly client = client
+    static readonly server = server
+    static readonly over = over
+    static readonly connect = Transport.connect(shape)
+    static readonly listen = Transport.listen(shape)
+    static readonly serve = Transport.serve(shape)
+  } as any
+}
+
+/** The versions of a family, by name, the most wanted first. */
+export interface Versions {
+  readonly [name: string]: AnyService
+}
+
+/** Says in the compiler's message which key a version must have. */
+export type Named<V extends Versions> = {
+  readonly [Name in keyof V]: V[Name]["protocol"] extends Name ? unknown
+    : { readonly "the key must be": V[Name]["protocol"] }
+}
+
+/** What the client of a family has in hand: one of its versions, told apart by `protocol`. */
+export type AnyClientConnection<V extends Versions, D = never> = {
+  readonly [Name in keyof V]: ClientConnection<V[Name], D>
+}[keyof V]
+
+/** A handler for every version of a family. */
+export type Handlers<V extends Versions, D = never> = {
+  readonly [Name in keyof V]: (connection: ServerConnection<V[Name], D>) => Effect.Effect<void, any, any>
+}
+
+/** What the handlers of a record need. */
+export type HandlerServices<H> = {
+  readonly [Name in keyof H]: H[Name] extends (...args: any) => Effect.Effect<any, any, infer R> ? R : never
+}[keyof H]
+
+/** A bound server of a family: as `Listener`, with a handler for every version. */
+export interface FamilyListener<V extends Versions, D = never> extends Omit<Listener<never, never, D>, "run"> {
+  /** Handles connections until interrupted, each by the handler of the version that was agreed on. */
+  readonly run: <const H extends Handlers<V, D>>(
+    handlers: H,
+    options?: RunOptions
+  ) => Effect.Effect<never, ListenError, Exclude<HandlerServices<H>, Scope.Scope>>
+}
+
+/** A family as a class, which is its shape and has its operations. */
+export interface Family<Self, V extends Versions> extends
+  Shape<
+    Self,
+    V[keyof V]["server"]["Type"],
+    never,
+    V[keyof V]["client"]["Type"],
+    never
+  >
+{
+  new(_: never): {
+    readonly "~@wirestack/protocol/Subprotocol": {
+      readonly protocol: keyof V
+      readonly client: V[keyof V]["client"]["Type"]
+      readonly server: V[keyof V]["server"]["Type"]
+    }
+  }
+  /** The versions, by name, the most wanted first. */
+  readonly versions: V
+  /** The operator that puts the family on a stack of messages in which a layer negotiates. */
+  readonly over: (codec: Codec) => Protocol.Over<"messages", never, Self, never>
+  /** Connects as the client; `D` names the details that must be below. Safe to interrupt: what fails leaves nothing open. */
+  readonly connect: <D = never>(
+    endpoint: Endpoint.Input,
+    options?: ConnectOptions
+  ) => Effect.Effect<AnyClientConnection<V, D>, ConnectError, Scope.Scope | At<Self, Connect | D>>
+  /** Listens as the server; `D` as in `connect`. */
+  readonly listen: <D = never>(
+    endpoint: Endpoint.Input,
+    options?: ListenOptions
+  ) => Effect.Effect<FamilyListener<V, D>, ListenError, Scope.Scope | At<Self, Listen | D>>
+  /** A layer that serves for as long as it is provided; `D` as in `connect`. */
+  readonly serve: <D = never>() => <const H extends Handlers<V, D>>(
+    endpoint: Endpoint.Input,
+    handlers: H,
+    options?: ListenOptions & RunOptions
+  ) => Layer.Layer<never, ListenError, At<Self, Listen | D> | Exclude<HandlerServices<H>, Scope.Scope>>
+}
+
+/**
+ * Defines a family of versions: `class Chats extends Family<Chats>()({ "chat.v2": ChatV2, "chat.v1": ChatV1 }) {}`.
+ * The first is the most wanted. A key is the name of its version; it must not be a number, whose place in the order a
+ * record does not keep.
+ *
+ * @category constructors
+ */
+export const Family = <Self>() => <const V extends Versions>(versions: V & Named<V>): Family<Self, V> => {
+  const names = Object.keys(versions)
+  const number = names.find((name) => /^\d+$/.test(name))
+  if (number !== undefined) throw new RangeError(`"${number}" can't name a version: records put numbers first`)
+  const id = `Subprotocol/Family/${names.join(",")}`
+  const shape = Transport.shape<Self, any, any, any, any>(id, names)
+  const over = (codec: Codec): Protocol.Over<"messages", never, Self, never> => {
+    const machines = names.map((name) => compile(codec, versions[name]))
+    return Protocol.make(Transport.Messages, shape, {
+      layer: names.join(", "),
+      below: offering(names),
+      client: (lower) => speak(lower, machines, "client", "named"),
+      server: (lower) => speak(lower, machines, "server", "named")
+    })
+  }
+  const dispatch = (handlers: Handlers<V, any>) => (connection: Connection<any, any>) =>
+    handlers[(connection as Speaking<string, any, any, any>).protocol](connection as any)
+  const listen = Transport.listen(shape)
+  const serve = Transport.serve(shape)()
+  return class {
+    static readonly key = shape.key
+    static readonly offers = shape.offers
+    static readonly versions = versions
+    static readonly over = over
+    static readonly connect = Transport.connect(shape)
+    static readonly listen = (endpoint: Endpoint.Input, options?: ListenOptions) =>
+      Effect.map(listen(endpoint, options), (listener) => ({
+        address: listener.address,
+        drained: listener.drained,
+        run: (handlers: Handlers<V, any>, options?: RunOptions) => listener.run(dispatch(handlers), options)
+      }))
+    static readonly serve =
+      () => (endpoint: Endpoint.Input, handlers: Handlers<V, any>, options?: ListenOptions & RunOptions) =>
+        serve(endpoint, dispatch(handlers), options)
+  } as any
+}
+
+/** A protocol's machines for one stack, a factory a role. */
+interface Machines {
+  readonly protocol: string
+  readonly client: () => Machine<Message, Message, any, any>
+  readonly server: () => Machine<Message, Message, any, any>
+}
+
+const compile = (codec: Codec, { client, protocol, server }: AnyService): Machines => ({
+  protocol,
+  client: codec.machine(server, client),
+  server: codec.machine(client, server)
+})
+
+const offering = (offers: ReadonlyArray<string>) => (ask: Ask): Ask => ({ ...ask, offers })
+
+/** What is accepted as an agreement: only a name, also that nothing below negotiates, or also that no name was chosen. */
+type Accepted = "named" | "unnegotiated" | "unnamed"
+
+/** Puts the machine of the protocol that was agreed on over the connection. */
+const speak = (
+  lower: Connection<Message, Message>,
+  spoken: ReadonlyArray<Machines>,
+  role: "client" | "server",
+  accepted: Accepted
+): Effect.Effect<Connection<any, any>, ConnectError, Scope.Scope> => {
+  const negotiated = Option.getOrUndefined(detailOption(lower, Negotiated))
+  const selected = negotiated?.protocol
+  const assumed = selected === undefined && (negotiated === undefined ? accepted !== "named" : accepted === "unnamed")
+  const chosen = assumed ? spoken[0] : spoken.find((machines) => machines.protocol === selected)
+  if (chosen === undefined) {
+    const offered = spoken.map((machines) => machines.protocol)
+    return Effect.fail(
+      new ConnectError({
+        layer: offered.join(", "),
+        reason: new NothingNegotiated({ offered, ...(selected === undefined ? undefined : { selected }) })
+      })
+    )
+  }
+  return Effect.map(
+    fuse(lower, chosen[role](), { layer: chosen.protocol }),
+    (connection) => Object.assign(connection, { protocol: chosen.protocol })
+  )
+}

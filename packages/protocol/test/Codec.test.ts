@@ -1,0 +1,126 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Codec, Connection, MemoryTransport } from "@wirestack/protocol"
+import { encode, feed, verifyMessages, verifyRefusal, verifyRoundTrip } from "@wirestack/protocol/testing/machineSuite"
+import type { Message } from "@wirestack/protocol/Transport"
+import { Effect, Schema, SchemaIssue } from "effect"
+import { hex, utf8 } from "./support/bytes.ts"
+import { failureOf } from "./support/failure.ts"
+
+const Point = Schema.Struct({ x: Schema.Int, label: Schema.optional(Schema.String) })
+
+class Event extends Schema.TaggedClass<Event>()("Event", {
+  at: Schema.Date,
+  size: Schema.BigInt,
+  body: Schema.Uint8Array,
+  // @effect-diagnostics-next-line schemaNumber:off
+  ratio: Schema.Number,
+  maybe: Schema.UndefinedOr(Schema.String)
+}) {}
+
+const points = (options?: Codec.Options) => Codec.json(options).machine(Point, Point)()
+
+describe("decoding", () => {
+  it("takes text and bytes, a value a message", () => {
+    verifyMessages(() => points(), [
+      { name: "nothing", input: [], messages: [] },
+      {
+        name: "text and bytes",
+        input: [`{"x":1}`, utf8(`{"x":2,"label":"é"}`), ` { "x" : 3 } `],
+        messages: [{ x: 1 }, { x: 2, label: "é" }, { x: 3 }]
+      },
+      { name: "what is in excess is ignored", input: [`{"x":1,"y":2,"__proto__":{"x":3}}`], messages: [{ x: 1 }] }
+    ])
+    assert.deepStrictEqual(feed(points(), [[`{"x":1}`, utf8(`{"x":20}`)]]).sizes, [7, 8])
+    assert.strictEqual(feed(points(), [[]], { end: "unannounced" }).ending, "unannounced")
+  })
+
+  it("fails at a message that is no value, after delivering those before it", () => {
+    const messages = [{ x: 1 }]
+    verifyMessages(() => points(), [
+      { name: "not JSON", input: [`{"x":1}`, "{", `{"x":2}`], messages, ending: "Undecodable" },
+      { name: "empty", input: [`{"x":1}`, ""], messages, ending: "Undecodable" },
+      { name: "not UTF-8", input: [`{"x":1}`, hex("22ff22")], messages, ending: "Undecodable" },
+      { name: "a byte order mark", input: [`{"x":1}`, hex("efbbbf 7b7d")], messages, ending: "Undecodable" },
+      { name: "another value", input: [`{"x":1}`, `{"x":"1"}`], messages, ending: "Undecodable" },
+      { name: "nested too deep", input: [`{"x":1}`, "[".repeat(100_000)], messages, ending: "Undecodable" }
+    ])
+  })
+
+  it("says where and why, as text and as data", () => {
+    const { reason } = feed(points(), [[`{"x":0.5}`]])
+    assert(reason?._tag === "Undecodable")
+    assert.include(reason.detail, "integer")
+    assert.include(reason.detail, `["x"]`)
+    assert.isTrue(SchemaIssue.isIssue(reason.cause))
+    const syntax = feed(points(), [["nonsense"]]).reason
+    assert(syntax?._tag === "Undecodable")
+    assert.strictEqual(syntax.message, "not JSON")
+    assert.instanceOf(syntax.cause, SyntaxError)
+  })
+
+  it("is as strict as told", () => {
+    const strict = points({ parseOptions: { onExcessProperty: "error", errors: "all" } })
+    const { reason } = feed(strict, [[`{"x":"1","y":2}`]])
+    assert.include(reason?.message, `["x"]`)
+    assert.include(reason?.message, `["y"]`)
+  })
+})
+
+describe("encoding", () => {
+  it("writes text", () => {
+    assert.deepStrictEqual(encode(points(), [{ x: 1, label: "é" }, { x: 2 }]), [`{"x":1,"label":"é"}`, `{"x":2}`])
+  })
+
+  it("refuses what the Schema or the format doesn't admit", () => {
+    const reason = verifyRefusal(points(), { x: 0.5 }, "Unencodable")
+    assert(reason._tag === "Unencodable")
+    assert.include(reason.message, `["x"]`)
+    assert.isTrue(SchemaIssue.isIssue(reason.cause))
+    const anything = Codec.make({
+      format: "plain JSON",
+      parse: (m) => JSON.parse(String(m)),
+      print: (v) => JSON.stringify(v)
+    })
+    const machine = anything.machine(Schema.Unknown, Schema.Unknown)()
+    const circular: Record<string, unknown> = {}
+    circular["self"] = circular
+    for (const value of [circular, 1n, undefined, () => {}]) {
+      assert.strictEqual(verifyRefusal(machine, value, "Unencodable").message, "plain JSON can't express the value")
+    }
+    const broken = Schema.String.pipe(Schema.decode({
+      decode: { run: () => Effect.die("broken") } as any,
+      encode: { run: () => Effect.die("broken") } as any
+    }))
+    verifyRefusal(Codec.json().machine(broken, broken)(), "x", "Unencodable")
+  })
+})
+
+it.prop("round trips every value of a Schema", [Schema.Array(Schema.Union([Event, Point]))], ([values]) => {
+  const codec = Codec.json().machine(Schema.Union([Event, Point]), Schema.Union([Event, Point]))
+  verifyRoundTrip(codec(), codec(), values, values)
+})
+
+it("a format of one's own is two functions", () => {
+  const codec = Codec.make({
+    format: "hex",
+    parse: (message) => JSON.parse(Buffer.from(String(message), "hex").toString()),
+    print: (value) => Buffer.from(JSON.stringify(value)).toString("hex")
+  })
+  const machine = codec.machine(Point, Point)
+  assert.deepStrictEqual(verifyRoundTrip(machine(), machine(), [{ x: 1 }], [{ x: 1 }]), ["7b2278223a317d"])
+})
+
+it.effect("a refused value leaves the wire untouched and the connection usable", () =>
+  Effect.gen(function*() {
+    const [near, far] = MemoryTransport.pair<Message>()
+    const connection = yield* Connection.fuse(yield* Connection.make(near), points(), { layer: "points" })
+    const bare = yield* Connection.make(far)
+    const refused = failureOf(yield* Effect.exit(connection.send({ x: 0.5 })))
+    assert.deepInclude(refused, { layer: "points", tag: "Unencodable" })
+    yield* connection.send({ x: 1 })
+    assert.deepStrictEqual(yield* bare.pull, [`{"x":1}`])
+    yield* bare.sendAll([`{"x":2}`, "nonsense"])
+    assert.deepStrictEqual(yield* connection.pull, [{ x: 2 }])
+    assert.deepInclude(failureOf(yield* Effect.exit(connection.pull)), { layer: "points", tag: "Undecodable" })
+    yield* bare.abort
+  }))

@@ -1,0 +1,87 @@
+/** A bound server socket. Connections that come before the listener is run wait, unread; those beyond a bound are cut. */
+import type * as Endpoint from "@wirestack/protocol/Endpoint"
+import type { Acceptor } from "@wirestack/protocol/Listener"
+import { ListenError, type ListenReason } from "@wirestack/protocol/ListenError"
+import { Other } from "@wirestack/protocol/Reason"
+import type { SocketWire } from "@wirestack/protocol/SocketWire"
+import type { Wire } from "@wirestack/protocol/Wire"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Net from "node:net"
+import { listenReason } from "./systemReason.ts"
+
+/** What a transport makes of an accepted socket. */
+export interface Accepted<D> {
+  readonly wire: SocketWire
+  readonly details: Context.Context<D>
+}
+
+/** A socket for the connections that came before the listener was run. */
+const maxWaiting = 511
+
+export class SocketAcceptor<D> implements Acceptor<Uint8Array, Uint8Array, D> {
+  readonly layer: string
+  readonly address: Endpoint.Endpoint
+  private readonly server: Net.Server
+  private readonly open: (socket: Net.Socket) => Accepted<D>
+  private readonly waiting: Array<Accepted<D>> = []
+  private accept: ((accepted: Accepted<D>) => void) | undefined = undefined
+  private lost: ((error: ListenError) => void) | undefined = undefined
+
+  constructor(layer: string, server: Net.Server, address: Endpoint.Endpoint, open: (socket: Net.Socket) => Accepted<D>) {
+    this.layer = layer
+    this.server = server
+    this.address = address
+    this.open = open
+    server.on("connection", this.onConnection)
+    server.on("error", this.onError)
+  }
+
+  private readonly onConnection = (socket: Net.Socket): void => {
+    if (this.accept !== undefined) this.accept(this.open(socket))
+    else if (this.waiting.length < maxWaiting) this.waiting.push(this.open(socket))
+    else socket.destroy()
+  }
+
+  /** Accepting one connection failed (too many descriptors, gone meanwhile): only a server that stopped is lost. */
+  private readonly onError = (cause: unknown): void => {
+    if (!this.server.listening) this.lost?.(new ListenError({ layer: this.layer, reason: new Other({ cause }) }))
+  }
+
+  start(
+    accept: (wire: Wire<Uint8Array, Uint8Array>, details: Context.Context<D>) => void,
+    lost: (error: ListenError) => void
+  ): void {
+    this.lost = lost
+    this.accept = ({ details, wire }) => accept(wire, details)
+    for (const accepted of this.waiting.splice(0)) this.accept(accepted)
+  }
+
+  readonly stop: Effect.Effect<void> = Effect.sync(() => {
+    this.server.close()
+    for (const { wire } of this.waiting.splice(0)) wire.abort()
+  })
+}
+
+/** A server that listens, or the reason why not. */
+export const bind = (
+  server: Net.ServerOpts,
+  listen: Net.ListenOptions,
+  address: string
+): Effect.Effect<Net.Server, ListenReason> =>
+  Effect.callback((resume) => {
+    const bound = Net.createServer({ ...server, allowHalfOpen: true, pauseOnConnect: true })
+    const failed = (cause: unknown): void => resume(Effect.fail(listenReason(cause, address)))
+    bound.once("error", failed)
+    try {
+      bound.listen(listen, () => {
+        bound.removeListener("error", failed)
+        resume(Effect.succeed(bound))
+      })
+    } catch (cause) {
+      return resume(Effect.fail(new Other({ cause })))
+    }
+    return Effect.sync(() => {
+      bound.close()
+    })
+  })

@@ -1,0 +1,290 @@
+/**
+ * Frames from bytes: give it a chunk with `feed`, then take messages and control frames with `next` until it needs more.
+ *
+ * `next` returns the opcode of what is complete, which is then in `message`: a Text message as a string, a Binary one or
+ * the payload of a control frame as bytes. Fragments are put together, and every rule of RFC 6455 section 5 is checked as
+ * soon as the bytes that break it are there: a length or reserved bit before any payload, a byte that isn't UTF-8 in the
+ * middle of a frame. A failure is final.
+ *
+ * The contract:
+ *
+ * - A chunk belongs to the decoder: it is unmasked in place, and a payload that lies in it whole is a piece of it.
+ * - `feed` wants the last chunk used up (`fed` is false), and lets go of it.
+ * - It holds at most one message, whose buffer grows with the bytes that arrived, and one control frame.
+ */
+import { TooLarge, Violation } from "@wirestack/protocol/Reason"
+import { textSection } from "./CloseCode.ts"
+import { Bits, maxControlSize, maxHeadSize } from "./Frame.ts"
+import { Assembly } from "./internal/Assembly.ts"
+import * as Mask from "./Mask.ts"
+import { Opcode } from "./Opcode.ts"
+import * as Utf8 from "./Utf8.ts"
+
+const { Fin, Length, Masked, Opcode: Code, Reserved } = Bits
+const { Binary, Close, Continuation, Pong, Text } = Opcode
+
+/** Every byte was used, and nothing is complete. */
+export const needMore = -1
+
+/** The peer broke a rule, which is in `failure`. */
+export const failed = -2
+
+/** How much a peer may send as one message. */
+export interface Limits {
+  /** The size of a message in bytes. */
+  readonly maxMessageSize: number
+  /** The number of its fragments, which may be empty. */
+  readonly maxFragments: number
+}
+
+const none = new Uint8Array(0)
+
+const keyAt = (bytes: Uint8Array, at: number): number =>
+  bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)
+
+export class FrameDecoder {
+  /** What `next` found. */
+  message: string | Uint8Array = none
+  /** Its size in bytes. */
+  size = 0
+  /** Why `next` failed. */
+  failure: Violation | TooLarge | undefined = undefined
+
+  private readonly masked: boolean
+  private readonly maxMessageSize: number
+  private readonly maxFragments: number
+
+  private chunk: Uint8Array = none
+  private at = 0
+  private end = 0
+
+  /** The beginning of a head that was cut off. */
+  private readonly head = new Uint8Array(maxHeadSize)
+  private headLength = 0
+
+  /** The frame whose head was read last. */
+  private opcode = 0
+  private fin = true
+  private length = 0
+  private key = 0
+  /** How much of its payload is still to come; -1 before its head is complete. */
+  private left = -1
+
+  /** The data message in progress: Text or Binary, and the number of its fragments. */
+  private kind: number = Continuation
+  private fragments = 0
+  private readonly data = new Assembly()
+  /** How far the text in progress is complete and valid. */
+  private checked = 0
+  private readonly control = new Assembly()
+
+  /** `masked` says whether the peer must mask: clients must, servers must not. */
+  constructor(masked: boolean, limits: Limits) {
+    this.masked = masked
+    this.maxMessageSize = Math.min(limits.maxMessageSize, Number.MAX_SAFE_INTEGER)
+    this.maxFragments = limits.maxFragments
+  }
+
+  /** Whether there are bytes that `next` has not used. */
+  get fed(): boolean {
+    return this.at < this.end
+  }
+
+  /** What the input would be cut inside of, if it ended now. */
+  get inside(): string | undefined {
+    if (this.left >= 0 || this.headLength > 0) return "a frame"
+    return this.kind === Continuation ? undefined : "a fragmented message"
+  }
+
+  feed(chunk: Uint8Array): void {
+    this.chunk = chunk
+    this.at = 0
+    this.end = chunk.length
+  }
+
+  next(): Opcode | typeof needMore | typeof failed {
+    if (this.failure !== undefined) return failed
+    const found = this.left < 0 && this.fed ? this.short() : needMore
+    return found === needMore ? this.any() : found
+  }
+
+  private any(): Opcode | typeof needMore | typeof failed {
+    while (this.at < this.end) {
+      if (this.left < 0) {
+        if (!this.nextHead()) return this.failure === undefined ? needMore : failed
+        if (this.fin && this.opcode !== Continuation && this.at + this.length <= this.end) {
+          return this.whole()
+        }
+        this.left = this.length
+        if (this.opcode <= Binary) {
+          if (this.opcode !== Continuation) this.kind = this.opcode
+          this.fragments++
+        }
+      }
+      const found = this.part()
+      if (found !== needMore) return found
+    }
+    return needMore
+  }
+
+  /** The frame most messages are: a short one, whole and in one chunk. Of any other, nothing is taken. */
+  private short(): Opcode | typeof needMore | typeof failed {
+    const { at, chunk, masked } = this
+    const start = at + (masked ? 6 : 2)
+    const opcode = chunk[at] ^ Fin
+    const length = chunk[at + 1] ^ (masked ? Masked : 0)
+    const end = start + length
+    if (
+      opcode !== Text && opcode !== Binary || length > maxControlSize || length > this.maxMessageSize ||
+      end > this.end || this.kind !== Continuation || this.headLength > 0
+    ) return needMore
+    if (masked) Mask.apply(chunk, start, end, keyAt(chunk, at + 2))
+    this.at = end
+    return this.found(opcode, chunk, start, end)
+  }
+
+  /** Reads a head from the chunk, or from what was cut off and the chunk. */
+  private nextHead(): boolean {
+    const { at, chunk, head, headLength } = this
+    if (headLength === 0) {
+      const size = this.readHead(chunk, at, this.end)
+      if (size > 0) {
+        this.at = at + size
+        return true
+      }
+      if (this.failure !== undefined) return false
+    }
+    const more = Math.min(maxHeadSize - headLength, this.end - at)
+    for (let i = 0; i < more; i++) head[headLength + i] = chunk[at + i]
+    const size = this.readHead(head, 0, headLength + more)
+    if (size === 0) {
+      this.headLength = headLength + more
+      this.at = at + more
+      return false
+    }
+    this.headLength = 0
+    this.at = at + size - headLength
+    return true
+  }
+
+  /** Checks as much of a head as there is, and returns its size; 0 if some of it is missing or wrong. */
+  private readHead(bytes: Uint8Array, at: number, end: number): number {
+    const first = bytes[at]
+    const opcode = first & Code
+    const fin = first >= Fin
+    if ((first & Reserved) !== 0) return this.broken("the reserved bits are 0 without an extension", "5.2")
+    if (opcode === Continuation) {
+      if (this.kind === Continuation) return this.broken("a continuation continues a message", "5.4")
+      if (this.fragments >= this.maxFragments) {
+        return this.tooLarge("the number of fragments", this.fragments + 1, this.maxFragments)
+      }
+    } else if (opcode <= Binary) {
+      if (this.kind !== Continuation) return this.broken("a message ends before the next begins", "5.4")
+    } else if (opcode < Close || opcode > Pong) {
+      return this.broken(`opcode ${opcode} is reserved`, "5.2")
+    } else if (!fin) return this.broken("a control frame is not fragmented", "5.5")
+
+    if (end - at < 2) return 0
+    const second = bytes[at + 1]
+    if (second >= Masked !== this.masked) {
+      return this.broken(this.masked ? "a client masks its frames" : "a server does not mask its frames", "5.1")
+    }
+    let length = second & Length
+    let size = 2
+    if (length > maxControlSize) {
+      if (opcode > Binary) return this.broken("a control frame has at most 125 bytes", "5.5")
+      if (length === 126) {
+        if (end - at < 4) return 0
+        length = (bytes[at + 2] << 8) | bytes[at + 3]
+        size = 4
+        if (length < 126) return this.broken("a length has its shortest form", "5.2")
+      } else {
+        if (end - at > 2 && bytes[at + 2] >= 0x80) return this.broken("a length has at most 63 bits", "5.2")
+        if (end - at < 10) return 0
+        length = 0
+        for (let i = at + 2; i < at + 10; i++) length = length * 256 + bytes[i]
+        size = 10
+        if (length <= 0xffff) return this.broken("a length has its shortest form", "5.2")
+      }
+    }
+    if (opcode <= Binary && this.data.size + length > this.maxMessageSize) {
+      return this.tooLarge("a message", this.data.size + length, this.maxMessageSize)
+    }
+
+    if (this.masked) {
+      if (end - at < size + 4) return 0
+      this.key = keyAt(bytes, at + size)
+      size += 4
+    }
+    this.opcode = opcode
+    this.fin = fin
+    this.length = length
+    return size
+  }
+
+  /** A frame that is a message, or control frame, by itself and lies in the chunk from its first byte to its last. */
+  private whole(): Opcode | typeof failed {
+    const { at, chunk, length, opcode } = this
+    const end = at + length
+    if (this.masked) Mask.apply(chunk, at, end, this.key)
+    this.at = end
+    return this.found(opcode as Opcode, chunk, at, end)
+  }
+
+  /** What the chunk has of any other frame. */
+  private part(): Opcode | typeof needMore | typeof failed {
+    const { at, chunk, fin, kind, opcode } = this
+    const isData = opcode <= Binary
+    const assembly = isData ? this.data : this.control
+    const end = Math.min(at + this.left, this.end)
+    if (this.masked) {
+      Mask.apply(chunk, at, end, this.key)
+      this.key = Mask.advance(this.key, end - at)
+    }
+    assembly.append(chunk, at, end, fin ? assembly.size + this.left : this.maxMessageSize)
+    this.left -= end - at
+    this.at = end
+
+    if (this.left > 0 || !fin) {
+      if (this.left === 0) this.left = -1
+      if (isData && kind === Text) {
+        this.checked = Utf8.check(assembly.bytes, this.checked, assembly.size)
+        if (this.checked < 0) return this.notText()
+      }
+      return needMore
+    }
+    this.left = -1
+    if (isData) {
+      this.kind = Continuation
+      this.fragments = 0
+      this.checked = 0
+    }
+    const message = assembly.take()
+    return this.found((isData ? kind : opcode) as Opcode, message, 0, message.length)
+  }
+
+  private found(opcode: Opcode, bytes: Uint8Array, start: number, end: number): Opcode | typeof failed {
+    this.size = end - start
+    if (opcode === Text) {
+      const text = Utf8.decode(bytes, start, end)
+      if (text === undefined) return this.notText()
+      this.message = text
+    } else this.message = new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
+    return opcode
+  }
+
+  private notText(): typeof failed {
+    this.failure = new Violation({ rule: "a text is UTF-8", section: textSection })
+    return failed
+  }
+
+  private broken(rule: string, section: string): 0 {
+    this.failure = new Violation({ rule, section: `RFC 6455 section ${section}` })
+    return 0
+  }
+
+  private tooLarge(what: string, size: number, limit: number): 0 {
+    this.failure = new TooLarge({ what, size, limit })
+    return 0
+  }
+}

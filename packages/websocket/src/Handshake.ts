@@ -1,0 +1,63 @@
+/**
+ * What both halves of the opening handshake have in common: key and proof, and the names of subprotocols.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc6455#section-4
+ */
+import { sha1 } from "@noble/hashes/legacy.js"
+import * as Base64 from "effect/encoding/Base64"
+import { InvalidHeader } from "./HandshakeReason.ts"
+import { type Headers, isSendable, isToken } from "./Headers.ts"
+import { crypto } from "./internal/platform.ts"
+import * as Utf8 from "./Utf8.ts"
+
+/** The version of the protocol that RFC 6455 defines. */
+export const version = "13"
+
+const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+/** A value for `Sec-WebSocket-Key`: 16 random bytes. */
+export const freshKey = (): string => Base64.encode(crypto.getRandomValues(new Uint8Array(16)))
+
+const key = /^[A-Za-z0-9+/]{22}==$/
+
+/** Whether the text is 16 bytes in Base64. */
+export const isKey = (text: string): boolean => key.test(text)
+
+/**
+ * The value of `Sec-WebSocket-Accept` by which the server proves that it has understood a key.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+ */
+export const acceptFor = (key: string): string => Base64.encode(sha1(Utf8.encode(key + guid)))
+
+/** Whether these can be offered as subprotocols: tokens, each of them once. */
+export const areProtocols = (names: ReadonlyArray<string>): boolean =>
+  names.every(isToken) && new Set(names).size === names.length
+
+const reserved = new Set([
+  "host",
+  "upgrade",
+  "connection",
+  "content-length",
+  "transfer-encoding",
+  "sec-websocket-key",
+  "sec-websocket-version",
+  "sec-websocket-protocol",
+  "sec-websocket-extensions",
+  "sec-websocket-accept"
+])
+
+/** What is wrong with headers that somebody wants to add to a handshake, if something is. */
+export const invalidHeader = (headers: Headers): InvalidHeader | undefined => {
+  for (const [name, value] of headers) {
+    const detail = !isToken(name) ?
+      "the name is not a token"
+      : !isSendable(value) ?
+      "the value has other than printable characters"
+      : reserved.has(name.toLowerCase()) ?
+      "it belongs to the handshake"
+      : undefined
+    if (detail !== undefined) return new InvalidHeader({ name, detail })
+  }
+  return undefined
+}

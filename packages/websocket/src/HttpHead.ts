@@ -1,0 +1,173 @@
+/**
+ * The head of an HTTP/1.1 message, as far as an upgrade needs it: start line and headers, read from a byte stream.
+ *
+ * A head is read as strictly as RFC 9112 allows: lines end in CRLF, no line is folded, and nothing but visible characters,
+ * spaces and tabs is in them, so what speaks another protocol is told from HTTP at its first bytes. What comes behind the
+ * head is given back. Head and number of headers are bounded.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9112
+ */
+import { TooLarge } from "@wirestack/protocol/Reason"
+import * as Result from "effect/Result"
+import { UpgradeMalformed } from "./HandshakeReason.ts"
+import { type Headers, isToken, trim } from "./Headers.ts"
+import { Assembly } from "./internal/Assembly.ts"
+import * as Utf8 from "./Utf8.ts"
+
+export interface Request {
+  readonly method: string
+  readonly target: string
+  readonly version: Version
+  readonly headers: Headers
+}
+
+export interface Response {
+  readonly status: number
+  readonly headers: Headers
+}
+
+/** The version of HTTP that was spoken, such as 1.1. */
+export interface Version {
+  readonly major: number
+  readonly minor: number
+}
+
+/** A head, and the bytes that came behind it. */
+export interface Received<A> {
+  readonly head: A
+  readonly leftover: Uint8Array
+}
+
+export interface Limits {
+  /** The size of a head in bytes. */
+  readonly maxHeadSize: number
+  readonly maxHeaders: number
+}
+
+/** The limits of a reader that is not given others. */
+export const defaultLimits: Limits = { maxHeadSize: 16_384, maxHeaders: 100 }
+
+/**
+ * The bytes of a head. All of it is ASCII that was checked before.
+ *
+ * @category encoding
+ */
+export const encode = (startLine: string, headers: Headers): Uint8Array => {
+  let text = `${startLine}\r\n`
+  for (const [name, value] of headers) text += `${name}: ${value}\r\n`
+  return Utf8.encode(`${text}\r\n`)
+}
+
+const malformed = (rule: string, section: string): Result.Result<never, UpgradeMalformed> =>
+  Result.fail(new UpgradeMalformed({ rule, section: `RFC ${section}` }))
+
+const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP\/(\d)\.(\d)$/
+
+const decodeRequest = (line: string, headers: Headers): Result.Result<Request, UpgradeMalformed> => {
+  const match = requestLine.exec(line)
+  if (match === null) return malformed("a request begins with a method, a target and a version", "9112 section 3")
+  const [, method, target, major, minor] = match
+  return Result.succeed({ method, target, version: { major: Number(major), minor: Number(minor) }, headers })
+}
+
+const statusLine = /^HTTP\/\d\.\d (\d{3})(?: |$)/
+
+const decodeResponse = (line: string, headers: Headers): Result.Result<Response, UpgradeMalformed> => {
+  const match = statusLine.exec(line)
+  if (match === null) return malformed("a response begins with a version and a status", "9112 section 4")
+  return Result.succeed({ status: Number(match[1]), headers })
+}
+
+const decodeHeaders = (lines: ReadonlyArray<string>): Result.Result<Headers, UpgradeMalformed> => {
+  const headers: Array<readonly [string, string]> = []
+  for (const line of lines) {
+    if (line.startsWith(" ") || line.startsWith("\t")) return malformed("a header is not folded", "9112 section 5.2")
+    const colon = line.indexOf(":")
+    const name = line.slice(0, Math.max(colon, 0))
+    if (!isToken(name)) return malformed("a header has a name and a colon right after it", "9112 section 5.1")
+    headers.push([name.toLowerCase(), trim(line.slice(colon + 1))])
+  }
+  return Result.succeed(headers)
+}
+
+const latin1 = (bytes: Uint8Array): string => {
+  let text = ""
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  return text
+}
+
+const tab = 0x09
+const lineFeed = 0x0a
+const carriageReturn = 0x0d
+const space = 0x20
+const del = 0x7f
+
+/** Reads one head; it is used up by the first result that is not undefined. */
+export class HeadReader<A> {
+  private readonly decode: (line: string, headers: Headers) => Result.Result<A, UpgradeMalformed>
+  private readonly limits: Limits
+  private readonly bytes = new Assembly()
+  private lines = 0
+  private lineLength = 0
+  private afterReturn = false
+
+  constructor(decode: (line: string, headers: Headers) => Result.Result<A, UpgradeMalformed>, limits: Limits) {
+    this.decode = decode
+    this.limits = limits
+  }
+
+  /** Takes the next bytes; undefined if the head goes on. */
+  receive(chunk: Uint8Array): Result.Result<Received<A>, UpgradeMalformed | TooLarge> | undefined {
+    const { maxHeadSize, maxHeaders } = this.limits
+    const end = Math.min(chunk.length, maxHeadSize - this.bytes.size)
+    for (let at = 0; at < end; at++) {
+      const byte = chunk[at]
+      if (this.afterReturn) {
+        if (byte !== lineFeed) return malformed("a carriage return is followed by a line feed", "9112 section 2.2")
+        if (this.lineLength === 0) return this.finish(chunk, at + 1)
+        // The start line is no header.
+        if (this.lines++ > maxHeaders) {
+          return Result.fail(new TooLarge({ what: "the number of headers", size: this.lines - 1, limit: maxHeaders }))
+        }
+        this.afterReturn = false
+        this.lineLength = 0
+      } else if (byte === carriageReturn) this.afterReturn = true
+      else if ((byte < space && byte !== tab) || byte === del) {
+        return malformed("a head has no control characters", "9112 section 2.2")
+      } else this.lineLength++
+    }
+    if (end < chunk.length) {
+      const size = this.bytes.size + chunk.length
+      return Result.fail(new TooLarge({ what: "the head of an HTTP message", size, limit: maxHeadSize }))
+    }
+    this.bytes.append(chunk, 0, end, maxHeadSize)
+    return undefined
+  }
+
+  private finish(chunk: Uint8Array, end: number): Result.Result<Received<A>, UpgradeMalformed> {
+    this.bytes.append(chunk, 0, end, this.limits.maxHeadSize)
+    const bytes = this.bytes.take()
+    const text = Utf8.decode(bytes, 0, bytes.length)
+    const lines = (text !== undefined && text.length === bytes.length ? text : latin1(bytes)).split("\r\n")
+    const headers = decodeHeaders(lines.slice(1, -2))
+    if (Result.isFailure(headers)) return Result.fail(headers.failure)
+    const head = this.decode(lines[0], headers.success)
+    return Result.map(head, (head) => ({ head, leftover: chunk.subarray(end) }))
+  }
+}
+
+/**
+ * A reader of a request's head.
+ *
+ * @category constructors
+ */
+export const requestReader = (limits: Limits = defaultLimits): HeadReader<Request> =>
+  new HeadReader(decodeRequest, limits)
+
+/**
+ * A reader of a response's head.
+ *
+ * @category constructors
+ */
+export const responseReader = (limits: Limits = defaultLimits): HeadReader<Response> =>
+  new HeadReader(decodeResponse, limits)

@@ -1,0 +1,60 @@
+/**
+ * Masking: every byte a client sends is combined with a fresh, unpredictable key of four bytes, by exclusive or.
+ *
+ * Masking and unmasking are the same operation and happen in place, so on bytes that are ours: what we received, or the
+ * copy we are about to send. A key is held as an integer whose lowest byte is the first on the wire.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.3
+ */
+import { crypto } from "./internal/platform.ts"
+
+const keys = new Int32Array(1_024)
+let used = keys.length
+
+/** A key nobody can predict. */
+export const freshKey = (): number => {
+  if (used === keys.length) {
+    crypto.getRandomValues(keys)
+    used = 0
+  }
+  return keys[used++]
+}
+
+/** The key for the bytes that come `count` bytes later. */
+export const advance = (key: number, count: number): number => {
+  const bits = (count & 3) << 3
+  return bits === 0 ? key : (key >>> bits) | (key << (32 - bits))
+}
+
+/** Larger buffers are not kept alive for the sake of their view. */
+const cachedSize = 65_536
+
+let viewed: Uint8Array = new Uint8Array(0)
+let view = new DataView(viewed.buffer)
+
+/** A view of `bytes`; the last one is kept, since many frames come and go in one buffer. */
+const viewOf = (bytes: Uint8Array): DataView => {
+  if (bytes === viewed) return view
+  const made = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (bytes.byteLength <= cachedSize) {
+    viewed = bytes
+    view = made
+  }
+  return made
+}
+
+/** Masks or unmasks `bytes` from `start` to `end`, in place; the byte at `start` meets the first byte of the key. */
+export const apply = (bytes: Uint8Array, start: number, end: number, key: number): void => {
+  let at = start
+  if (end - start >= 16) {
+    const words = viewOf(bytes)
+    for (const last = end - 16; at <= last; at += 16) {
+      words.setInt32(at, words.getInt32(at, true) ^ key, true)
+      words.setInt32(at + 4, words.getInt32(at + 4, true) ^ key, true)
+      words.setInt32(at + 8, words.getInt32(at + 8, true) ^ key, true)
+      words.setInt32(at + 12, words.getInt32(at + 12, true) ^ key, true)
+    }
+    for (const last = end - 4; at <= last; at += 4) words.setInt32(at, words.getInt32(at, true) ^ key, true)
+  }
+  for (let shift = 0; at < end; at++, shift = (shift + 8) & 31) bytes[at] ^= key >>> shift
+}

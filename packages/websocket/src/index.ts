@@ -1,0 +1,7 @@
+export * as ClientHandshake from "./ClientHandshake.ts"
+export * as CloseCode from "./CloseCode.ts"
+export * as HandshakeReason from "./HandshakeReason.ts"
+export * as Headers from "./Headers.ts"
+export * as ServerHandshake from "./ServerHandshake.ts"
+export * as WebSocket from "./WebSocket.ts"
+export * as WebSocketMachine from "./WebSocketMachine.ts"
