@@ -1,7 +1,7 @@
 /**
  * Server CPU per message, as ratios to `ws` of the same run.
  *
- * Each server is a process of its own. Rounds are interleaved: in every round each server gets the same load for the
+ * Each server is a process of its own, and runs what is published: the compiled packages. Rounds are interleaved: in every round each server gets the same load for the
  * same time, so what the machine does meanwhile meets all alike; a ratio is taken within a round, and the median over
  * the rounds is shown with its spread. Every echoed byte is checked.
  */
@@ -30,9 +30,7 @@ const contestants = [
 type Contestant = typeof contestants[number]
 
 const start = async (contestant: Contestant) => {
-  const child = fork(new URL(`./servers/${contestant.file}.ts`, import.meta.url), contestant.args, {
-    execArgv: ["--conditions=@wirestack/source"]
-  })
+  const child = fork(new URL(`./servers/${contestant.file}.js`, import.meta.url), contestant.args)
   const ask = async (): Promise<{ readonly cpu: number; readonly rss: number }> => {
     child.send("cpu")
     return (await once(child, "message"))[0] as any

@@ -150,7 +150,7 @@ class CodecMachine<In, Out> implements Machine<Message, Message, In, Out> {
 const inexpressible = (format: Format): string => `${format.format} can't express the value`
 
 /** A Schema's refusal as data: the issue, and in words where it is and what was expected. */
-const explain = (thrown: unknown): { readonly detail: string; readonly cause: unknown } => ({
-  detail: thrown instanceof Error ? thrown.message : String(thrown),
-  cause: Schema.isSchemaError(thrown) ? thrown.issue : thrown
-})
+const explain = (thrown: unknown): { readonly detail: string; readonly cause: unknown } =>
+  Schema.isSchemaError(thrown)
+    ? { detail: thrown.message, cause: thrown.issue }
+    : { detail: String(thrown), cause: thrown }

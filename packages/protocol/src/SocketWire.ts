@@ -111,16 +111,17 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   /** The layer above has seen that there is no room. */
   private starved = false
 
-  protected inputEnded = false
+  /** How the peer's output ended, once it has. */
+  protected inputOver: EndOfInput | undefined = undefined
   protected outputEnded = false
   protected closing = false
-  /** The stream is gone, or another layer has it: nothing is written any more. */
-  private over = false
+  /** The stream is gone, or another layer has it: nothing is read or written any more. */
+  protected over = false
   private closed = false
   private failure: ConnectionError | undefined = undefined
   private told = false
   private lost = 0
-  private settled: (() => void) | undefined = undefined
+  protected settled: (() => void) | undefined = undefined
 
   constructor(socket: SocketLike, options: Options) {
     this.layer = options.layer
@@ -203,39 +204,45 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
     else if (this.failure !== undefined && !this.told) queueMicrotask(this.tell)
   }
 
-  protected readonly onData = (chunk: Uint8Array): void => {
+  private readonly onData = (chunk: Uint8Array): void => {
     this.receiver!.receive([chunk], chunk.length)
   }
 
-  protected readonly onEnd = (): void => {
-    if (this.inputEnded) return
-    this.inputEnded = true
-    this.receiver?.ended(this.options.endOfInput ?? "announced")
+  private readonly onEnd = (): void => this.inputEnds(this.options.endOfInput ?? "announced")
+
+  /** The peer sends nothing more. */
+  protected inputEnds(endOfInput: EndOfInput): void {
+    if (this.inputOver !== undefined) return
+    this.inputOver = endOfInput
+    this.receiver?.ended(endOfInput)
   }
 
   private readonly onError = (cause: unknown): void => {
-    this.fail(this.options.reasonOf?.(cause) ?? new Reset({ cause }))
+    this.fail(this.error(this.options.reasonOf?.(cause) ?? new Reset({ cause })))
   }
 
   private readonly onClose = (): void => {
     this.closed = true
-    if (!(this.inputEnded && this.outputEnded)) this.fail(new Reset({ cause: "the socket was closed" }))
-    this.over = true
-    this.detach()
+    if (this.inputOver !== undefined && this.outputEnded) this.drop(0)
+    else this.fail(this.error(new Reset({ cause: "the socket was closed" })))
     this.socket.removeListener("error", this.onError)
     this.socket.removeListener("close", this.onClose)
     this.settle()
   }
 
+  protected error(reason: ConnectionReason): ConnectionError {
+    return new ConnectionError({ layer: this.layer, reason })
+  }
+
   /** The stream is broken: what it had read is still delivered, then the layer above is told. */
-  protected fail(reason: ConnectionReason): void {
+  protected fail(error: ConnectionError): void {
     if (this.over) return
     this.drop(this.pending)
-    this.failure = new ConnectionError({ layer: this.layer, reason })
-    const receiver = this.receiver
+    this.failure = error
+    const { receiver, socket } = this
     if (receiver === undefined) return
-    if (!this.inputEnded) {
-      for (let chunk = this.socket.read(); chunk !== null; chunk = this.socket.read()) receiver.receive([chunk], chunk.length)
+    if (this.inputOver === undefined) {
+      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) receiver.receive([chunk], chunk.length)
     }
     this.tell()
   }
@@ -247,7 +254,8 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   }
 
   /** Neither reads nor writes any more; `pending` is what the stream held and will not write. */
-  private drop(pending: number): void {
+  protected drop(pending: number): void {
+    if (this.over) return
     this.over = true
     this.lost = this.collected + pending
     this.collected = 0
@@ -276,7 +284,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
 
   abort(): void {
     if (this.closed || this.told) return
-    if (!this.over) this.drop(this.socket.writableLength)
+    this.drop(this.socket.writableLength)
     this.told = true
     if (this.options.cut === undefined) this.socket.destroy()
     else this.options.cut()
@@ -289,7 +297,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   }
 
   report(outcome: Draft): void {
-    if (this.inputEnded) outcome.endOfInput = this.options.endOfInput ?? "announced"
+    if (this.inputOver !== undefined) outcome.endOfInput = this.inputOver
     else if (this.over) outcome.endOfInput = "unannounced"
     outcome.unsent.bytes += this.lost
   }

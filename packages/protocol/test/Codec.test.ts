@@ -34,6 +34,19 @@ describe("decoding", () => {
     assert.strictEqual(feed(points(), [[]], { end: "unannounced" }).ending, "unannounced")
   })
 
+  it("keeps what it has no room for", () => {
+    const machine = points()
+    const io = feed(machine, [])
+    io.capacity = 0
+    const batch = [`{"x":1}`, `{"x":2}`]
+    assert.isFalse(machine.receive(batch, io))
+    io.capacity = 1
+    assert.isFalse(machine.receive([], io))
+    io.capacity = 9
+    assert.isTrue(machine.receive([`{"x":3}`], io))
+    assert.deepStrictEqual(io.emitted, [{ x: 1 }, { x: 2 }, { x: 3 }])
+  })
+
   it("fails at a message that is no value, after delivering those before it", () => {
     const messages = [{ x: 1 }]
     verifyMessages(() => points(), [

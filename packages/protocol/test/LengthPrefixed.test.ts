@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Connection, Framer, LengthPrefixed, type Machine, MemoryTransport, Transport } from "@wirestack/protocol"
 import type { TooLarge } from "@wirestack/protocol/Reason"
+import { type Cut, random, rechunk, Samples, transportSuite } from "@wirestack/protocol/testing"
 import {
   concat,
   encode,
@@ -212,6 +213,23 @@ describe("on a stack", () => {
       ], { concurrency: 2 })
       assert.deepStrictEqual(both, [utf8("first"), utf8("second")])
     }))
+})
+
+describe("frames keep the rules of a message transport", () => {
+  const suite = (cut?: Cut) =>
+    transportSuite({
+      shape: Transport.Messages,
+      layer: () => {
+        const bytes = MemoryTransport.layer()
+        return LengthPrefixed.over()(cut === undefined ? bytes : rechunk(() => cut)(bytes))
+      },
+      endpoint: () => "memory:here",
+      nobody: "memory:nobody",
+      samples: Samples.messages({ text: false }),
+      capabilities: { halfClose: true, statuses: "a length carries no reason", abortIsSeen: true }
+    })
+  for (const { name, run } of suite()) it.live(name, () => run)
+  for (const { name, run } of suite(random(7, 3000))) it.live(`${name}, cut at random`, () => run)
 })
 
 describe("a framer of one's own", () => {

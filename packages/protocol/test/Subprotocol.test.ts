@@ -10,8 +10,9 @@ import {
   Transport
 } from "@wirestack/protocol"
 import type { Incident } from "@wirestack/protocol/Listener"
+import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import { Context, Deferred, Effect, Layer, Schema } from "effect"
-import { ChatV1, ChatV2, Joined } from "./support/chat.ts"
+import { ChatV1, ChatV2, type Heard, Joined, type Said } from "./support/chat.ts"
 import * as Choosing from "./support/Choosing.ts"
 import { failureOf } from "./support/failure.ts"
 
@@ -185,3 +186,24 @@ it.effect("one value on two stacks is two stacks", () =>
     )
     assert.notStrictEqual(both[0], both[1])
   }))
+
+describe("a typed protocol keeps the rules of a transport", () => {
+  const text = Samples.messages({ text: true })
+  const ofText = (n: number, size: number) => String(text.toServer(n * 2 + 1, size))
+  const samples: Samples.Samples<typeof Heard.Type, typeof Said.Type, typeof Said.Type, typeof Heard.Type> = {
+    toServer: (n, size) => said(ofText(n, size)),
+    toClient: (n, size) => heard(ofText(n, size)),
+    digest: (messages) => text.digest(messages.map((message) => message.text)),
+    size: (message) => message.text.length,
+    boundaries: true
+  }
+  const suite = transportSuite({
+    shape: ChatV1,
+    layer: () => MemoryTransport.layer().pipe(LengthPrefixed.over(), ChatV1.over(Codec.json())),
+    endpoint: () => "memory:here",
+    nobody: "memory:nobody",
+    samples,
+    capabilities: { halfClose: true, statuses: "JSON carries no reason", abortIsSeen: true }
+  })
+  for (const { name, run } of suite) it.live(name, () => run)
+})

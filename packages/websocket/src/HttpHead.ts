@@ -137,8 +137,9 @@ export class HeadReader<A> {
       } else this.lineLength++
     }
     if (end < chunk.length) {
-      const size = this.bytes.size + chunk.length
-      return Result.fail(new TooLarge({ what: "the head of an HTTP message", size, limit: maxHeadSize }))
+      return Result.fail(
+        new TooLarge({ what: "the head of an HTTP message", size: maxHeadSize + 1, limit: maxHeadSize })
+      )
     }
     this.bytes.append(chunk, 0, end, maxHeadSize)
     return undefined

@@ -33,8 +33,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as ClientHandshake from "./ClientHandshake.ts"
-import type { CloseCode } from "./CloseCode.ts"
 import { maxReasonSize } from "./CloseBody.ts"
+import type { CloseCode } from "./CloseCode.ts"
 import type { Headers } from "./Headers.ts"
 import * as HttpHead from "./HttpHead.ts"
 import * as ServerHandshake from "./ServerHandshake.ts"
@@ -159,7 +159,9 @@ class Pings {
     return Effect.callback((resume) => {
       const key = String(++this.count)
       if (!this.machine.ping(Utf8.encode(key))) {
-        return resume(Effect.fail(new TooLarge({ what: "the number of waiting pings", size: maxPings + 1, limit: maxPings })))
+        return resume(
+          Effect.fail(new TooLarge({ what: "the number of waiting pings", size: maxPings + 1, limit: maxPings }))
+        )
       }
       this.waiting.set(key, resume)
       flush()

@@ -1,7 +1,6 @@
-import { Closed } from "@wirestack/protocol/ConnectionError"
-import { Undecodable, Unsupported } from "@wirestack/protocol/ConnectionError"
-import { Other, TooLarge, Truncated, Violation } from "@wirestack/protocol/Reason"
 import { assert, describe, it } from "@effect/vitest"
+import { Closed, Undecodable, Unsupported } from "@wirestack/protocol/ConnectionError"
+import { Other, TooLarge, Truncated, Violation } from "@wirestack/protocol/Reason"
 import * as Option from "effect/Option"
 import * as CloseBody from "../src/CloseBody.ts"
 import * as CloseCode from "../src/CloseCode.ts"
@@ -77,7 +76,10 @@ describe("CloseBody", () => {
   it("5.5.1: is a code and a reason", () => {
     assert.strictEqual(toHex(CloseBody.encode(1001, "é")), "03e9c3a9")
     assert.deepStrictEqual(CloseBody.decode(hex("03e9c3a9")), { code: 1001, reason: "é" })
-    assert.deepStrictEqual(CloseBody.decode(CloseBody.encode(CloseCode.privateUse(4321), "")), { code: 4321, reason: "" })
+    assert.deepStrictEqual(CloseBody.decode(CloseBody.encode(CloseCode.privateUse(4321), "")), {
+      code: 4321,
+      reason: ""
+    })
   })
 
   it("7.1.5: an empty body is reported as 1005", () => {

@@ -23,7 +23,20 @@ const wrong: ReadonlyArray<readonly [string, string, number]> = [
   ["the sample of Autobahn 6.3", "cebae1bdb9cf83cebcceb5eda080656469746564", 12]
 ]
 
-const right = ["", "a", "Hello", "Hello World!", "é", "€", "😀", "a€😀é", "\ufeffwith a mark", "\0", "ÿĀ߿ࠀ퟿￿𐀀􏿿", "x".repeat(500) + "😀"]
+const right = [
+  "",
+  "a",
+  "Hello",
+  "Hello World!",
+  "é",
+  "€",
+  "😀",
+  "a€😀é",
+  "\ufeffwith a mark",
+  "\0",
+  "ÿĀ߿ࠀ퟿￿𐀀􏿿",
+  "x".repeat(500) + "😀"
+]
 
 describe("Utf8", () => {
   it("decodes what is UTF-8, with its byte order mark", () => {
@@ -78,7 +91,10 @@ describe("Utf8", () => {
     const fatal = new TextDecoder("utf-8", { fatal: true })
     const alphabet = hex("41c2c3e0e1edeff0f1f4808f909fa0bfbffe")
     for (let round = 0; round < 20_000; round++) {
-      const bytes = Uint8Array.from({ length: 1 + Math.floor(next() * 8) }, () => alphabet[Math.floor(next() * alphabet.length)])
+      const bytes = Uint8Array.from(
+        { length: 1 + Math.floor(next() * 8) },
+        () => alphabet[Math.floor(next() * alphabet.length)]
+      )
       let valid = true
       try {
         fatal.decode(bytes)

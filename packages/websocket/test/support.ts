@@ -6,7 +6,8 @@ import type { EndOfInput } from "@wirestack/protocol/Outcome"
 export const hex = (text: string): Uint8Array =>
   Uint8Array.from(text.replace(/\s/g, "").match(/../g) ?? [], (byte) => Number.parseInt(byte, 16))
 
-export const toHex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
+export const toHex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
 
 export const utf8 = (text: string): Uint8Array => new Uint8Array(new TextEncoder().encode(text))
 

@@ -1,9 +1,11 @@
 /** Wirestack's WebSocket over TCP, as its users write it: an echo as a Stream, per batch or per message. */
-import { NodeRuntime } from "@effect/platform-node"
-import { Connection, Transport } from "@wirestack/protocol"
-import { Tcp } from "@wirestack/transport-tcp"
-import { WebSocket } from "@wirestack/websocket"
-import { Effect, Stream } from "effect"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Connection from "@wirestack/protocol/Connection"
+import * as Transport from "@wirestack/protocol/Transport"
+import * as Tcp from "@wirestack/transport-tcp/Tcp"
+import * as WebSocket from "@wirestack/websocket/WebSocket"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import { ready } from "./ready.ts"
 
 const perMessage = process.argv[2] === "message"

@@ -6,7 +6,7 @@
  */
 const smallest = 512
 
-const growth = 4
+const growth = 64
 
 const empty = new Uint8Array(0)
 

@@ -1,0 +1,6 @@
+export * as Alert from "./Alert.ts"
+export { CredentialsError } from "./CredentialsError.ts"
+export type { Authorities, Identity, Trust } from "./Identity.ts"
+export * as Tls from "./Tls.ts"
+export { TlsInfo } from "./TlsInfo.ts"
+export * from "./TlsReason.ts"

@@ -1,0 +1,182 @@
+/**
+ * One TLS handshake over a connection, by whichever path: right on the socket of the connection if it is nothing but a
+ * socket, else on a Duplex over its wire. What fails or is interrupted leaves no TLS socket behind; the connection below
+ * is closed by whoever made it.
+ */
+import { Negotiated } from "@wirestack/protocol/Ask"
+import { ConnectError, type ConnectReason } from "@wirestack/protocol/ConnectError"
+import * as Connection from "@wirestack/protocol/Connection"
+import { ConnectionError } from "@wirestack/protocol/ConnectionError"
+import { Other } from "@wirestack/protocol/Reason"
+import * as RawSocket from "@wirestack/protocol/RawSocket"
+import { SocketWire } from "@wirestack/protocol/SocketWire"
+import type { Wire } from "@wirestack/protocol/Wire"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { X509Certificate } from "node:crypto"
+import * as Net from "node:net"
+import type { Duplex } from "node:stream"
+import type * as NodeTls from "node:tls"
+import { type PeerCertificate, TlsInfo } from "../TlsInfo.ts"
+import { DuplexTlsWire } from "./DuplexTlsWire.ts"
+import { connectionReason, connectReason, lost, truncated } from "./tlsReason.ts"
+import { WireDuplex } from "./WireDuplex.ts"
+
+/** What the two sides do differently. */
+export interface Side {
+  /** Puts TLS on a stream and begins. */
+  readonly start: (stream: Duplex) => NodeTls.TLSSocket
+  /** The event with which the handshake is over. */
+  readonly done: "secureConnect" | "secure"
+  /** What is wrong with the peer although the handshake went well. */
+  readonly objection: (socket: NodeTls.TLSSocket) => ConnectReason | undefined
+  readonly offered: ReadonlyArray<string>
+  readonly truncation: "detect" | "ignore"
+}
+
+type Bytes<D> = Connection.Connection<Uint8Array, Uint8Array, D>
+
+const layerName = "tls"
+
+const isSocket = (socket: unknown): socket is Net.Socket => socket instanceof Net.Socket
+
+/** Read on demand: most programs never look. */
+const summaryOf = (certificate: X509Certificate): PeerCertificate => ({
+  get subject() {
+    return certificate.subject
+  },
+  get issuer() {
+    return certificate.issuer
+  },
+  get subjectAltName() {
+    return certificate.subjectAltName
+  },
+  get validFrom() {
+    return certificate.validFrom
+  },
+  get validTo() {
+    return certificate.validTo
+  },
+  get serialNumber() {
+    return certificate.serialNumber
+  },
+  get fingerprint256() {
+    return certificate.fingerprint256
+  },
+  get raw() {
+    return certificate.raw
+  }
+})
+
+const detailsOf = (
+  socket: NodeTls.TLSSocket,
+  path: "direct" | "duplex",
+  handshakeTime: Duration.Duration
+): Context.Context<TlsInfo | Negotiated> => {
+  const certificate = socket.getPeerX509Certificate()
+  const alpn = typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : undefined
+  // On the server it is what the client asked for; on the client, what we asked for.
+  const { servername } = socket as { readonly servername?: string | false | null }
+  return Context.make(TlsInfo, {
+    version: socket.getProtocol() ?? "",
+    cipher: socket.getCipher().standardName,
+    serverName: typeof servername === "string" && servername !== "" ? servername : undefined,
+    alpn,
+    authorized: socket.authorized,
+    peer: certificate === undefined ? undefined : summaryOf(certificate),
+    path,
+    handshakeTime
+  }).pipe(Context.add(Negotiated, { protocol: alpn }))
+}
+
+/** The stream under TLS, and the wire that TLS is then. */
+interface Ground {
+  readonly stream: Duplex
+  readonly path: "direct" | "duplex"
+  readonly wire: (socket: NodeTls.TLSSocket) => Wire<Uint8Array, Uint8Array>
+  /** Told that the peer has ended before the handshake was over. */
+  readonly watch: (gone: (reason: ConnectReason) => void) => void
+}
+
+const groundOf = (lower: Wire<Uint8Array, Uint8Array>, leftover: ReadonlyArray<Uint8Array>, side: Side): Ground => {
+  const raw = RawSocket.take(lower, isSocket)
+  if (raw === undefined) {
+    const duplex = new WireDuplex(lower, leftover)
+    return {
+      stream: duplex,
+      path: "duplex",
+      wire: (socket) => new DuplexTlsWire(socket, duplex, lower, side.truncation),
+      // What had arrived before the end comes first, an alert for one.
+      watch: (gone) => duplex.watch((how) => setImmediate(gone, how instanceof ConnectionError ? lost(how) : truncated))
+    }
+  }
+  for (let i = leftover.length - 1; i >= 0; i--) raw.unshift(leftover[i])
+  return {
+    stream: raw,
+    path: "direct",
+    wire: (socket) => {
+      const cut = () => {
+        lower.abort()
+        socket.destroy()
+      }
+      return new SocketWire(socket, { layer: layerName, endOfInput: "unknown", reasonOf: connectionReason, cut })
+    },
+    watch: () => {}
+  }
+}
+
+const failure = (reason: ConnectReason): ConnectError => new ConnectError({ layer: layerName, reason })
+
+/** Turns a connection into one that speaks TLS. */
+export const handshake = <D>(
+  lower: Bytes<D>,
+  side: Side
+): Effect.Effect<Bytes<D | TlsInfo | Negotiated>, ConnectError, Scope.Scope> =>
+  Effect.flatMap(Clock.currentTimeNanos, (start) => {
+    const { leftover, over, wire: below } = Connection.release(lower)
+    if (over !== undefined) return Effect.fail(failure(over instanceof ConnectionError ? lost(over) : truncated))
+    const ground = groundOf(below, leftover, side)
+    let socket: NodeTls.TLSSocket | undefined
+
+    const shaking = Effect.callback<Wire<Uint8Array, Uint8Array>, ConnectError>((resume) => {
+      const fail = (reason: ConnectReason): void => resume(Effect.fail(failure(reason)))
+      let tls: NodeTls.TLSSocket
+      try {
+        socket = tls = side.start(ground.stream)
+      } catch (cause) {
+        return fail(new Other({ cause }))
+      }
+      const onError = (cause: unknown): void => fail(connectReason(cause, side.offered))
+      const onEnd = (): void => fail(truncated)
+      // Stays as a sink: a TLS socket that has failed may do so again.
+      tls.on("error", onError)
+      tls.on("end", onEnd)
+      tls.on("close", onEnd)
+      ground.watch(fail)
+      tls.once(side.done, () => {
+        const objection = side.objection(tls)
+        if (objection !== undefined) {
+          below.abort()
+          return fail(objection)
+        }
+        tls.removeListener("end", onEnd)
+        tls.removeListener("close", onEnd)
+        const wire = ground.wire(tls)
+        tls.removeListener("error", onError)
+        resume(Effect.succeed(wire))
+      })
+    })
+
+    const made = Effect.flatMap(shaking, (wire) =>
+      Effect.flatMap(Clock.currentTimeNanos, (end) =>
+        Connection.replace(lower, wire, {
+          details: () => detailsOf(socket!, ground.path, Duration.nanos(end - start))
+        })))
+    return Effect.onError(made, () =>
+      Effect.sync(() => {
+        socket?.destroy()
+      }))
+  })

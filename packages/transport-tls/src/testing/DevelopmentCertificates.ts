@@ -1,0 +1,121 @@
+/**
+ * Certificates for tests and for development, made in memory in some milliseconds.
+ *
+ * Needs the optional peer dependencies `@peculiar/x509` and `reflect-metadata`. Nobody trusts these authorities but who
+ * is told to (`trust: { ca: authority.ca }`); the keys are EC P-256 and live as long as the program.
+ */
+import "reflect-metadata/lite"
+import * as X509 from "@peculiar/x509"
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { webcrypto } from "node:crypto"
+import * as Net from "node:net"
+import type { Identity } from "../Identity.ts"
+
+/** What is to stand in a certificate. */
+export interface CertificateOptions {
+  /** DNS names (`*.` for one label) and IP literals; `localhost`, `127.0.0.1` and `::1` by default. */
+  readonly names?: ReadonlyArray<string>
+  /** The common name; the first of `names` by default. */
+  readonly commonName?: string
+  /** When it begins and ends to be valid, in days from now; -1 and 30 by default. */
+  readonly days?: readonly [from: number, to: number]
+}
+
+/** An authority that issues certificates. */
+export interface Authority {
+  /** Its own certificate in PEM. */
+  readonly ca: string
+  /** Issues a certificate that serves clients and servers alike. */
+  readonly issue: (options?: CertificateOptions) => Effect.Effect<Identity>
+  /** A list, in PEM, that revokes these certificates. */
+  readonly revoke: (identities: ReadonlyArray<Identity>) => Effect.Effect<string>
+}
+
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }
+const day = 86_400_000
+
+const dateAt = (millis: number): Date => DateTime.toDateUtc(DateTime.makeUnsafe(millis))
+
+X509.cryptoProvider.set(webcrypto as any)
+
+const keys = (): Promise<webcrypto.CryptoKeyPair> =>
+  webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]) as Promise<webcrypto.CryptoKeyPair>
+
+const serial = (): string => [...webcrypto.getRandomValues(new Uint8Array(8))]
+  .map((byte, i) => (i === 0 ? byte & 0x7f | 0x40 : byte).toString(16).padStart(2, "0")).join("")
+
+const keyOf = async (pair: webcrypto.CryptoKeyPair): Promise<Redacted.Redacted<string>> =>
+  Redacted.make(X509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", pair.privateKey), "PRIVATE KEY"))
+
+const subject = (commonName: string): string => `CN=${commonName.replace(/[,+=<>#;\\"]/g, "\\$&")}`
+
+const alternative = (name: string): X509.JsonGeneralName =>
+  Net.isIP(name) === 0 ? { type: "dns", value: name } : { type: "ip", value: name }
+
+/** Makes an authority. */
+export const make = (options?: Pick<CertificateOptions, "commonName">): Effect.Effect<Authority> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.promise(async () => {
+      const pair = await keys() as any
+      const authority = await X509.X509CertificateGenerator.createSelfSigned({
+        serialNumber: serial(),
+        name: subject(options?.commonName ?? "Development Authority"),
+        notBefore: dateAt(now - 400 * day),
+        notAfter: dateAt(now + 400 * day),
+        signingAlgorithm: algorithm,
+        keys: pair,
+        extensions: [
+          new X509.BasicConstraintsExtension(true, 1, true),
+          new X509.KeyUsagesExtension(X509.KeyUsageFlags.keyCertSign | X509.KeyUsageFlags.cRLSign, true),
+          await X509.SubjectKeyIdentifierExtension.create(pair.publicKey)
+        ]
+      })
+      return {
+        ca: authority.toString("pem"),
+        issue: (options) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) =>
+            Effect.promise(async () => {
+              const { days: [from, to] = [-1, 30], names = ["localhost", "127.0.0.1", "::1"] } = options ?? {}
+              const leaf = await keys() as any
+              const certificate = await X509.X509CertificateGenerator.create({
+                serialNumber: serial(),
+                subject: subject(options?.commonName ?? names[0] ?? "nobody"),
+                issuer: authority.subject,
+                notBefore: dateAt(now + from * day),
+                notAfter: dateAt(now + to * day),
+                signingAlgorithm: algorithm,
+                publicKey: leaf.publicKey,
+                signingKey: pair.privateKey,
+                extensions: [
+                  new X509.BasicConstraintsExtension(false, undefined, true),
+                  new X509.KeyUsagesExtension(X509.KeyUsageFlags.digitalSignature, true),
+                  new X509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]),
+                  ...(names.length === 0 ? [] : [new X509.SubjectAlternativeNameExtension(names.map(alternative))]),
+                  await X509.AuthorityKeyIdentifierExtension.create(authority.publicKey)
+                ]
+              })
+              return { certificate: certificate.toString("pem"), key: await keyOf(leaf) }
+            })),
+        revoke: (identities) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) =>
+            Effect.promise(async () => {
+              const list = await X509.X509CrlGenerator.create({
+                issuer: authority.subject,
+                thisUpdate: dateAt(now - day),
+                nextUpdate: dateAt(now + 30 * day),
+                signingAlgorithm: algorithm,
+                signingKey: pair.privateKey,
+                entries: identities.map(({ certificate }) => ({
+                  serialNumber: new X509.X509Certificate(certificate).serialNumber,
+                  revocationDate: dateAt(now - day),
+                  reason: X509.X509CrlReason.keyCompromise
+                }))
+              })
+              // The name OpenSSL knows: RFC 7468 section 6.
+              return X509.PemConverter.encode(list.rawData, "X509 CRL")
+            }))
+      }
+    }))
