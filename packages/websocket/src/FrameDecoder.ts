@@ -102,12 +102,14 @@ export class FrameDecoder {
     this.end = chunk.length
   }
 
+  /** Finds the next message or control frame. */
   next(): Opcode | typeof needMore | typeof failed {
     if (this.failure !== undefined) return failed
     const found = this.left < 0 && this.fed ? this.short() : needMore
     return found === needMore ? this.any() : found
   }
 
+  /** Reads frames of all kinds until something is complete. */
   private any(): Opcode | typeof needMore | typeof failed {
     while (this.at < this.end) {
       if (this.left < 0) {

@@ -70,7 +70,12 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
 
   fail(reason: ConnectionReason, goodbye?: Goodbye): void {
     if (goodbye !== undefined) this.goodbye ??= goodbye
-    if (!(this.over instanceof ConnectionError)) this.over = new ConnectionError({ layer: this.layer, reason })
+    this.broken(new ConnectionError({ layer: this.layer, reason }))
+  }
+
+  /** The end, by an error. */
+  broken(error: ConnectionError): void {
+    if (!(this.over instanceof ConnectionError)) this.over = error
   }
 
   /** Whether all that was written has been handed down. */

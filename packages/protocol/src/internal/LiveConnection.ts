@@ -6,7 +6,7 @@
  * message is encoded and written in one synchronous step; else the sender waits in a first-in-first-out line with
  * nothing written. What is written in one turn is flushed at its end.
  */
-import * as Arr from "effect/Array"
+import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -20,7 +20,7 @@ import type { Connection, Options } from "../Connection.ts"
 import { Aborted, Closed, Closing, ConnectionError, type ConnectionReason, Ended, Unsupported } from "../ConnectionError.ts"
 import type { Draft, EndOfInput, LayerClose, Outcome, Why } from "../Outcome.ts"
 import { readAhead, readAheadMessages, type Receiver, type Released, type Wire } from "../Wire.ts"
-import { reasonOf } from "./Stage.ts"
+import { errorOf } from "./Stage.ts"
 
 declare const queueMicrotask: (f: () => void) => void
 
@@ -244,7 +244,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
       try {
         this.wire.write(message)
       } catch (thrown) {
-        return this.fail(reasonOf(thrown))
+        return Effect.fail(errorOf(thrown, this.wire.layer))
       }
       this.touch()
       return Effect.void
@@ -275,7 +275,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
         waiting.next++
       }
     } catch (thrown) {
-      return this.fail(reasonOf(thrown))
+      return Effect.fail(errorOf(thrown, this.wire.layer))
     }
     return Effect.void
   }
@@ -290,10 +290,6 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
         if (at >= 0) this.line.splice(at, 1)
       })
     })
-  }
-
-  private fail(reason: ConnectionReason): Effect.Effect<never, ConnectionError> {
-    return Effect.fail(new ConnectionError({ layer: this.wire.layer, reason }))
   }
 
   /** From now on sends fail, and those that wait do so now. */
@@ -316,7 +312,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
 
   readonly end: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
     if (this.refusal !== undefined) return Effect.fail(this.refusal)
-    if (!this.wire.halfClose) return this.fail(new Unsupported({ operation: "half-close" }))
+    if (!this.wire.halfClose) return Effect.fail(errorOf(new Unsupported({ operation: "half-close" }), this.wire.layer))
     return this.line.length > 0 ? Effect.flatMap(this.sendLater([]), () => this.end) : Effect.sync(() => {
       if (this.life.first === "none") this.life.first = "local"
       this.refuse(new Ended())

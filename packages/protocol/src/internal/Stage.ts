@@ -13,11 +13,14 @@ import { Exchange } from "./Exchange.ts"
 
 const nothing: ReadonlyArray<never> = []
 
-/** What a machine or wire threw, as a reason. */
-export const reasonOf = (thrown: unknown): ConnectionReason =>
-  typeof thrown === "object" && thrown !== null && "_tag" in thrown && !(thrown instanceof Error)
-    ? thrown as ConnectionReason
-    : new Other({ cause: thrown })
+/** What a machine or wire threw, as the error of its layer. */
+export const errorOf = (thrown: unknown, layer: string): ConnectionError =>
+  thrown instanceof ConnectionError ? thrown : new ConnectionError({
+    layer,
+    reason: typeof thrown === "object" && thrown !== null && "_tag" in thrown && !(thrown instanceof Error)
+      ? thrown as ConnectionReason
+      : new Other({ cause: thrown })
+  })
 
 export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   readonly layer: string
@@ -64,9 +67,19 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   }
 
   drained(): void {
-    this.io.flush()
+    this.pump()
     if (this.io.writable) this.upper.drained()
     this.settle()
+  }
+
+  /** Hands down what waits; what the layer below then refuses was promised to be sent, so that is the end. */
+  private pump(): void {
+    try {
+      this.io.flush()
+    } catch (thrown) {
+      this.io.broken(errorOf(thrown, this.lower.layer))
+      this.advance()
+    }
   }
 
   ended(endOfInput: EndOfInput): void {
@@ -89,7 +102,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     try {
       this.kept = !this.machine.receive(input, io)
     } catch (thrown) {
-      io.fail(reasonOf(thrown))
+      io.broken(errorOf(thrown, this.layer))
     }
     this.deliver()
   }
@@ -102,7 +115,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
       io.batchSize = 0
       if (!this.leaving) this.upper.receive(batch, batchSize)
     }
-    io.flush()
+    this.pump()
   }
 
   /** Goes on with what waits, as far as the layer above takes it, and then with the end of the input. */
@@ -152,11 +165,15 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   }
 
   write(message: Out): void {
-    this.machine.encode(message, this.io)
+    try {
+      this.machine.encode(message, this.io)
+    } catch (thrown) {
+      throw errorOf(thrown, this.layer)
+    }
   }
 
   flush(): void {
-    this.io.flush()
+    this.pump()
     this.lower.flush()
   }
 
