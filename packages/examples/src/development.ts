@@ -28,5 +28,5 @@ export const invite = Effect.fnUntraced(function*(invitation: Invitation) {
 export const invitation = Effect.gen(function*() {
   const fs = yield* FileSystem.FileSystem
   const text = yield* fs.readFileString(yield* file)
-  return yield* Schema.decodeUnknownEffect(Schema.fromJsonString(Invitation))(text)
+  return yield* Schema.decodeEffect(Schema.fromJsonString(Invitation))(text)
 })

@@ -53,8 +53,7 @@ export class WebSocket extends Context.Service<WebSocket, {
   readonly query: string
   /** The headers of the peer's half of the handshake; names are in lower case. */
   readonly headers: Headers
-  /** How long the handshake took, in milliseconds. */
-  readonly handshake: number
+  readonly handshakeTime: Duration.Duration
   /** Sends a ping and gives the time until its pong. Safe to interrupt. Bounded only by the caller: use a timeout. */
   readonly ping: Effect.Effect<Duration.Duration, ConnectionError>
   /**
@@ -184,9 +183,9 @@ const upgraded = (
   role: "client" | "server",
   options: Options,
   { leftover, ...facts }: Upgraded,
-  started: number
+  started: bigint
 ) =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  Effect.flatMap(Clock.currentTimeNanos, (now) => {
     const machine = new WebSocketMachine({ role, ...limitsOf(options) })
     const pings = new Pings(machine)
     const refused = (reason: ConnectionReason) => new ConnectionError({ layer, reason })
@@ -207,7 +206,7 @@ const upgraded = (
         })
       return Context.make(WebSocket, {
         ...facts,
-        handshake: now - started,
+        handshakeTime: Duration.nanos(now - started),
         ping: Effect.mapError(Effect.map(Effect.timed(ping), ([took]) => took), refused),
         close
       }).pipe(Context.add(Negotiated, { protocol: facts.protocol }))
@@ -224,7 +223,7 @@ const hostOf = ({ demands, place }: Endpoint): string =>
 
 const client = (options: ClientOptions) => (lower: Lower, ask: Ask) =>
   Effect.gen(function*() {
-    const started = yield* Clock.currentTimeMillis
+    const started = yield* Clock.currentTimeNanos
     const path = options.path ?? ask.endpoint.path ?? "/"
     const made = ClientHandshake.make({
       host: hostOf(ask.endpoint),
@@ -247,7 +246,7 @@ const client = (options: ClientOptions) => (lower: Lower, ask: Ask) =>
 
 const server = (options: ServerOptions) => (lower: Lower, ask: Ask) =>
   Effect.gen(function*() {
-    const started = yield* Clock.currentTimeMillis
+    const started = yield* Clock.currentTimeNanos
     const refuse = ({ reason, response }: ServerHandshake.Refused) =>
       Effect.andThen(sending(lower, response), fail(reason))
     const { found, rest } = yield* readUntil(lower, ServerHandshake.read(headLimitsOf(options)), () => undefined)

@@ -1,0 +1,36 @@
+/**
+ * The chat.
+ *
+ *     npm run example -- chat                serves, and says how to join
+ *     npm run example -- chat --join ada     joins from another terminal
+ *     npm run example -- chat --join ada --room sea
+ */
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { parseArgs } from "node:util"
+import { invitation } from "../development.ts"
+import { Chat } from "./Chat.ts"
+import { talk } from "./client.ts"
+import { opened, type FullStack } from "./report.ts"
+import { keepServing, open } from "./service.ts"
+import { joining } from "./stack.ts"
+
+const join = Effect.fnUntraced(function*(name: string, room: string) {
+  const { ca, endpoint } = yield* invitation
+  const talking = Effect.gen(function*() {
+    const chat = yield* Chat.connect<FullStack>(endpoint)
+    for (const line of opened("localhost", chat)) yield* Console.log(line)
+    yield* talk(chat, room, name)
+  })
+  yield* Effect.provide(Effect.scoped(talking), joining({ ca }))
+})
+
+export const main = (args: ReadonlyArray<string>) => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { join: { type: "string" }, room: { type: "string", default: "lobby" }, port: { type: "string", default: "0" } }
+  })
+  return values.join === undefined
+    ? Effect.scoped(Effect.flatMap(open(Number(values.port)), keepServing))
+    : join(values.join, values.room)
+}

@@ -1,0 +1,78 @@
+/**
+ * The main job: the full stack on one machine. A chat server and two typed clients, who talk, and close layer by layer.
+ *
+ *     npm start              goes on serving afterwards
+ *     npm start -- --once    ends with the conversation
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { messages } from "@wirestack/protocol/Connection"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { Chat, type ServerMessage } from "./chat/Chat.ts"
+import { line } from "./chat/client.ts"
+import { closed, type FullStack, opened } from "./chat/report.ts"
+import { keepServing, open, type Service } from "./chat/service.ts"
+import { joining } from "./chat/stack.ts"
+
+const tell = (who: string, lines: ReadonlyArray<string>) =>
+  Console.log(lines.map((text) => `${who.padEnd(6)} ${text}`).join("\n"))
+
+/** Connects, joins, and then does as `part` says; tells what every layer did. */
+const visit = Effect.fnUntraced(function*(
+  name: string,
+  { endpoint }: Service,
+  part: (chat: { readonly say: (text: string) => Effect.Effect<void, unknown>; readonly until: Until }) => Effect.Effect<unknown, unknown>
+) {
+  const connection = yield* Effect.scoped(Effect.gen(function*() {
+    const chat = yield* Chat.connect<FullStack>(endpoint)
+    yield* tell(name, opened("localhost", chat))
+    const until: Until = (last) =>
+      messages(chat).pipe(
+        Stream.tap((message) => tell(name, [`< ${line(message)}`])),
+        Stream.takeUntil(last),
+        Stream.runDrain
+      )
+    yield* chat.send({ _tag: "Join", room: "lobby", name })
+    yield* part({ say: (text) => chat.send({ _tag: "Say", text }), until })
+    return chat
+  }))
+  const outcome = yield* connection.closed
+  yield* tell(name, closed(outcome))
+  return outcome
+}, (visit, _, { ca }) => Effect.provide(visit, joining({ ca })))
+
+type Until = (last: (message: ServerMessage) => boolean) => Effect.Effect<void, unknown>
+
+const says = (text: string) => (message: ServerMessage) => message._tag === "Said" && message.text === text
+
+const conversation = (service: Service) =>
+  Effect.all([
+    visit("ada", service, ({ say, until }) =>
+      Effect.gen(function*() {
+        yield* until((message) => message._tag === "Presence" && message.here)
+        yield* say("Hello, is anybody on the wire?")
+        yield* until(says("I am, encrypted and typed."))
+        yield* until((message) => message._tag === "Presence" && !message.here)
+      })),
+    Effect.delay(
+      visit("grace", service, ({ say, until }) =>
+        Effect.gen(function*() {
+          yield* until(says("Hello, is anybody on the wire?"))
+          yield* say("I am, encrypted and typed.")
+          yield* until(says("I am, encrypted and typed."))
+        })),
+      "50 millis"
+    )
+  ], { concurrency: "unbounded" })
+
+const program = Effect.scoped(Effect.gen(function*() {
+  const service = yield* open(0)
+  yield* Console.log(`server chat.v1 on ${service.endpoint}`)
+  const outcomes = yield* conversation(service)
+  if (!outcomes.every(({ clean }) => clean)) return yield* Effect.die("a connection did not close cleanly")
+  if (!process.argv.includes("--once")) return yield* keepServing(service)
+}))
+
+NodeRuntime.runMain(Effect.provide(program, NodeServices.layer))

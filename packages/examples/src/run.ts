@@ -1,0 +1,21 @@
+/** Runs an example by name: `npm run example -- NAME [options]`. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+
+const [name, ...args] = process.argv.slice(2)
+
+const program = Effect.gen(function*() {
+  switch (name) {
+    case "chat":
+      return yield* (yield* Effect.promise(() => import("./chat/main.ts"))).main(args)
+    case "echo-server":
+      return yield* (yield* Effect.promise(() => import("./echo-server.ts"))).main(args)
+    default:
+      yield* Console.error("npm run example -- chat | echo-server")
+      process.exitCode = 2
+  }
+})
+
+NodeRuntime.runMain(Effect.provide(program, NodeServices.layer))

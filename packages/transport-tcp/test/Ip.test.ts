@@ -1,0 +1,25 @@
+import { assert, it } from "@effect/vitest"
+import { Ip } from "@wirestack/transport-tcp"
+import { Effect } from "effect"
+import { NetAddress } from "effect/net"
+
+const resolve = (host: string) =>
+  Effect.gen(function*() {
+    const ip = yield* Ip.Ip
+    return (yield* ip.resolve(host, 80)).map(NetAddress.formatInet)
+  })
+
+it.effect("resolves from a fixed zone, in its order", () =>
+  Effect.gen(function*() {
+    assert.deepStrictEqual(yield* resolve("both.test"), ["[::1]:80", "127.0.0.1:80", "127.0.0.2:80"])
+    assert.deepStrictEqual(yield* resolve("127.0.0.9"), ["127.0.0.9:80"])
+    assert.deepStrictEqual(yield* resolve("::1"), ["[::1]:80"])
+    const error = yield* Effect.flip(resolve("other.test"))
+    assert.strictEqual(error._tag, "Unresolved")
+    assert.strictEqual(error.host, "other.test")
+  }).pipe(Effect.provide(Ip.layerStatic({ hosts: { "both.test": ["::1", "127.0.0.1", "127.0.0.2"] } }))))
+
+it.live("resolves by the system", () =>
+  Effect.gen(function*() {
+    assert.include(yield* resolve("localhost"), "127.0.0.1:80")
+  }).pipe(Effect.provide(Ip.layer)))
