@@ -50,12 +50,19 @@ export interface Io<in Up, in Down> {
 /** A protocol as a machine: `LIn` and `LOut` are the layer below, `In` and `Out` the one above. */
 export interface Machine<in LIn, out LOut, out In, in Out> {
   receive(input: ReadonlyArray<LIn>, io: Io<In, LOut>): boolean
+  /**
+   * For machines above bytes: where the next bytes should lie, so that a large message is read into its place. They may
+   * come there, and then `receive` gets a chunk that lies in this memory, or elsewhere. Asked after `receive` has taken all
+   * of its input.
+   */
+  memory?(): Uint8Array | undefined
   encode(message: Out, io: Io<In, LOut>): void
   /** The input of the layer below is over: answer with `io.end`, `io.closed` or, inside a frame, `io.fail`. */
   ended(endOfInput: EndOfInput, io: Io<In, LOut>): void
   /**
-   * Says goodbye, after all that was encoded before; ends in `io.closed`, now or when the peer has answered. A layer
-   * without a closing handshake leaves it out.
+   * Says goodbye, after all that was encoded before; ends in `io.closed`, now or when the peer has answered. What still
+   * arrives until then is emitted as ever: the connection counts it as undelivered. A layer without a closing handshake
+   * leaves this out.
    */
   close?(why: Why, io: Io<In, LOut>): void
   /**

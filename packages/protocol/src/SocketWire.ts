@@ -6,12 +6,14 @@
  *
  * Beyond the contract of `Wire`:
  *
- * - **Buffers.** Each chunk read is passed up as it is. What is written in one turn is joined into one buffer up to 32 KiB;
- *   larger chunks are handed over uncopied, together. Nothing that was handed over is ever written to.
- * - **Bounds.** While the wire is paused, the stream reads ahead up to its own high-water mark (64 KiB) and one read.
- *   `writable` counts what is collected here and what the stream holds, against `writeAhead`.
- * - **Ends.** What was read before a failure is delivered before it. A paused stream that is full sees neither the end
- *   nor a failure until it is resumed.
+ * - **Reading.** A socket made with an `Intake` reads into the memory that the layer above offers, or into a buffer that
+ *   all sockets of the thread share and from which each chunk is copied. Any other stream passes its chunks up as they are.
+ * - **Writing.** What is written in one turn is joined into one buffer up to 32 KiB; larger chunks are handed over uncopied,
+ *   together. Nothing that was handed over is ever written to.
+ * - **Bounds.** While the wire is paused, a stream without an `Intake` reads ahead up to its own high-water mark (64 KiB) and
+ *   one read. `writable` counts what is collected here and what the stream holds, against `writeAhead`.
+ * - **Ends.** What was read before a failure is delivered before it. A paused stream that is full, or that has an `Intake`,
+ *   sees neither the end nor a failure until it is resumed.
  * - **Close** ends the output and settles when the stream has closed, that is when the peer has ended its output too.
  */
 import { ConnectionError, type ConnectionReason, Reset } from "./ConnectionError.ts"
@@ -29,6 +31,7 @@ export interface SocketLike {
   on(event: "data" | "end" | "error" | "close", listener: (arg: any) => void): unknown
   removeListener(event: "data" | "end" | "error" | "close", listener: (arg: any) => void): unknown
   read(): any
+  push?(chunk: Uint8Array): boolean
   write(chunk: Uint8Array, callback?: (error?: Error | null) => void): boolean
   cork(): void
   uncork(): void
@@ -48,8 +51,30 @@ export interface Options {
   readonly reasonOf?: (cause: unknown) => ConnectionReason
   /** Cuts the stream at once, in a way the peer notices if there is one; `destroy` by default. */
   readonly cut?: () => void
+  /** What the socket was given as `onread`. */
+  readonly intake?: Intake | undefined
   /** Offers the stream to a layer that can stand on it directly (see `RawSocket`). */
   readonly bare?: boolean
+}
+
+/** Where reads go by default. What is read is copied out at once, so that one buffer serves every socket. */
+const shared = new Uint8Array(65_536)
+
+/**
+ * How a `net.Socket` reads into memory of ours: made before the socket, given to it as its option `onread`, and then to
+ * its wire. No buffer is allocated for a read, none is kept for an idle socket, and a large message is read into its place.
+ */
+export class Intake {
+  /** Takes what was read; false stops reading. */
+  take: (chunk: Uint8Array) => boolean = () => false
+  memory: () => Uint8Array | undefined = () => undefined
+
+  /** Asked by the socket for the memory of its next read. */
+  readonly buffer = (): Uint8Array => this.memory() ?? shared
+
+  /** Told by the socket how much it has read. */
+  readonly callback = (size: number, buffer: Uint8Array): boolean =>
+    this.take(buffer === shared ? buffer.slice(0, size) : buffer.subarray(0, size))
 }
 
 /** Up to this size, what was collected is copied into one buffer; above, a copy costs more than a vectored write. */
@@ -132,6 +157,11 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
     socket.on("end", this.onEnd)
     socket.on("error", this.onError)
     socket.on("close", this.onClose)
+    const { intake } = options
+    if (intake !== undefined) {
+      intake.take = this.onRead
+      intake.memory = this.memory
+    }
   }
 
   attach(receiver: Receiver<Uint8Array>): void {
@@ -207,6 +237,13 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   private readonly onData = (chunk: Uint8Array): void => {
     this.receiver!.receive([chunk], chunk.length)
   }
+
+  private readonly onRead = (chunk: Uint8Array): boolean => {
+    if (!this.over) this.onData(chunk)
+    return true
+  }
+
+  private readonly memory = (): Uint8Array | undefined => this.over ? undefined : this.receiver?.memory?.()
 
   private readonly onEnd = (): void => this.inputEnds(this.options.endOfInput ?? "announced")
 
@@ -310,6 +347,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
     this.over = true
     this.detach()
     this.socket.removeListener("error", this.onError)
+    if (this.options.intake !== undefined) this.options.intake.take = (chunk) => this.socket.push!(chunk)
     return socket
   }
 }

@@ -25,7 +25,7 @@ import * as Endpoint from "@wirestack/protocol/Endpoint"
 import * as Listener from "@wirestack/protocol/Listener"
 import { ListenError } from "@wirestack/protocol/ListenError"
 import { TimedOut } from "@wirestack/protocol/Reason"
-import { SocketWire } from "@wirestack/protocol/SocketWire"
+import { type Intake, SocketWire } from "@wirestack/protocol/SocketWire"
 import * as Transport from "@wirestack/protocol/Transport"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Duration from "effect/Duration"
@@ -34,8 +34,8 @@ import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
 import type * as Net from "node:net"
 import { dial, now } from "./internal/dial.ts"
-import { bind, SocketAcceptor } from "./internal/SocketAcceptor.ts"
 import { infoOf } from "./internal/infoOf.ts"
+import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
 import * as Ip from "./Ip.ts"
 import { type Attempt, NoneReached } from "./NoneReached.ts"
 import type { TcpInfo } from "./TcpInfo.ts"
@@ -63,8 +63,8 @@ const reset = (socket: Net.Socket): void => {
   socket.destroy()
 }
 
-const wireOf = (socket: Net.Socket): SocketWire =>
-  new SocketWire(socket, { layer: layerName, bare: true, cut: () => reset(socket) })
+const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
+  new SocketWire(socket, { layer: layerName, intake, bare: true, cut: () => reset(socket) })
 
 const notTcp = (ask: Ask): InvalidEndpoint =>
   new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail: "this transport connects to host:port only" })
@@ -112,9 +112,9 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
       const attempt = (address: NetAddress.InetAddress, share: number) => {
         const label = NetAddress.formatInet(address)
         const target = { host: NetAddress.formatHost(address), port: address.port, ...socketOptions }
-        const dialing = dial(target, label, (socket) => {
+        const dialing = dial(target, label, (socket, intake) => {
           connected = socket
-          return { wire: wireOf(socket), socket }
+          return { wire: wireOf(socket, intake), socket }
         })
         return Effect.onError(
           Effect.timeoutOrElse(dialing, {
@@ -192,8 +192,8 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
               (server) => {
                 const { port } = server.address() as Net.AddressInfo
                 const bound = { ...endpoint, place: { ...place, port } }
-                const open = (socket: Net.Socket) => ({
-                  wire: wireOf(socket),
+                const open: Open<TcpInfo> = (socket, intake) => ({
+                  wire: wireOf(socket, intake),
                   details: infoOf(socket, [], Duration.zero)
                 })
                 return Listener.make(new SocketAcceptor(layerName, server, bound, open), ask)
@@ -209,15 +209,15 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
  *
  * @category layers
  */
-export const over = (options: Options = {}) =>
-<E, R>(lower: Layer.Layer<Ip.Ip, E, R>): Layer.Layer<Transport.ByteTransport<Can>, E, R> =>
-  Layer.provide(
-    Transport.layer<"bytes", Uint8Array, Uint8Array, Uint8Array, Uint8Array, Can, never, Ip.Ip>(
-      Transport.Bytes,
-      make(options)
-    ),
-    lower
-  )
+export const over =
+  (options: Options = {}) => <E, R>(lower: Layer.Layer<Ip.Ip, E, R>): Layer.Layer<Transport.ByteTransport<Can>, E, R> =>
+    Layer.provide(
+      Transport.layer<"bytes", Uint8Array, Uint8Array, Uint8Array, Uint8Array, Can, never, Ip.Ip>(
+        Transport.Bytes,
+        make(options)
+      ),
+      lower
+    )
 
 /**
  * TCP with the resolution of the operating system.

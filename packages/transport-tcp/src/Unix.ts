@@ -7,12 +7,12 @@
  * An abort looks to the peer like an ordinary end of input, unless something it sent had not been read.
  */
 import { type Ask, lacking } from "@wirestack/protocol/Ask"
-import { ConnectError, InvalidEndpoint, LayersMissing } from "@wirestack/protocol/ConnectError"
+import { ConnectError, InvalidEndpoint, LayersMissing, Unreachable } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
 import * as Listener from "@wirestack/protocol/Listener"
 import { AddressInUse, ListenError, type ListenReason } from "@wirestack/protocol/ListenError"
-import { SocketWire } from "@wirestack/protocol/SocketWire"
+import { type Intake, SocketWire } from "@wirestack/protocol/SocketWire"
 import * as Transport from "@wirestack/protocol/Transport"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -21,8 +21,9 @@ import type * as Layer from "effect/Layer"
 import { Buffer } from "node:buffer"
 import * as Fs from "node:fs/promises"
 import type * as Net from "node:net"
+import * as Path from "node:path"
 import { dial, now } from "./internal/dial.ts"
-import { bind, SocketAcceptor } from "./internal/SocketAcceptor.ts"
+import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
 import { UnixInfo } from "./UnixInfo.ts"
 
 /** How Unix sockets are used. */
@@ -39,15 +40,15 @@ const layerName = "unix"
 /** The room for a path in `sockaddr_un`, less the final zero; a longer one would be cut off silently. */
 const maxPath = process.platform === "linux" ? 107 : 103
 
-const wireOf = (socket: Net.Socket): SocketWire => new SocketWire(socket, { layer: layerName, bare: true })
+const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
+  new SocketWire(socket, { layer: layerName, intake, bare: true })
 
 const details = (path: string, connectTime: Duration.Duration): Context.Context<UnixInfo> =>
   Context.make(UnixInfo, { path, connectTime })
 
 const pathOf = (ask: Ask): Effect.Effect<string, InvalidEndpoint> => {
   const { place } = ask.endpoint
-  const invalid = (detail: string) =>
-    Effect.fail(new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail }))
+  const invalid = (detail: string) => Effect.fail(new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail }))
   if (place._tag !== "Unix") return invalid("this transport connects to unix:PATH only")
   return Buffer.byteLength(place.path) > maxPath
     ? invalid(`the path is longer than ${maxPath} bytes`)
@@ -57,7 +58,10 @@ const pathOf = (ask: Ask): Effect.Effect<string, InvalidEndpoint> => {
 /** What identifies the socket file at a path; undefined if there is none, or it is something else. */
 const identify = (path: string): Effect.Effect<string | undefined> =>
   Effect.promise(() =>
-    Fs.lstat(path).then((stat) => stat.isSocket() ? `${stat.dev}:${stat.ino}:${stat.ctimeMs}` : undefined, () => undefined)
+    Fs.lstat(path).then(
+      (stat) => stat.isSocket() ? `${stat.dev}:${stat.ino}:${stat.ctimeMs}` : undefined,
+      () => undefined
+    )
   )
 
 /** Binds; a socket file on which nobody answers is replaced. */
@@ -65,25 +69,34 @@ const bindReplacing = (path: string, backlog: number): Effect.Effect<Net.Server,
   const address = `unix:${path}`
   const binding = bind({}, { path, backlog }, address)
   const inUse = (cause: unknown) => Effect.fail(new AddressInUse({ address, cause }))
-  return Effect.catchTag(binding, "AddressInUse", ({ cause }) =>
-    Effect.gen(function*() {
-      const before = yield* identify(path)
-      if (before === undefined) return yield* inUse(cause)
-      const answer = yield* Effect.flip(dial({ path }, address, (socket) => socket.destroy())).pipe(
-        Effect.catch(() => inUse(cause))
-      )
-      if (answer._tag !== "Refused" || (yield* identify(path)) !== before) return yield* inUse(cause)
-      yield* Effect.promise(() => Fs.unlink(path).catch(() => undefined))
-      return yield* binding
-    }))
+  const folderExists = Effect.promise(() => Fs.stat(Path.dirname(path)).then(() => true, () => false))
+  return Effect.catchTags(binding, {
+    // A folder that does not exist comes as EACCES too.
+    Forbidden: (reason) =>
+      Effect.flatMap(
+        folderExists,
+        (exists) => Effect.fail(exists ? reason : new Unreachable({ address, cause: reason.cause }))
+      ),
+    AddressInUse: ({ cause }) =>
+      Effect.gen(function*() {
+        const before = yield* identify(path)
+        if (before === undefined) return yield* inUse(cause)
+        const answer = yield* Effect.flip(dial({ path }, address, (socket) => socket.destroy())).pipe(
+          Effect.catch(() => inUse(cause))
+        )
+        if (answer._tag !== "Refused" || (yield* identify(path)) !== before) return yield* inUse(cause)
+        yield* Effect.promise(() => Fs.unlink(path).catch(() => undefined))
+        return yield* binding
+      })
+  })
 }
 
 const make = (options: Options): Transport.Transport<Uint8Array, Uint8Array> => {
   const connect = (ask: Ask, path: string) => {
     let connected: Net.Socket | undefined
-    const dialing = dial({ path }, `unix:${path}`, (socket) => {
+    const dialing = dial({ path }, `unix:${path}`, (socket, intake) => {
       connected = socket
-      return wireOf(socket)
+      return wireOf(socket, intake)
     })
     return Effect.onError(
       Effect.uninterruptibleMask((restore) =>
@@ -118,10 +131,15 @@ const make = (options: Options): Transport.Transport<Uint8Array, Uint8Array> => 
         }
         return Effect.flatMap(pathOf(ask), (path) =>
           Effect.uninterruptible(Effect.flatMap(bindReplacing(path, options.backlog ?? 511), (server) => {
-            const open = (socket: Net.Socket) => ({ wire: wireOf(socket), details: details(path, Duration.zero) })
+            const open: Open<UnixInfo> = (socket, intake) => ({
+              wire: wireOf(socket, intake),
+              details: details(path, Duration.zero)
+            })
             return Listener.make(new SocketAcceptor(layerName, server, ask.endpoint, open), ask)
           })))
-      }).pipe(Effect.mapError((reason) => new ListenError({ layer: layerName, reason })))
+      }).pipe(Effect.mapError((reason) =>
+        new ListenError({ layer: layerName, reason })
+      ))
   }
 }
 

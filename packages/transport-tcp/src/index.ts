@@ -1,5 +1,6 @@
 export * as Ip from "./Ip.ts"
 export { NoneReached } from "./NoneReached.ts"
+export * as SystemReason from "./SystemReason.ts"
 export * as Tcp from "./Tcp.ts"
 export { TcpInfo } from "./TcpInfo.ts"
 export * as Unix from "./Unix.ts"

@@ -1,38 +1,35 @@
 import type { Connection } from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
-import { Effect, Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import * as Cause from "effect/Cause"
 import * as Net from "node:net"
 
-/** A bare server on a free port of 127.0.0.1, and the sockets it has accepted. */
+/** A bare server on a free port of 127.0.0.1, or on a path. */
 export const bareServer = (
   onSocket: (socket: Net.Socket) => void,
   options: Net.ServerOpts & { readonly path?: string } = {}
-): Effect.Effect<{ readonly port: number; readonly server: Net.Server }, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.callback((resume) => {
-      const sockets = new Set<Net.Socket>()
-      const server = Net.createServer({ allowHalfOpen: true, ...options }, (socket) => {
-        sockets.add(socket)
-        socket.on("close", () => sockets.delete(socket))
-        socket.on("error", () => {})
-        onSocket(socket)
-      })
-      const listening = () =>
-        resume(Effect.succeed({
-          server,
-          sockets,
-          port: options.path === undefined ? (server.address() as Net.AddressInfo).port : 0
-        }))
-      if (options.path === undefined) server.listen(0, "127.0.0.1", listening)
-      else server.listen(options.path, listening)
-    }),
-    ({ server, sockets }: { readonly server: Net.Server; readonly sockets: Set<Net.Socket> }) =>
-      Effect.sync(() => {
-        for (const socket of sockets) socket.destroy()
-        server.close()
-      })
-  ) as any
+): Effect.Effect<{ readonly port: number }, never, Scope.Scope> => {
+  const sockets = new Set<Net.Socket>()
+  const listening = Effect.callback<Net.Server>((resume) => {
+    const server = Net.createServer({ allowHalfOpen: true, ...options }, (socket) => {
+      sockets.add(socket)
+      socket.on("close", () => sockets.delete(socket))
+      socket.on("error", () => {})
+      onSocket(socket)
+    })
+    const done = () => resume(Effect.succeed(server))
+    if (options.path === undefined) server.listen(0, "127.0.0.1", done)
+    else server.listen(options.path, done)
+  })
+  const close = (server: Net.Server) =>
+    Effect.sync(() => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    })
+  return Effect.map(Effect.acquireRelease(listening, close), (server) => ({
+    port: options.path === undefined ? (server.address() as Net.AddressInfo).port : 0
+  }))
+}
 
 /** A bare client, connected. */
 export const bareClient = (options: Net.NetConnectOpts): Effect.Effect<Net.Socket, Error, Scope.Scope> =>
@@ -89,4 +86,5 @@ export const descriptors = (): number =>
   process.getActiveResourcesInfo().filter((name) => /TCP|Pipe|TLS/.test(name)).length
 
 /** Bytes that tell where in the sequence they are. */
-export const pattern = (size: number): Buffer => Buffer.from(Array.from({ length: size }, (_, i) => (i * 7 + (i >> 8)) & 0xff))
+export const pattern = (size: number): Buffer =>
+  Buffer.from(Array.from({ length: size }, (_, i) => (i * 7 + (i >> 8)) & 0xff))

@@ -41,9 +41,17 @@ export const codes = {
 /** The name of an alert. */
 export type Name = keyof typeof codes
 
-/** The alert in an error of OpenSSL, whose codes look like `ERR_SSL_TLSV1_ALERT_UNKNOWN_CA`. */
-export const fromErrorCode = (code: string): Name | undefined => {
-  const match = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(\w+)$/.exec(code)
-  const name = match?.[1].toLowerCase()
-  return name !== undefined && name in codes ? name as Name : undefined
+/** The name of an alert by its number, if there is one. */
+export const nameOf = (code: number): Name | undefined => {
+  for (const name in codes) if (codes[name as Name] === code) return name as Name
+  return undefined
+}
+
+/**
+ * The alert that an error of OpenSSL reports, if it reports one. Its message carries the packed error: library 20 (TLS)
+ * and above 1000 the number of the alert, as in `error:0A000412:SSL routines:...`.
+ */
+export const fromMessage = (message: string): Name | undefined => {
+  const match = /\berror:0A([0-9A-F]{6}):/i.exec(message)
+  return match === null ? undefined : nameOf(Number.parseInt(match[1], 16) - 1000)
 }

@@ -172,7 +172,9 @@ const objectionTo = (
       : new CertificateInvalid({ code: "missing", detail: "the client presented none", cause: undefined })
   }
   const { verifyError } = inner._handle ?? {}
-  if (verifyError === undefined) return new Other({ cause: new Error("this Node can't say whether a certificate is valid") })
+  if (verifyError === undefined) {
+    return new Other({ cause: new Error("this Node can't say whether a certificate is valid") })
+  }
   const cause = verifyError.call(inner._handle)
   if (cause == null) {
     inner.authorized = true
@@ -244,4 +246,5 @@ export const client = (options: ClientOptions & Deadline = {}): Over<Transport.L
   layered(options, undefined, options)
 
 /** TLS for a stack that listens. */
-export const server = (options: ServerOptions & Deadline): Over<Transport.Connect> => layered(undefined, options, options)
+export const server = (options: ServerOptions & Deadline): Over<Transport.Connect> =>
+  layered(undefined, options, options)

@@ -10,6 +10,7 @@
  *
  * - A chunk belongs to the decoder: it is unmasked in place, and a payload that lies in it whole is a piece of it.
  * - `feed` wants the last chunk used up (`fed` is false), and lets go of it.
+ * - A chunk that was read into `memory` lies in its place in the message, which is then not copied.
  * - It holds at most one message, whose buffer grows with the bytes that arrived, and one control frame.
  */
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
@@ -94,6 +95,11 @@ export class FrameDecoder {
   get inside(): string | undefined {
     if (this.left >= 0 || this.headLength > 0) return "a frame"
     return this.kind === Continuation ? undefined : "a fragmented message"
+  }
+
+  /** Where the next chunk may be read to; only once the last one is used up. */
+  get memory(): Uint8Array | undefined {
+    return this.left > 0 && this.opcode <= Binary ? this.data.free(this.left) : undefined
   }
 
   feed(chunk: Uint8Array): void {

@@ -50,8 +50,16 @@ const largeSize = 512
 /** The part of a large buffer that lies on word boundaries, word by word; returns where it ends. */
 const applyWords = (bytes: Uint8Array, start: number, end: number, key: number): number => {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, (end - start) >> 2)
-  for (let i = 0; i < words.length; i++) words[i] ^= key
-  return start + (words.length << 2)
+  const { length } = words
+  let i = 0
+  for (const last = length - 4; i <= last; i += 4) {
+    words[i] ^= key
+    words[i + 1] ^= key
+    words[i + 2] ^= key
+    words[i + 3] ^= key
+  }
+  for (; i < length; i++) words[i] ^= key
+  return start + (length << 2)
 }
 
 /** Masks or unmasks `bytes` from `start` to `end`, in place; the byte at `start` meets the first byte of the key. */

@@ -95,9 +95,8 @@ export class WebSocketMachine implements Machine<Uint8Array, Uint8Array, Message
       while (decoder.fed && !this.over) {
         if (!io.room()) return false
         const found = decoder.next()
-        if (found === Opcode.Text || found === Opcode.Binary) {
-          if (this.sent === undefined) io.emit(decoder.message, decoder.size)
-        } else if (found === failed) this.fail(decoder.failure!, io)
+        if (found === Opcode.Text || found === Opcode.Binary) io.emit(decoder.message, decoder.size)
+        else if (found === failed) this.fail(decoder.failure!, io)
         else if (found !== needMore) this.control(found, decoder.message as Uint8Array, io)
       }
       if (this.next === this.waiting.length) break
@@ -107,6 +106,10 @@ export class WebSocketMachine implements Machine<Uint8Array, Uint8Array, Message
     this.next = 0
     decoder.feed(noBytes)
     return true
+  }
+
+  memory(): Uint8Array | undefined {
+    return this.over ? undefined : this.decoder.memory
   }
 
   private control(opcode: Opcode, payload: Uint8Array, io: WebSocketIo): void {

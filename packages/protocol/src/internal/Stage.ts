@@ -58,12 +58,18 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   // From the layer below.
 
   receive(input: ReadonlyArray<LIn>, _size: number): void {
+    if (this.io.over !== undefined) return
     if (this.kept || this.paused || this.backlog !== undefined) {
       ;(this.backlog ??= []).push(input)
     } else {
       this.show(input)
       if (this.kept || this.io.over !== undefined) this.advance()
     }
+  }
+
+  memory(): Uint8Array | undefined {
+    const waiting = this.kept || this.paused || this.backlog !== undefined || this.io.over !== undefined
+    return waiting ? undefined : this.machine.memory?.()
   }
 
   drained(): void {
@@ -113,7 +119,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
       const { batch, batchSize } = io
       io.batch = []
       io.batchSize = 0
-      if (!this.leaving) this.upper.receive(batch, batchSize)
+      this.upper.receive(batch, batchSize)
     }
     this.pump()
   }

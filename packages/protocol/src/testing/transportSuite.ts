@@ -73,7 +73,9 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   subject: Subject<S, CIn, COut, SIn, SOut>
 ): ReadonlyArray<Case> => {
   const { capabilities, samples, shape } = subject
-  const budget = "300 millis"
+  /** Enough for what must end cleanly, and little for what can't. */
+  const budget = "5 seconds"
+  const short = "300 millis"
   const halfClose = capabilities.halfClose === true
   const cases: Array<Case> = []
 
@@ -88,17 +90,25 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
     })
   }
 
-  const listening: Effect.Effect<Listener<SIn, SOut>, ListenError, Scope.Scope | At<S, Listen>> = Effect.suspend(() =>
-    listen(shape)(subject.endpoint(), { closeWithin: budget, drainWithin: budget })
-  )
+  type Within = typeof budget | typeof short
 
-  const connecting = (address: Endpoint.Endpoint): Effect.Effect<Connection<CIn, COut>, ConnectError, Scope.Scope | At<S, Connect>> =>
-    connect(shape)(subject.connectTo?.(address) ?? address, { closeWithin: budget })
+  const listening = (
+    closeWithin: Within = budget
+  ): Effect.Effect<Listener<SIn, SOut>, ListenError, Scope.Scope | At<S, Listen>> =>
+    listen(shape)(subject.endpoint(), { closeWithin, drainWithin: closeWithin })
+
+  const connecting = (
+    address: Endpoint.Endpoint,
+    closeWithin: Within = budget
+  ): Effect.Effect<Connection<CIn, COut>, ConnectError, Scope.Scope | At<S, Connect>> =>
+    connect(shape)(subject.connectTo?.(address) ?? address, { closeWithin })
 
   /** A connected pair, each end in a scope of its own. */
-  const connected: Effect.Effect<Pair<CIn, COut, SIn, SOut>, unknown, Scope.Scope | At<S, Connect | Listen>> = Effect.gen(
-    function*() {
-      const listener = yield* listening
+  const connected = (
+    within?: Within
+  ): Effect.Effect<Pair<CIn, COut, SIn, SOut>, unknown, Scope.Scope | At<S, Connect | Listen>> =>
+    Effect.gen(function*() {
+      const listener = yield* listening(within)
       const accepted = yield* Deferred.make<Connection<SIn, SOut>>()
       const end = yield* Deferred.make<void, unknown>()
       const left = yield* Deferred.make<void>()
@@ -108,7 +118,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
         })
       )
       const scope = yield* Scope.fork(yield* Effect.scope)
-      const client = yield* Scope.provide(connecting(listener.address), scope)
+      const client = yield* Scope.provide(connecting(listener.address, within), scope)
       const server = yield* Deferred.await(accepted)
       yield* Effect.forkScoped(Effect.andThen(server.closed, Deferred.succeed(left, undefined)))
       const closeClient = (exit: Exit.Exit<unknown, unknown> = Exit.void) => Scope.close(scope, exit)
@@ -116,8 +126,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
         Effect.andThen(Deferred.done(end, exit as Exit.Exit<void, unknown>), Deferred.await(left))
       yield* Effect.addFinalizer(() => Effect.all([closeClient(), closeServer()], { concurrency: "unbounded" }))
       return { client, server, closeClient, closeServer }
-    }
-  )
+    })
 
   /** Everything a connection receives until it ends. */
   const drain = <In>(connection: Connection<In, never>): Effect.Effect<Array<In>, ConnectionError> =>
@@ -158,7 +167,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   // 1. Delivery.
 
   test("delivers what the client sent before it closed, in order, once", Effect.gen(function*() {
-    const { client, closeClient, closeServer, server } = yield* connected
+    const { client, closeClient, closeServer, server } = yield* connected()
     const receiving = yield* Effect.forkChild(drainThen(server, closeServer))
     for (const message of toServer()) yield* client.send(message)
     yield* closeClient()
@@ -167,7 +176,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   }))
 
   test("delivers what the server sent before it closed, in order, once", Effect.gen(function*() {
-    const { client, closeClient, closeServer, server } = yield* connected
+    const { client, closeClient, closeServer, server } = yield* connected()
     const receiving = yield* Effect.forkChild(drainThen(client, closeClient))
     for (const message of toClient()) yield* server.send(message)
     yield* closeServer()
@@ -176,10 +185,10 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   }))
 
   test("delivers batches both ways at once", Effect.gen(function*() {
-    const { client, closeClient, server } = yield* connected
+    const { client, closeClient, closeServer, server } = yield* connected()
     const total = samples.digest(toClient())
     const atClient: Array<CIn> = []
-    const atServer = yield* Effect.forkChild(drain(server))
+    const atServer = yield* Effect.forkChild(drainThen(server, closeServer))
     const sending = yield* Effect.forkChild(Effect.all([client.sendAll(toServer()), server.sendAll(toClient())], {
       concurrency: "unbounded"
     }))
@@ -190,18 +199,18 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   }))
 
   test("keeps what was received pullable after the peer has closed", Effect.gen(function*() {
-    const { client, closeClient, server } = yield* connected
+    const { client, closeClient, closeServer, server } = yield* connected()
     const messages = [1, 2, 3].map((n) => samples.toServer(n, 100)) as [COut, ...Array<COut>]
     yield* client.sendAll(messages)
     yield* Effect.forkScoped(closeClient())
     yield* Effect.sleep("30 millis")
-    equal("received", samples.digest(yield* drain(server)), samples.digest(messages))
+    equal("received", samples.digest(yield* drainThen(server, closeServer)), samples.digest(messages))
   }))
 
   // 2. Backpressure.
 
   test("holds a sender back while the peer does not read, and loses nothing", Effect.gen(function*() {
-    const { client, closeClient, server } = yield* connected
+    const { client, closeClient, closeServer, server } = yield* connected()
     const limit = 2_000
     let sent = 0
     const sending = yield* Effect.forkChild(Effect.gen(function*() {
@@ -213,7 +222,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
       yield* Effect.sleep("50 millis")
     }
     holds("the sender waits", sent < limit, sent)
-    const receiving = yield* Effect.forkChild(drain(server))
+    const receiving = yield* Effect.forkChild(drainThen(server, closeServer))
     yield* Fiber.join(sending)
     yield* closeClient()
     const all = Array.from({ length: limit }, (_, n) => samples.toServer(n, 16_384))
@@ -223,7 +232,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   // 3. Send and pull under interruption.
 
   test("loses nothing when pulls are interrupted", Effect.gen(function*() {
-    const { client, closeClient, server } = yield* connected
+    const { client, closeClient, closeServer, server } = yield* connected()
     const count = 400
     const received: Array<SIn> = []
     const sending = yield* Effect.forkChild(Effect.gen(function*() {
@@ -246,6 +255,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
         if (n % 8 === 0) yield* Effect.sleep("1 millis")
       } else break
     }
+    yield* closeServer()
     yield* Fiber.join(sending)
     holds("some pulls were interrupted", interrupted > 0)
     const all = Array.from({ length: count }, (_, n) => samples.toServer(n, 50))
@@ -253,7 +263,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   }))
 
   test("an interrupted send leaves the whole message or none", Effect.gen(function*() {
-    const { client, closeClient, server } = yield* connected
+    const { client, closeClient, closeServer, server } = yield* connected()
     const sent: Array<COut> = []
     const interrupt = (n: number) =>
       Effect.gen(function*() {
@@ -268,15 +278,15 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
     let interrupted = 0
     let n = 0
     while (interrupted < 200) if (!(yield* interrupt(n++))) interrupted++
-    const all = yield* Effect.forkChild(drain(server))
+    const all = yield* Effect.forkChild(drainThen(server, closeServer))
     for (const last = n + 400; n < last; n++) yield* interrupt(n)
     yield* closeClient()
     equal("received", samples.digest(yield* Fiber.join(all)), samples.digest(sent))
   }))
 
   test("sends of several fibers never interleave", Effect.gen(function*() {
-    const { client, closeClient, server } = yield* connected
-    const receiving = yield* Effect.forkChild(drain(server))
+    const { client, closeClient, closeServer, server } = yield* connected()
+    const receiving = yield* Effect.forkChild(drainThen(server, closeServer))
     const written: Array<COut> = []
     yield* Effect.all(
       Array.from({ length: 8 }, (_, fiber) =>
@@ -301,7 +311,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   }
 
   test("a second puller is a defect, and the first goes on", Effect.gen(function*() {
-    const { client, server } = yield* connected
+    const { client, server } = yield* connected()
     const first = yield* Effect.forkChild(server.pull)
     yield* Effect.sleep("5 millis")
     equal("second", failure(yield* Effect.exit(server.pull)), "defect")
@@ -332,7 +342,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   for (const [why, exit] of exits) {
     const how = Exit.isSuccess(exit) ? "success" : Cause.hasDies(exit.cause) ? "a defect" : why === "away" ? "interruption" : "failure"
     test(`the client's scope ends with ${how}`, Effect.gen(function*() {
-      const { client, closeClient, closeServer, server } = yield* connected
+      const { client, closeClient, closeServer, server } = yield* connected()
       const pulling = yield* Effect.forkChild(client.pull)
       const serving = yield* Effect.forkChild(drain(server))
       yield* Effect.sleep("5 millis")
@@ -347,7 +357,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
     }))
 
     test(`the server's scope ends with ${how}`, Effect.gen(function*() {
-      const { client, closeClient, closeServer, server } = yield* connected
+      const { client, closeClient, closeServer, server } = yield* connected()
       const pulling = yield* Effect.forkChild(server.pull)
       const receiving = yield* Effect.forkChild(drain(client))
       yield* Effect.sleep("5 millis")
@@ -363,7 +373,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   }
 
   test("after the close every operation fails with a type, and none hangs", Effect.gen(function*() {
-    const { client, closeClient, closeServer, server } = yield* connected
+    const { client, closeClient, closeServer, server } = yield* connected()
     yield* Effect.forkScoped(Effect.andThen(drain(server), closeServer()))
     yield* closeClient()
     holds("send", failure(yield* Effect.exit(client.send(samples.toServer(1, 10)))).startsWith("Clos"))
@@ -375,17 +385,17 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   }))
 
   test("counts what was received and not pulled", Effect.gen(function*() {
-    const { client, closeClient, server } = yield* connected
+    const { client, closeClient, closeServer, server } = yield* connected()
     yield* server.sendAll([1, 2, 3].map((n) => samples.toClient(n, 10)) as [SOut, ...Array<SOut>])
     yield* Effect.sleep("50 millis")
-    yield* Effect.forkScoped(drain(server))
+    yield* Effect.forkScoped(drainThen(server, closeServer))
     yield* closeClient()
     const { undelivered } = yield* client.closed
     holds("undelivered", samples.boundaries ? undelivered === 3 : undelivered > 0, undelivered)
   }))
 
   test("a peer that reads no more costs the budget once", Effect.gen(function*() {
-    const { client, closeClient } = yield* connected
+    const { client, closeClient } = yield* connected(short)
     const flooding = yield* Effect.forkChild(Effect.forever(client.send(samples.toServer(1, 60_000))))
     yield* Effect.sleep("200 millis")
     const started = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
@@ -399,7 +409,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   }))
 
   test("an abort cuts now, and the peer sees it", Effect.gen(function*() {
-    const { client, closeServer, server } = yield* connected
+    const { client, closeServer, server } = yield* connected()
     const pulling = yield* Effect.forkChild(client.pull)
     const serving = yield* Effect.forkChild(drain(server))
     yield* Effect.sleep("5 millis")
@@ -414,7 +424,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   }))
 
   test("a peer that died does not delay the close", Effect.gen(function*() {
-    const { client, closeServer, server } = yield* connected
+    const { client, closeServer, server } = yield* connected()
     yield* client.abort
     const started = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
     yield* closeServer()
@@ -427,7 +437,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
 
   if (halfClose) {
     test("half-close: our output ends, input goes on", Effect.gen(function*() {
-      const { client, closeClient, server } = yield* connected
+      const { client, closeClient, server } = yield* connected()
       yield* client.send(samples.toServer(1, 100))
       yield* client.end
       equal("send after end", failure(yield* Effect.exit(client.send(samples.toServer(2, 10)))), "Ended")
@@ -441,7 +451,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
     }))
   } else {
     test(`half-close is refused: ${capabilities.halfClose}`, Effect.gen(function*() {
-      const { client } = yield* connected
+      const { client } = yield* connected()
       equal("end", failure(yield* Effect.exit(client.end)), "Unsupported")
       yield* client.send(samples.toServer(1, 10))
     }))
@@ -451,7 +461,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
 
   test("a listener drains: connections close away, handlers end, the report counts", Effect.gen(function*() {
     const scope = yield* Scope.make()
-    const listener = yield* Scope.provide(listening, scope)
+    const listener = yield* Scope.provide(listening(), scope)
     const running = yield* Effect.forkScoped(
       listener.run((connection) => Effect.ignore(drain(connection)), { onIncident: () => Effect.void })
     )
@@ -467,9 +477,9 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
 
   test("a drain interrupts handlers that are late", Effect.gen(function*() {
     const scope = yield* Scope.make()
-    const listener = yield* Scope.provide(listening, scope)
+    const listener = yield* Scope.provide(listening(short), scope)
     yield* Effect.forkScoped(Effect.ignore(listener.run(() => Effect.never)))
-    const client = yield* connecting(listener.address)
+    const client = yield* connecting(listener.address, short)
     yield* Effect.forkScoped(Effect.ignore(drain(client)))
     yield* Effect.sleep("50 millis")
     yield* Scope.close(scope, Exit.void)
@@ -477,7 +487,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   }))
 
   test("interrupting run drains too", Effect.gen(function*() {
-    const listener = yield* listening
+    const listener = yield* listening()
     const running = yield* Effect.forkScoped(listener.run((connection) => Effect.ignore(drain(connection))))
     const visit = yield* Effect.forkChild(visiting(listener.address))
     yield* Effect.sleep("100 millis")
@@ -487,7 +497,7 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
   }))
 
   test("a handler that fails ends its own connection only", Effect.gen(function*() {
-    const listener = yield* listening
+    const listener = yield* listening()
     const incidents: Array<string> = []
     yield* Effect.forkScoped(listener.run((connection) => Effect.andThen(connection.pull, Effect.fail("boom")), {
       onIncident: (incident) => Effect.sync(() => incidents.push(incident._tag))

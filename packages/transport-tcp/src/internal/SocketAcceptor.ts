@@ -3,18 +3,22 @@ import type * as Endpoint from "@wirestack/protocol/Endpoint"
 import type { Acceptor } from "@wirestack/protocol/Listener"
 import { ListenError, type ListenReason } from "@wirestack/protocol/ListenError"
 import { Other } from "@wirestack/protocol/Reason"
-import type { SocketWire } from "@wirestack/protocol/SocketWire"
+import type { Intake, SocketWire } from "@wirestack/protocol/SocketWire"
 import type { Wire } from "@wirestack/protocol/Wire"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
-import { listenReason } from "./systemReason.ts"
+import { listenReason } from "../SystemReason.ts"
+import { adopt } from "./adopt.ts"
 
 /** What a transport makes of an accepted socket. */
 export interface Accepted<D> {
   readonly wire: SocketWire
   readonly details: Context.Context<D>
 }
+
+/** Makes a wire of an accepted socket, and reads what it knows. */
+export type Open<D> = (socket: Net.Socket, intake: Intake | undefined) => Accepted<D>
 
 /** A socket for the connections that came before the listener was run. */
 const maxWaiting = 511
@@ -23,12 +27,17 @@ export class SocketAcceptor<D> implements Acceptor<Uint8Array, Uint8Array, D> {
   readonly layer: string
   readonly address: Endpoint.Endpoint
   private readonly server: Net.Server
-  private readonly open: (socket: Net.Socket) => Accepted<D>
+  private readonly open: Open<D>
   private readonly waiting: Array<Accepted<D>> = []
   private accept: ((accepted: Accepted<D>) => void) | undefined = undefined
   private lost: ((error: ListenError) => void) | undefined = undefined
 
-  constructor(layer: string, server: Net.Server, address: Endpoint.Endpoint, open: (socket: Net.Socket) => Accepted<D>) {
+  constructor(
+    layer: string,
+    server: Net.Server,
+    address: Endpoint.Endpoint,
+    open: Open<D>
+  ) {
     this.layer = layer
     this.server = server
     this.address = address
@@ -37,10 +46,11 @@ export class SocketAcceptor<D> implements Acceptor<Uint8Array, Uint8Array, D> {
     server.on("error", this.onError)
   }
 
-  private readonly onConnection = (socket: Net.Socket): void => {
-    if (this.accept !== undefined) this.accept(this.open(socket))
-    else if (this.waiting.length < maxWaiting) this.waiting.push(this.open(socket))
-    else socket.destroy()
+  private readonly onConnection = (accepted: Net.Socket): void => {
+    if (this.accept === undefined && this.waiting.length === maxWaiting) return void accepted.destroy()
+    const { intake, socket } = adopt(accepted)
+    if (this.accept === undefined) this.waiting.push(this.open(socket, intake))
+    else this.accept(this.open(socket, intake))
   }
 
   /** Accepting one connection failed (too many descriptors, gone meanwhile): only a server that stopped is lost. */

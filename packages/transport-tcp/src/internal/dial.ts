@@ -1,25 +1,28 @@
 /** One connected socket, or the reason why not. Whatever fails or is interrupted leaves no socket. */
 import type { ConnectReason } from "@wirestack/protocol/ConnectError"
 import { Other } from "@wirestack/protocol/Reason"
+import type { Intake } from "@wirestack/protocol/SocketWire"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
-import { connectReason } from "./systemReason.ts"
+import { connectReason } from "../SystemReason.ts"
+import { newIntake } from "./adopt.ts"
 
 /** Milliseconds since some moment. */
 export const now: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
-/** Connects and hands the socket to `use` at once, in the turn in which it connected. */
+/** Connects and hands the socket to `use` at once, in the turn in which it connected; `intake` is for its wire. */
 export const dial = <A>(
   options: Net.NetConnectOpts,
   address: string,
-  use: (socket: Net.Socket) => A
+  use: (socket: Net.Socket, intake: Intake | undefined) => A
 ): Effect.Effect<A, ConnectReason> =>
   Effect.flatMap(now, (start) =>
     Effect.callback((resume) => {
+      const intake = newIntake()
       let socket: Net.Socket
       try {
-        socket = Net.connect({ ...options, allowHalfOpen: true })
+        socket = Net.connect({ ...options, allowHalfOpen: true, ...(intake === undefined ? undefined : { onread: intake }) })
       } catch (cause) {
         return resume(Effect.fail(new Other({ cause })))
       }
@@ -28,7 +31,7 @@ export const dial = <A>(
       socket.once("error", failed)
       socket.once("connect", () => {
         socket.removeListener("error", failed)
-        resume(Effect.succeed(use(socket)))
+        resume(Effect.succeed(use(socket, intake)))
       })
       return Effect.sync(() => {
         socket.destroy()

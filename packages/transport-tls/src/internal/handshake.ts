@@ -7,8 +7,8 @@ import { Negotiated } from "@wirestack/protocol/Ask"
 import { ConnectError, type ConnectReason } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
 import { ConnectionError } from "@wirestack/protocol/ConnectionError"
-import { Other } from "@wirestack/protocol/Reason"
 import * as RawSocket from "@wirestack/protocol/RawSocket"
+import { Other } from "@wirestack/protocol/Reason"
 import { SocketWire } from "@wirestack/protocol/SocketWire"
 import type { Wire } from "@wirestack/protocol/Wire"
 import * as Clock from "effect/Clock"
@@ -170,11 +170,14 @@ export const handshake = <D>(
       })
     })
 
-    const made = Effect.flatMap(shaking, (wire) =>
-      Effect.flatMap(Clock.currentTimeNanos, (end) =>
-        Connection.replace(lower, wire, {
-          details: () => detailsOf(socket!, ground.path, Duration.nanos(end - start))
-        })))
+    const made = Effect.flatMap(
+      shaking,
+      (wire) =>
+        Effect.flatMap(Clock.currentTimeNanos, (end) =>
+          Connection.replace(lower, wire, {
+            details: () => detailsOf(socket!, ground.path, Duration.nanos(end - start))
+          }))
+    )
     return Effect.onError(made, () =>
       Effect.sync(() => {
         socket?.destroy()

@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as NodeTls from "node:tls"
-import type { Authorities, Identity } from "../Identity.ts"
 import { CredentialsError } from "../CredentialsError.ts"
+import type { Authorities, Identity } from "../Identity.ts"
 
 /** What client and server have in common. */
 export interface Common {

@@ -2,7 +2,7 @@
 import type { ConnectReason } from "@wirestack/protocol/ConnectError"
 import { type ConnectionError, type ConnectionReason, Reset } from "@wirestack/protocol/ConnectionError"
 import { Other, Truncated, Violation } from "@wirestack/protocol/Reason"
-import { fromErrorCode } from "../Alert.ts"
+import { fromMessage } from "../Alert.ts"
 import {
   AlertReceived,
   AlpnRejected,
@@ -94,7 +94,7 @@ export const connectReason = (cause: unknown, offered: ReadonlyArray<string>): C
   if (code === "ERR_SSL_NO_APPLICATION_PROTOCOL") return new AlpnRejected({ offered: [], cause })
   if (versions.includes(code)) return new ProtocolVersionUnsupported({ cause })
   if (strangers.includes(code)) return new NotTls({ cause })
-  const alert = fromErrorCode(code)
+  const alert = fromMessage(field(cause, "message"))
   if (alert === "protocol_version") return new ProtocolVersionUnsupported({ cause })
   if (alert === "no_application_protocol") return new AlpnRejected({ offered, cause })
   if (alert !== undefined) return new AlertReceived({ alert, cause })
@@ -105,7 +105,7 @@ export const connectReason = (cause: unknown, offered: ReadonlyArray<string>): C
 /** Why a live connection broke. */
 export const connectionReason = (cause: unknown): ConnectionReason => {
   const code = field(cause, "code")
-  const alert = fromErrorCode(code)
+  const alert = fromMessage(field(cause, "message"))
   if (alert !== undefined) return new AlertReceived({ alert, cause })
   return code.startsWith("ERR_SSL_") ? new Violation({ rule: field(cause, "message") }) : new Reset({ cause })
 }

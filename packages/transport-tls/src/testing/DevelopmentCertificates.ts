@@ -44,8 +44,9 @@ X509.cryptoProvider.set(webcrypto as any)
 const keys = (): Promise<webcrypto.CryptoKeyPair> =>
   webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]) as Promise<webcrypto.CryptoKeyPair>
 
-const serial = (): string => [...webcrypto.getRandomValues(new Uint8Array(8))]
-  .map((byte, i) => (i === 0 ? byte & 0x7f | 0x40 : byte).toString(16).padStart(2, "0")).join("")
+const serial = (): string =>
+  [...webcrypto.getRandomValues(new Uint8Array(8))]
+    .map((byte, i) => (i === 0 ? byte & 0x7f | 0x40 : byte).toString(16).padStart(2, "0")).join("")
 
 const keyOf = async (pair: webcrypto.CryptoKeyPair): Promise<Redacted.Redacted<string>> =>
   Redacted.make(X509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", pair.privateKey), "PRIVATE KEY"))

@@ -2,11 +2,15 @@
  * A message that arrives in parts, put together in one buffer.
  *
  * The buffer grows with what has arrived, not with what a header announces: it has at most `growth` times the bytes
- * that came (or `smallest`), and never more than the message can become. A header alone costs nothing.
+ * that came (or `smallest`), and never more than the message can become. A header alone costs nothing. Bytes that were read
+ * into the `free` memory behind the others are in place already and are not copied.
  */
 const smallest = 512
 
 const growth = 64
+
+/** A read of fewer bytes than this is not worth a read of its own. */
+const smallestRead = 16_384
 
 const empty = new Uint8Array(0)
 
@@ -22,8 +26,15 @@ export class Assembly {
       grown.set(this.bytes.subarray(0, this.size))
       this.bytes = grown
     }
-    this.bytes.set(source.subarray(start, end), this.size)
+    const inPlace = source.buffer === this.bytes.buffer && source.byteOffset + start === this.bytes.byteOffset + this.size
+    if (!inPlace) this.bytes.set(source.subarray(start, end), this.size)
     this.size = size
+  }
+
+  /** Memory for up to `length` of the next bytes, in their place, if there is enough of it to be worth a read. */
+  free(length: number): Uint8Array | undefined {
+    const end = Math.min(this.size + length, this.bytes.length)
+    return end - this.size < smallestRead ? undefined : this.bytes.subarray(this.size, end)
   }
 
   /** The message, in a buffer that is at least half full; the next one begins with another buffer. */

@@ -1,4 +1,4 @@
-/** What an error of the system means, as the reasons of our errors. */
+/** What an error code of the system means, as a reason of our errors; also for transports on sockets of your own. */
 import { type ConnectReason, Forbidden, Refused, Unreachable, Unresolved } from "@wirestack/protocol/ConnectError"
 import { Reset } from "@wirestack/protocol/ConnectionError"
 import { AddressInUse, type ListenReason } from "@wirestack/protocol/ListenError"

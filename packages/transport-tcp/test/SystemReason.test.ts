@@ -1,5 +1,5 @@
 import { assert, it } from "@effect/vitest"
-import { connectReason, listenReason } from "../src/internal/systemReason.ts"
+import { SystemReason } from "@wirestack/transport-tcp"
 
 const error = (code: string) => Object.assign(new Error(code), { code })
 
@@ -20,9 +20,9 @@ it("says what the errors of connect mean", () => {
     EMFILE: "Other"
   }
   for (const [code, tag] of Object.entries(tags)) {
-    assert.strictEqual(connectReason(error(code), "127.0.0.1:1", 5)._tag, tag, code)
+    assert.strictEqual(SystemReason.connectReason(error(code), "127.0.0.1:1", 5)._tag, tag, code)
   }
-  assert.strictEqual(connectReason("thrown", "127.0.0.1:1", 5)._tag, "Other")
+  assert.strictEqual(SystemReason.connectReason("thrown", "127.0.0.1:1", 5)._tag, "Other")
 })
 
 it("says what the errors of listen mean", () => {
@@ -35,6 +35,6 @@ it("says what the errors of listen mean", () => {
     EMFILE: "Other"
   }
   for (const [code, tag] of Object.entries(tags)) {
-    assert.strictEqual(listenReason(error(code), "127.0.0.1:1")._tag, tag, code)
+    assert.strictEqual(SystemReason.listenReason(error(code), "127.0.0.1:1")._tag, tag, code)
   }
 })

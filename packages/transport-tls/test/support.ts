@@ -1,0 +1,119 @@
+import type { Connection } from "@wirestack/protocol/Connection"
+import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
+import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
+import { withoutLeaks } from "@wirestack/protocol/testing"
+import * as Transport from "@wirestack/protocol/Transport"
+import { Tcp } from "@wirestack/transport-tcp"
+import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
+import { Effect, type Layer, Scope } from "effect"
+import * as Cause from "effect/Cause"
+
+export const connect = Transport.connect(Transport.Bytes)
+export const listen = Transport.listen(Transport.Bytes)
+
+/** What the tests present and trust, made once. */
+export const certificates = Effect.runSync(Effect.cached(Effect.gen(function*() {
+  const authority = yield* DevelopmentCertificates.make()
+  const other = yield* DevelopmentCertificates.make({ commonName: "Another Authority" })
+  return {
+    authority,
+    ca: authority.ca,
+    other,
+    identity: yield* authority.issue(),
+    alternative: yield* authority.issue({ names: ["*.example.test"] }),
+    expired: yield* authority.issue({ days: [-20, -10] }),
+    early: yield* authority.issue({ days: [10, 20] }),
+    foreign: yield* other.issue(),
+    client: yield* authority.issue({ names: [], commonName: "a client" })
+  }
+})))
+
+export type Certificates = Effect.Success<typeof certificates>
+
+type Both = Transport.ByteTransport<Transport.Connect | Transport.Listen>
+
+/** The grounds TLS stands on in the tests, and where one listens and connects there. */
+export interface Ground {
+  readonly path: "direct" | "duplex"
+  readonly layer: () => Layer.Layer<Both>
+  readonly endpoint: string
+}
+
+export const grounds: Record<"TCP" | "memory", Ground> = {
+  TCP: { path: "direct", layer: () => Tcp.layer(), endpoint: "127.0.0.1:0" },
+  memory: { path: "duplex", layer: MemoryTransport.layer, endpoint: "memory:here" }
+}
+
+/** How many sockets, servers and engines the process holds. */
+export const descriptors = (): number =>
+  process.getActiveResourcesInfo().filter((name) => /TCP|Pipe|TLS|JSStream/.test(name)).length
+
+/** Runs a program and fails if it leaves anything behind. */
+export const tight = <A, E>(program: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> =>
+  withoutLeaks(Effect.scoped(program), descriptors)
+
+export const quiet = { onIncident: () => Effect.void }
+export const soon = { closeWithin: "500 millis", drainWithin: "500 millis" } as const
+
+export const reasonOf = <A, E extends { readonly reason: unknown }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), (error) => error.reason as E["reason"])
+
+/** Waits until something holds, or the test's time is up. */
+export const until = (holds: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => holds() ? Effect.void : Effect.andThen(Effect.sleep("2 millis"), until(holds)))
+
+/** All that is received until the end, as one buffer; fails as the pull fails. */
+export const collect = <Out>(connection: Connection<Uint8Array, Out>): Effect.Effect<Buffer, ConnectionError> => {
+  const chunks: Array<Uint8Array> = []
+  const loop: Effect.Effect<Buffer, ConnectionError> = Effect.matchEffect(connection.pull, {
+    onSuccess: (batch) => {
+      chunks.push(...batch)
+      return loop
+    },
+    onFailure: (error) => Cause.isDone(error) ? Effect.succeed(Buffer.concat(chunks)) : Effect.fail(error)
+  })
+  return loop
+}
+
+/** At least `size` bytes of what is received. */
+export const take = <Out>(connection: Connection<Uint8Array, Out>, size: number) =>
+  Effect.gen(function*() {
+    const chunks: Array<Uint8Array> = []
+    for (let length = 0; length < size;) {
+      for (const chunk of yield* connection.pull) {
+        chunks.push(chunk)
+        length += chunk.length
+      }
+    }
+    return Buffer.concat(chunks)
+  })
+
+/** Sends back all that is received, and closes. */
+export const echo = (connection: Connection<Uint8Array, Uint8Array>): Effect.Effect<void, ConnectionError> =>
+  Effect.catch(Effect.forever(Effect.flatMap(connection.pull, connection.sendAll)), (error) =>
+    Cause.isDone(error) ? Effect.void : Effect.fail(error as ConnectionError))
+
+/** A connected pair over a layer, each in a scope that ends with the test. */
+export const connected = <D = never>(
+  endpoint: string,
+  connectTo?: string
+): Effect.Effect<
+  readonly [Connection<Uint8Array, Uint8Array, D>, Connection<Uint8Array, Uint8Array, D>],
+  any,
+  Scope.Scope | Transport.ByteTransport<Transport.Connect | Transport.Listen | D>
+> =>
+  Effect.gen(function*() {
+    const listener = yield* listen<D>(endpoint, soon)
+    let server: Connection<Uint8Array, Uint8Array, D> | undefined
+    yield* Effect.forkScoped(listener.run((accepted) => {
+      server = accepted
+      return Effect.asVoid(accepted.closed)
+    }, quiet))
+    const client = yield* connect<D>(connectTo ?? listener.address, soon)
+    yield* until(() => server !== undefined)
+    return [client, server!] as const
+  })
+
+/** Bytes that tell where in the sequence they are. */
+export const pattern = (size: number): Buffer =>
+  Buffer.from(Array.from({ length: size }, (_, i) => (i * 7 + (i >> 8)) & 0xff))
