@@ -145,6 +145,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   private closed = false
   private failure: ConnectionError | undefined = undefined
   private told = false
+  private aborted = false
   private lost = 0
   protected settled: (() => void) | undefined = undefined
 
@@ -312,7 +313,8 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
     this.settled = settled
     this.closing = true
     if (this.over) {
-      this.socket.destroy()
+      // After an abort the stream is on its way out already.
+      if (!this.aborted) this.socket.destroy()
       return
     }
     this.end()
@@ -322,7 +324,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   abort(): void {
     if (this.closed || this.told) return
     this.drop(this.socket.writableLength)
-    this.told = true
+    this.told = this.aborted = true
     if (this.options.cut === undefined) this.socket.destroy()
     else this.options.cut()
   }

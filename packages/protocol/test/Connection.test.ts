@@ -229,6 +229,28 @@ describe("send", () => {
       yield* connection.abort
     }))
 
+  it.effect("an answer leaves at once, with no message beside it", () =>
+    Effect.gen(function*() {
+      const { bare, connection } = yield* facing()
+      yield* bare.send("?1")
+      assert.deepStrictEqual(yield* bare.pull, ["!1"])
+      yield* connection.abort
+    }))
+
+  it.effect("a goodbye behind queued data leaves as soon as there is room", () =>
+    Effect.gen(function*() {
+      const { bare, close, connection } = yield* facing()
+      yield* connection.sendAll([1, 2].map((n) => String(n).repeat(65_536)) as [string, ...Array<string>])
+      const closing = yield* Effect.forkChild(elapsed(close()))
+      const seen: Array<string> = []
+      while (seen.length < 3) for (const m of yield* bare.pull) seen.push(String(m).slice(0, 5))
+      assert.deepStrictEqual(seen, ["11111", "22222", "bye 1"])
+      yield* bare.send("bye 1")
+      yield* bare.end
+      yield* Fiber.join(closing)
+      assert.isTrue((yield* connection.closed).clean)
+    }))
+
   it.effect("waiting sends are served first come, first served", () =>
     Effect.gen(function*() {
       const { bare, connection } = yield* facing()

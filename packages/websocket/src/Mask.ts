@@ -49,25 +49,27 @@ const largeSize = 512
 
 /** The part of a large buffer that lies on word boundaries, word by word; returns where it ends. */
 const applyWords = (bytes: Uint8Array, start: number, end: number, key: number): number => {
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, (end - start) >> 2)
+  const words = new BigUint64Array(bytes.buffer, bytes.byteOffset + start, (end - start) >> 3)
+  const half = BigInt(key >>> 0)
+  const wide = BigInt.asUintN(64, (half << 32n) | half)
   const { length } = words
   let i = 0
   for (const last = length - 4; i <= last; i += 4) {
-    words[i] ^= key
-    words[i + 1] ^= key
-    words[i + 2] ^= key
-    words[i + 3] ^= key
+    words[i] ^= wide
+    words[i + 1] ^= wide
+    words[i + 2] ^= wide
+    words[i + 3] ^= wide
   }
-  for (; i < length; i++) words[i] ^= key
-  return start + (length << 2)
+  for (; i < length; i++) words[i] ^= wide
+  return start + (length << 3)
 }
 
 /** Masks or unmasks `bytes` from `start` to `end`, in place; the byte at `start` meets the first byte of the key. */
 export const apply = (bytes: Uint8Array, start: number, end: number, key: number): void => {
   let at = start
   if (end - start >= largeSize) {
-    const lead = -(bytes.byteOffset + start) & 3
-    for (let i = 0; i < lead; i++) bytes[at++] ^= key >>> (i << 3)
+    const lead = -(bytes.byteOffset + start) & 7
+    for (let i = 0; i < lead; i++) bytes[at++] ^= key >>> ((i & 3) << 3)
     key = advance(key, lead)
     at = applyWords(bytes, at, end, key)
   } else if (end - start >= 16) {

@@ -73,19 +73,9 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   }
 
   drained(): void {
-    this.pump()
+    this.flush()
     if (this.io.writable) this.upper.drained()
     this.settle()
-  }
-
-  /** Hands down what waits; what the layer below then refuses was promised to be sent, so that is the end. */
-  private pump(): void {
-    try {
-      this.io.flush()
-    } catch (thrown) {
-      this.io.broken(errorOf(thrown, this.lower.layer))
-      this.advance()
-    }
   }
 
   ended(endOfInput: EndOfInput): void {
@@ -121,7 +111,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
       io.batchSize = 0
       this.upper.receive(batch, batchSize)
     }
-    this.pump()
+    this.flush()
   }
 
   /** Goes on with what waits, as far as the layer above takes it, and then with the end of the input. */
@@ -178,8 +168,14 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     }
   }
 
+  /** Hands down what waits; what the layer below then refuses was promised to be sent, so that is the end. */
   flush(): void {
-    this.pump()
+    try {
+      this.io.flush()
+    } catch (thrown) {
+      this.io.broken(errorOf(thrown, this.lower.layer))
+      this.advance()
+    }
     this.lower.flush()
   }
 

@@ -71,25 +71,26 @@ const summaryOf = (certificate: X509Certificate): PeerCertificate => ({
   }
 })
 
-const detailsOf = (
-  socket: NodeTls.TLSSocket,
-  path: "direct" | "duplex",
-  handshakeTime: Duration.Duration
-): Context.Context<TlsInfo | Negotiated> => {
+/** What TLS agreed on; read while the socket lives. */
+const factsOf = (socket: NodeTls.TLSSocket, path: "direct" | "duplex") => {
   const certificate = socket.getPeerX509Certificate()
-  const alpn = typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : undefined
   // On the server it is what the client asked for; on the client, what we asked for.
   const { servername } = socket as { readonly servername?: string | false | null }
-  return Context.make(TlsInfo, {
+  return {
     version: socket.getProtocol() ?? "",
     cipher: socket.getCipher().standardName,
     serverName: typeof servername === "string" && servername !== "" ? servername : undefined,
-    alpn,
+    alpn: typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : undefined,
     authorized: socket.authorized,
     peer: certificate === undefined ? undefined : summaryOf(certificate),
-    path,
-    handshakeTime
-  }).pipe(Context.add(Negotiated, { protocol: alpn }))
+    path
+  }
+}
+
+/** A handshake that went well. */
+interface Shaken {
+  readonly facts: ReturnType<typeof factsOf>
+  readonly wire: Wire<Uint8Array, Uint8Array>
 }
 
 /** The stream under TLS, and the wire that TLS is then. */
@@ -117,13 +118,14 @@ const groundOf = (lower: Wire<Uint8Array, Uint8Array>, leftover: ReadonlyArray<U
   return {
     stream: raw,
     path: "direct",
-    wire: (socket) => {
-      const cut = () => {
-        lower.abort()
-        socket.destroy()
-      }
-      return new SocketWire(socket, { layer: layerName, endOfInput: "unknown", reasonOf: connectionReason, cut })
-    },
+    // Only the socket below, which takes TLS with it: ending both from inside a callback of OpenSSL ends the process.
+    wire: (socket) =>
+      new SocketWire(socket, {
+        layer: layerName,
+        endOfInput: "unknown",
+        reasonOf: connectionReason,
+        cut: () => lower.abort()
+      }),
     watch: () => {}
   }
 }
@@ -141,7 +143,7 @@ export const handshake = <D>(
     const ground = groundOf(below, leftover, side)
     let socket: NodeTls.TLSSocket | undefined
 
-    const shaking = Effect.callback<Wire<Uint8Array, Uint8Array>, ConnectError>((resume) => {
+    const shaking = Effect.callback<Shaken, ConnectError>((resume) => {
       const fail = (reason: ConnectReason): void => resume(Effect.fail(failure(reason)))
       let tls: NodeTls.TLSSocket
       try {
@@ -155,29 +157,36 @@ export const handshake = <D>(
       tls.on("error", onError)
       tls.on("end", onEnd)
       tls.on("close", onEnd)
-      ground.watch(fail)
+      let done = false
+      ground.watch((reason) => {
+        if (!done) fail(reason)
+      })
       tls.once(side.done, () => {
-        const objection = side.objection(tls)
-        if (objection !== undefined) {
-          below.abort()
-          return fail(objection)
-        }
+        done = true
         tls.removeListener("end", onEnd)
         tls.removeListener("close", onEnd)
-        const wire = ground.wire(tls)
+        const objection = side.objection(tls)
+        // We are inside a callback of OpenSSL, and what follows may be anything.
+        if (objection !== undefined) {
+          return void setImmediate(() => {
+            below.abort()
+            fail(objection)
+          })
+        }
+        const shaken = { facts: factsOf(tls, ground.path), wire: ground.wire(tls) }
         tls.removeListener("error", onError)
-        resume(Effect.succeed(wire))
+        setImmediate(() => resume(Effect.succeed(shaken)))
       })
     })
 
-    const made = Effect.flatMap(
-      shaking,
-      (wire) =>
-        Effect.flatMap(Clock.currentTimeNanos, (end) =>
-          Connection.replace(lower, wire, {
-            details: () => detailsOf(socket!, ground.path, Duration.nanos(end - start))
-          }))
-    )
+    const made = Effect.flatMap(shaking, ({ facts, wire }) =>
+      Effect.flatMap(Clock.currentTimeNanos, (end) =>
+        Connection.replace(lower, wire, {
+          details: () =>
+            Context.make(TlsInfo, { ...facts, handshakeTime: Duration.nanos(end - start) }).pipe(
+              Context.add(Negotiated, { protocol: facts.alpn })
+            )
+        })))
     return Effect.onError(made, () =>
       Effect.sync(() => {
         socket?.destroy()
