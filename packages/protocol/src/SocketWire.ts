@@ -138,6 +138,8 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
 
   /** How the peer's output ended, once it has. */
   protected inputOver: EndOfInput | undefined = undefined
+  /** Nobody has been told that yet. */
+  private unheard = false
   protected outputEnded = false
   protected closing = false
   /** The stream is gone, or another layer has it: nothing is read or written any more. */
@@ -232,7 +234,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
 
   resume(): void {
     if (!this.over) this.socket.resume()
-    else if (this.failure !== undefined && !this.told) queueMicrotask(this.tell)
+    if (this.unheard || (this.failure !== undefined && !this.told)) queueMicrotask(this.tell)
   }
 
   private readonly onData = (chunk: Uint8Array): void => {
@@ -252,9 +254,11 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   protected inputEnds(endOfInput: EndOfInput): void {
     if (this.inputOver !== undefined) return
     this.inputOver = endOfInput
+    this.unheard = this.receiver === undefined
     this.receiver?.ended(endOfInput)
   }
 
+  /** Stays to the last: a stream that is gone may still tell that its writes were cancelled. */
   private readonly onError = (cause: unknown): void => {
     this.fail(this.error(this.options.reasonOf?.(cause) ?? new Reset({ cause })))
   }
@@ -263,7 +267,6 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
     this.closed = true
     if (this.inputOver !== undefined && this.outputEnded) this.drop(0)
     else this.fail(this.error(new Reset({ cause: "the socket was closed" })))
-    this.socket.removeListener("error", this.onError)
     this.socket.removeListener("close", this.onClose)
     this.settle()
   }
@@ -286,9 +289,14 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   }
 
   private readonly tell = (): void => {
-    if (this.told || this.receiver === undefined) return
+    if (this.receiver === undefined) return
+    if (this.unheard) {
+      this.unheard = false
+      this.receiver.ended(this.inputOver!)
+    }
+    if (this.failure === undefined || this.told) return
     this.told = true
-    this.receiver.failed(this.failure!)
+    this.receiver.failed(this.failure)
   }
 
   /** Neither reads nor writes any more; `pending` is what the stream held and will not write. */

@@ -34,6 +34,7 @@ export class DuplexTlsWire extends SocketWire {
     this.tls = tls
     this.duplex = duplex
     this.truncation = truncation
+    duplex.settle()
     duplex.watch((how) => {
       this.lowerOver = how
       if (how instanceof ConnectionError) {
@@ -70,7 +71,7 @@ export class DuplexTlsWire extends SocketWire {
   }
 
   private get drained(): boolean {
-    return this.duplex.readableLength === 0 && this.tls.readableLength === 0
+    return this.duplex.idle && this.tls.readableLength === 0
   }
 
   /** Nothing more can come of the TLS socket. */

@@ -20,6 +20,9 @@ export class WireDuplex extends Duplex implements Receiver<Uint8Array> {
   private over: EndOfInput | ConnectionError | undefined = undefined
   private watcher: ((how: EndOfInput | ConnectionError) => void) | undefined = undefined
   private waiting: Callback | undefined = undefined
+  /** What arrived during the handshake and waits for its turn, in order; undefined once that is over. */
+  private held: Array<ReadonlyArray<Uint8Array>> | undefined = []
+  private shaken = false
 
   constructor(wire: Wire<Uint8Array, Uint8Array>, leftover: ReadonlyArray<Uint8Array>) {
     super({ allowHalfOpen: true })
@@ -38,9 +41,34 @@ export class WireDuplex extends Duplex implements Receiver<Uint8Array> {
 
   receive(batch: ReadonlyArray<Uint8Array>, _size: number): void {
     if (this.destroyed) return
+    if (this.held === undefined) return this.pass(batch)
+    // Node says that a write is over only one turn later, and drops the alert of a handshake that fails before.
+    this.held.push(batch)
+    setImmediate(this.release)
+  }
+
+  private readonly release = (): void => {
+    const batch = this.held?.shift()
+    if (batch === undefined || this.destroyed) return
+    if (this.shaken && this.held!.length === 0) this.held = undefined
+    this.pass(batch)
+  }
+
+  private pass(batch: ReadonlyArray<Uint8Array>): void {
     let room = true
     for (let i = 0; i < batch.length; i++) room = this.push(batch[i])
     if (!room) this.wire.pause()
+  }
+
+  /** Whether all that has arrived was handed to TLS. */
+  get idle(): boolean {
+    return this.readableLength === 0 && (this.held === undefined || this.held.length === 0)
+  }
+
+  /** The handshake is over. */
+  settle(): void {
+    this.shaken = true
+    if (this.held?.length === 0) this.held = undefined
   }
 
   drained(): void {
