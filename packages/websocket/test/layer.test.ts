@@ -154,7 +154,7 @@ const refused = (sent: Uint8Array, options: Options = {}) =>
       const [said, incident] = yield* Effect.scoped(Effect.gen(function*() {
         const client = yield* connectBytes
         yield* client.send(sent)
-        return [text(yield* all(client)), yield* server.incident]
+        return [text(yield* all(client)), yield* server.incident] as const
       }))
       yield* connect()
       yield* server.next

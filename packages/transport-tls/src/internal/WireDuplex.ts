@@ -41,9 +41,10 @@ export class WireDuplex extends Duplex implements Receiver<Uint8Array> {
 
   receive(batch: ReadonlyArray<Uint8Array>, _size: number): void {
     if (this.destroyed) return
-    if (this.held === undefined) return this.pass(batch)
+    if (this.held === undefined) return void this.pass(batch)
     // Node says that a write is over only one turn later, and drops the alert of a handshake that fails before.
     this.held.push(batch)
+    this.wire.pause()
     setImmediate(this.release)
   }
 
@@ -51,13 +52,15 @@ export class WireDuplex extends Duplex implements Receiver<Uint8Array> {
     const batch = this.held?.shift()
     if (batch === undefined || this.destroyed) return
     if (this.shaken && this.held!.length === 0) this.held = undefined
-    this.pass(batch)
+    if (this.pass(batch)) this.wire.resume()
   }
 
-  private pass(batch: ReadonlyArray<Uint8Array>): void {
+  /** Hands a batch to TLS; false if that was enough for now. */
+  private pass(batch: ReadonlyArray<Uint8Array>): boolean {
     let room = true
     for (let i = 0; i < batch.length; i++) room = this.push(batch[i])
     if (!room) this.wire.pause()
+    return room
   }
 
   /** Whether all that has arrived was handed to TLS. */

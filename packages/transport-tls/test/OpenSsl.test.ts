@@ -1,0 +1,184 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Negotiated } from "@wirestack/protocol/Ask"
+import * as Connection from "@wirestack/protocol/Connection"
+import { Tcp } from "@wirestack/transport-tcp"
+import { Tls, TlsInfo } from "@wirestack/transport-tls"
+import { Effect, Layer, Redacted, type Scope } from "effect"
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { certificates, collect, connect, echo, listen, pattern, quiet, soon, take, tight, until } from "./support.ts"
+
+const found = spawnSync("openssl", ["version"]).status === 0
+
+/** A running openssl, and what it has said so far. */
+interface OpenSsl {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly said: () => string
+  readonly exited: Effect.Effect<number | null>
+}
+
+const openssl = (args: ReadonlyArray<string>): Effect.Effect<OpenSsl, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const child = spawn("openssl", args)
+      let said = ""
+      let code: number | null | undefined
+      for (const output of [child.stdout, child.stderr]) output.on("data", (data) => said += data)
+      child.stdin.on("error", () => {})
+      child.on("close", (status) => code = status)
+      return {
+        child,
+        said: () => said,
+        exited: Effect.andThen(until(() => code !== undefined), Effect.sync(() => code!))
+      }
+    }),
+    ({ child, exited }) => Effect.andThen(Effect.sync(() => child.kill("SIGKILL")), exited)
+  )
+
+/** The certificates as files, for the length of a test. */
+const files = Effect.gen(function*() {
+  const { ca, client, identity } = yield* certificates
+  const folder = yield* Effect.acquireRelease(
+    Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "tls-"))),
+    (folder) => Effect.sync(() => Fs.rmSync(folder, { recursive: true }))
+  )
+  const write = (name: string, text: string) => {
+    const path = Path.join(folder, name)
+    Fs.writeFileSync(path, text, { mode: 0o600 })
+    return path
+  }
+  return {
+    ca: write("ca.crt", ca),
+    serverCertificate: write("server.crt", identity.certificate),
+    serverKey: write("server.key", Redacted.value(identity.key)),
+    clientCertificate: write("client.crt", client.certificate),
+    clientKey: write("client.key", Redacted.value(client.key))
+  }
+})
+
+const closeNotify = (direction: "<<<" | ">>>") =>
+  new RegExp(`${direction} TLS 1\\.[23], Alert \\[length 0002\\], warning close_notify`)
+
+describe.skipIf(!found)(`openssl${found ? "" : " (skipped: it is not installed)"}`, () => {
+  for (const version of ["1.3", "1.2"] as const) {
+    it.live(`s_client, TLS ${version}: verifies us, asks for a name and a protocol, and sees our close_notify`, () =>
+      tight(Effect.gen(function*() {
+        const { ca, identity } = yield* certificates
+        const paths = yield* files
+        const layer = Tcp.layer().pipe(Tls.server({
+          identity,
+          alpn: ["chat.v1"],
+          clientCertificates: { mode: "required", ca }
+        }))
+        yield* Effect.gen(function*() {
+          const listener = yield* listen<TlsInfo | Negotiated>("127.0.0.1:0", soon)
+          assert(listener.address.place._tag === "Tcp")
+          let info: TlsInfo["Service"] | undefined
+          let protocol: string | undefined
+          yield* Effect.forkScoped(listener.run((connection) =>
+            Effect.gen(function*() {
+              info = Connection.detail(connection, TlsInfo)
+              protocol = Connection.detail(connection, Negotiated).protocol
+              const bytes = yield* take(connection, 6)
+              yield* connection.send(Buffer.from(`you said ${bytes.toString()}`))
+            }), quiet))
+          const client = yield* openssl([
+            "s_client", "-connect", `127.0.0.1:${listener.address.place.port}`, "-servername", "localhost",
+            "-CAfile", paths.ca, "-cert", paths.clientCertificate, "-key", paths.clientKey,
+            "-verify_return_error", "-verify_hostname", "localhost", "-alpn", "chat.v1", "-msg", "-ign_eof",
+            version === "1.3" ? "-tls1_3" : "-tls1_2"
+          ])
+          client.child.stdin.write("hello\n")
+          yield* until(() => client.said().includes("you said hello"))
+          yield* client.exited
+          assert.match(client.said(), /Verify return code: 0 \(ok\)/)
+          assert.match(client.said(), closeNotify("<<<"))
+          assert.strictEqual(info?.serverName, "localhost")
+          assert.strictEqual(info?.version, `TLSv${version}`)
+          assert.strictEqual(info?.peer?.subject, "CN=a client")
+          assert.isTrue(info?.authorized)
+          assert.strictEqual(protocol, "chat.v1")
+        }).pipe(Effect.provide(layer), Effect.scoped)
+      })))
+
+    it.live(`s_server, TLS ${version}: is verified, sees our name, certificate and close_notify`, () =>
+      tight(Effect.gen(function*() {
+        const { ca, client } = yield* certificates
+        const paths = yield* files
+        const server = yield* openssl([
+          "s_server", "-accept", "127.0.0.1:0", "-cert", paths.serverCertificate, "-key", paths.serverKey,
+          "-CAfile", paths.ca, "-Verify", "1", "-verify_return_error", "-msg", "-naccept", "1",
+          // It forgets ALPN once it has chosen a certificate by name.
+          ...(version === "1.3"
+            ? ["-tls1_3", "-alpn", "chat.v1"]
+            : ["-tls1_2", "-servername", "localhost", "-cert2", paths.serverCertificate, "-key2", paths.serverKey])
+        ])
+        yield* until(() => /ACCEPT .*:\d+/.test(server.said()))
+        const port = /ACCEPT .*:(\d+)/.exec(server.said())![1]
+        const layer = Tcp.layer().pipe(Tls.client({ trust: { ca }, identity: client, alpn: ["other", "chat.v1"] }))
+        const connection = yield* Effect.gen(function*() {
+          const connection = yield* connect<TlsInfo | Negotiated>(`localhost:${port}`, soon)
+          assert.strictEqual(Connection.detail(connection, TlsInfo).version, `TLSv${version}`)
+          const { protocol } = Connection.detail(connection, Negotiated)
+          assert.strictEqual(protocol, version === "1.3" ? "chat.v1" : undefined)
+          yield* connection.send(Buffer.from("hello openssl\n"))
+          yield* until(() => server.said().includes("hello openssl"))
+          server.child.stdin.write("hello wirestack\n")
+          assert.include((yield* take(connection, 16)).toString(), "hello wirestack")
+          return connection
+        }).pipe(Effect.provide(layer), Effect.scoped)
+        yield* server.exited
+        assert.strictEqual((yield* connection.closed).first, "local")
+        assert.match(server.said(), closeNotify("<<<"))
+        if (version === "1.2") assert.match(server.said(), /Hostname in TLS extension: "localhost"/)
+        assert.include(server.said(), "a client")
+      })))
+  }
+
+  it.live("s_client sends much and half-closes", () =>
+    tight(Effect.gen(function*() {
+      const { identity } = yield* certificates
+      yield* Effect.gen(function*() {
+        const listener = yield* listen("127.0.0.1:0", soon)
+        assert(listener.address.place._tag === "Tcp")
+        let received: Buffer | undefined
+        yield* Effect.forkScoped(
+          listener.run((connection) => Effect.map(collect(connection), (all) => void (received = all)), quiet)
+        )
+        const client = yield* openssl(["s_client", "-quiet", "-no_ign_eof", "-connect", `127.0.0.1:${listener.address.place.port}`])
+        // Letters that mean nothing to s_client at the start of a line.
+        const sent = Buffer.from(pattern(1_000_000).map((byte) => 97 + byte % 16))
+        client.child.stdin.end(sent)
+        yield* until(() => received !== undefined)
+        assert.isTrue(sent.equals(received!))
+      }).pipe(Effect.provide(Tcp.layer().pipe(Tls.server({ identity }))), Effect.scoped)
+    })))
+
+  it.live("s_client that does not accept our certificate: its alert has a name", () =>
+    tight(Effect.gen(function*() {
+      const { identity } = yield* certificates
+      yield* Effect.gen(function*() {
+        const listener = yield* listen("127.0.0.1:0", soon)
+        assert(listener.address.place._tag === "Tcp")
+        const reasons: Array<string> = []
+        yield* Effect.forkScoped(listener.run(echo, {
+          onIncident: (incident) =>
+            Effect.sync(() => {
+              if (incident._tag === "HandshakeFailed" && incident.error.reason._tag === "AlertReceived") {
+                reasons.push(incident.error.reason.alert)
+              }
+            })
+        }))
+        yield* openssl(["s_client", "-verify_return_error", "-connect", `127.0.0.1:${listener.address.place.port}`])
+        yield* until(() => reasons.length > 0)
+        assert.deepStrictEqual(reasons, ["unknown_ca"])
+      }).pipe(Effect.provide(Tcp.layer().pipe(Tls.server({ identity }))), Effect.scoped)
+    })))
+})
+
+it("layers are made, not shared", () => {
+  assert.isFalse(Object.is(Tls.client()(Tcp.layer()), Tls.client()(Tcp.layer())))
+  assert.isTrue(Layer.isLayer(Tls.client()(Tcp.layer())))
+})
