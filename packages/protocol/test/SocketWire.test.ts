@@ -72,7 +72,9 @@ describe("writing", () => {
   it("hands large chunks over uncopied, between joined small ones, as one vector", () => {
     const { stream, wire } = make()
     const large = new Uint8Array(40_000)
-    for (const chunk of [new Uint8Array(3), new Uint8Array(4), large, new Uint8Array(5), new Uint8Array(6)]) wire.write(chunk)
+    for (const chunk of [new Uint8Array(3), new Uint8Array(4), large, new Uint8Array(5), new Uint8Array(6)]) {
+      wire.write(chunk)
+    }
     wire.flush()
     assert.deepStrictEqual(stream.sizes, [7, 40_000, 11])
     assert.strictEqual(stream.pieces[1].buffer, large.buffer)
@@ -151,11 +153,10 @@ describe("reading", () => {
     wire.flush()
     await turn()
     assert.strictEqual(log.lines.length, 2)
-    for (const name of ["data", "end", "error", "close"]) assert.strictEqual(stream.listenerCount(name), 0, name)
+    for (const name of ["data", "end", "close"]) assert.strictEqual(stream.listenerCount(name), 0, name)
   })
 
   it("tells a receiver that comes late how it ended", async () => {
-    const ended = new SocketWire(Object.assign(new Slow()).on("x", () => {}), { layer: "stream" })
     const stream = new Slow()
     const wire = new SocketWire(stream, { layer: "stream" })
     stream.push(null)
@@ -167,7 +168,6 @@ describe("reading", () => {
     assert.deepStrictEqual(log.lines, [])
     await turn()
     assert.deepStrictEqual(log.lines, ["ended announced"])
-    assert.isDefined(ended)
   })
 })
 

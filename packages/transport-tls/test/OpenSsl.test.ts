@@ -85,9 +85,24 @@ describe.skipIf(!found)(`openssl${found ? "" : " (skipped: it is not installed)"
               yield* connection.send(Buffer.from(`you said ${bytes.toString()}`))
             }), quiet))
           const client = yield* openssl([
-            "s_client", "-connect", `127.0.0.1:${listener.address.place.port}`, "-servername", "localhost",
-            "-CAfile", paths.ca, "-cert", paths.clientCertificate, "-key", paths.clientKey,
-            "-verify_return_error", "-verify_hostname", "localhost", "-alpn", "chat.v1", "-msg", "-ign_eof",
+            "s_client",
+            "-connect",
+            `127.0.0.1:${listener.address.place.port}`,
+            "-servername",
+            "localhost",
+            "-CAfile",
+            paths.ca,
+            "-cert",
+            paths.clientCertificate,
+            "-key",
+            paths.clientKey,
+            "-verify_return_error",
+            "-verify_hostname",
+            "localhost",
+            "-alpn",
+            "chat.v1",
+            "-msg",
+            "-ign_eof",
             version === "1.3" ? "-tls1_3" : "-tls1_2"
           ])
           client.child.stdin.write("hello\n")
@@ -108,8 +123,21 @@ describe.skipIf(!found)(`openssl${found ? "" : " (skipped: it is not installed)"
         const { ca, client } = yield* certificates
         const paths = yield* files
         const server = yield* openssl([
-          "s_server", "-accept", "127.0.0.1:0", "-cert", paths.serverCertificate, "-key", paths.serverKey,
-          "-CAfile", paths.ca, "-Verify", "1", "-verify_return_error", "-msg", "-naccept", "1",
+          "s_server",
+          "-accept",
+          "127.0.0.1:0",
+          "-cert",
+          paths.serverCertificate,
+          "-key",
+          paths.serverKey,
+          "-CAfile",
+          paths.ca,
+          "-Verify",
+          "1",
+          "-verify_return_error",
+          "-msg",
+          "-naccept",
+          "1",
           // It forgets ALPN once it has chosen a certificate by name.
           ...(version === "1.3"
             ? ["-tls1_3", "-alpn", "chat.v1"]
@@ -147,7 +175,13 @@ describe.skipIf(!found)(`openssl${found ? "" : " (skipped: it is not installed)"
         yield* Effect.forkScoped(
           listener.run((connection) => Effect.map(collect(connection), (all) => void (received = all)), quiet)
         )
-        const client = yield* openssl(["s_client", "-quiet", "-no_ign_eof", "-connect", `127.0.0.1:${listener.address.place.port}`])
+        const client = yield* openssl([
+          "s_client",
+          "-quiet",
+          "-no_ign_eof",
+          "-connect",
+          `127.0.0.1:${listener.address.place.port}`
+        ])
         // Letters that mean nothing to s_client at the start of a line.
         const sent = Buffer.from(pattern(1_000_000).map((byte) => 97 + byte % 16))
         client.child.stdin.end(sent)

@@ -53,8 +53,10 @@ const onEach = <E>(
 ) => {
   for (const [title, ground] of Object.entries(grounds)) {
     it.live(`${name} (${title})`, () =>
-      Effect.flatMap(certificates, (made) =>
-        tight(Effect.provide(Effect.scoped(program(ground, made)), stack(ground.layer(), made)))))
+      Effect.flatMap(
+        certificates,
+        (made) => tight(Effect.provide(Effect.scoped(program(ground, made)), stack(ground.layer(), made)))
+      ))
   }
 }
 
@@ -120,17 +122,21 @@ describe("a connection", () => {
       assert.isTrue(sent.equals(yield* Fiber.join(receiving)))
     }))
 
-  onEach("half-closes with a close_notify, and the other way goes on", both(() => ({})), (ground) =>
-    Effect.gen(function*() {
-      const [client, server] = yield* connected(ground.endpoint)
-      yield* client.send(Buffer.from("question"))
-      yield* client.end
-      assert.strictEqual((yield* collect(server)).toString(), "question")
-      const receiving = yield* Effect.forkChild(collect(client))
-      for (let n = 0; n < 50; n++) yield* server.send(Buffer.alloc(10_000))
-      yield* server.end
-      assert.strictEqual((yield* Fiber.join(receiving)).length, 500_000)
-    }))
+  onEach(
+    "half-closes with a close_notify, and the other way goes on",
+    both(() => ({})),
+    (ground) =>
+      Effect.gen(function*() {
+        const [client, server] = yield* connected(ground.endpoint)
+        yield* client.send(Buffer.from("question"))
+        yield* client.end
+        assert.strictEqual((yield* collect(server)).toString(), "question")
+        const receiving = yield* Effect.forkChild(collect(client))
+        for (let n = 0; n < 50; n++) yield* server.send(Buffer.alloc(10_000))
+        yield* server.end
+        assert.strictEqual((yield* Fiber.join(receiving)).length, 500_000)
+      })
+  )
 
   onEach("closes cleanly from either side", both(() => ({})), (ground) =>
     Effect.gen(function*() {
@@ -141,15 +147,24 @@ describe("a connection", () => {
         return servers.length === 1 ? connection.send(Buffer.from("bye")) : Effect.asVoid(collect(connection))
       }, quiet))
       const first = yield* Effect.scoped(
-        Effect.tap(connect(listener.address, soon), (client) => Effect.map(collect(client), (all) => assert.strictEqual(all.toString(), "bye")))
+        Effect.tap(connect(listener.address, soon), (client) =>
+          Effect.map(collect(client), (all) => assert.strictEqual(all.toString(), "bye")))
       )
       const second = yield* Effect.scoped(connect(listener.address, soon))
-      for (const [connection, who] of [[first, "remote"], [second, "local"], [servers[0], "local"], [servers[1], "remote"]] as const) {
+      for (
+        const [connection, who] of [[first, "remote"], [second, "local"], [servers[0], "local"], [
+          servers[1],
+          "remote"
+        ]] as const
+      ) {
         const outcome = yield* connection.closed
         assert.isTrue(outcome.clean)
         assert.strictEqual(outcome.first, who)
-        if (ground.path === "direct") assert.strictEqual(outcome.endOfInput, "unknown")
-        else if (who === "remote") assert.strictEqual(outcome.endOfInput, "announced")
+        if (ground.path === "direct") {
+          assert.strictEqual(outcome.endOfInput, "unknown")
+        } else if (who === "remote") {
+          assert.strictEqual(outcome.endOfInput, "announced")
+        }
       }
     }))
 
@@ -164,40 +179,50 @@ describe("a connection", () => {
       assert.isFalse((yield* server.closed).clean)
     }))
 
-  onEach("a peer that does not read stalls the sender, whose memory is bounded", both(() => ({})), (ground) =>
-    Effect.gen(function*() {
-      const [client, server] = yield* connected(ground.endpoint)
-      const chunk = Buffer.alloc(16_384)
-      const total = 3_000
-      let sent = 0
-      const sending = yield* Effect.forkChild(Effect.gen(function*() {
-        for (; sent < total; sent++) yield* client.send(chunk)
-        yield* client.end
-      }))
-      let before = -1
-      while (before !== sent) {
-        before = sent
-        yield* Effect.sleep("60 millis")
-      }
-      assert.isBelow(sent, total)
-      if (ground.path === "duplex") assert.isBelow(sent * chunk.length, 1_500_000)
-      assert.strictEqual((yield* collect(server)).length, total * chunk.length)
-      yield* Fiber.join(sending)
-    }))
+  onEach(
+    "a peer that does not read stalls the sender, whose memory is bounded",
+    both(() => ({})),
+    (ground) =>
+      Effect.gen(function*() {
+        const [client, server] = yield* connected(ground.endpoint)
+        const chunk = Buffer.alloc(16_384)
+        const total = 3_000
+        let sent = 0
+        const sending = yield* Effect.forkChild(Effect.gen(function*() {
+          for (; sent < total; sent++) yield* client.send(chunk)
+          yield* client.end
+        }))
+        let before = -1
+        while (before !== sent) {
+          before = sent
+          yield* Effect.sleep("60 millis")
+        }
+        assert.isBelow(sent, total)
+        if (ground.path === "duplex") assert.isBelow(sent * chunk.length, 1_500_000)
+        assert.strictEqual((yield* collect(server)).length, total * chunk.length)
+        yield* Fiber.join(sending)
+      })
+  )
 
-  onEach("leaves nothing when its handshake is interrupted, at whatever moment", both(() => ({})), (ground) =>
-    Effect.gen(function*() {
-      const listener = yield* listen(ground.endpoint, soon)
-      yield* Effect.forkScoped(listener.run(echo, quiet))
-      let made = 0
-      for (let n = 0; n < 40; n++) {
-        const fiber = yield* Effect.forkChild(Effect.scoped(connect(listener.address, soon)))
-        for (let turns = 0; turns < n; turns++) yield* Effect.callback((resume) => void setImmediate(() => resume(Effect.void)))
-        yield* Fiber.interrupt(fiber)
-        if ((yield* Fiber.await(fiber))._tag === "Success") made++
-      }
-      assert.isBelow(made, 40)
-    }))
+  onEach(
+    "leaves nothing when its handshake is interrupted, at whatever moment",
+    both(() => ({})),
+    (ground) =>
+      Effect.gen(function*() {
+        const listener = yield* listen(ground.endpoint, soon)
+        yield* Effect.forkScoped(listener.run(echo, quiet))
+        let made = 0
+        for (let n = 0; n < 40; n++) {
+          const fiber = yield* Effect.forkChild(Effect.scoped(connect(listener.address, soon)))
+          for (let turns = 0; turns < n; turns++) {
+            yield* Effect.callback((resume) => void setImmediate(() => resume(Effect.void)))
+          }
+          yield* Fiber.interrupt(fiber)
+          if ((yield* Fiber.await(fiber))._tag === "Success") made++
+        }
+        assert.isBelow(made, 40)
+      })
+  )
 })
 
 describe("verification", () => {
@@ -221,9 +246,14 @@ describe("verification", () => {
   fault("of no public authority", "unknown-authority", () => ({ trust: "system" }), none)
   fault("of another name", "hostname-mismatch", () => ({ serverName: "other.test" }), none)
   fault("of another IP", "hostname-mismatch", () => ({ serverName: "127.0.0.9" }), none)
-  fault("of a deeper name than its wildcard", "hostname-mismatch", () => ({ serverName: "a.b.example.test" }), (made) => ({
-    identity: made.alternative
-  }))
+  fault(
+    "of a deeper name than its wildcard",
+    "hostname-mismatch",
+    () => ({ serverName: "a.b.example.test" }),
+    (made) => ({
+      identity: made.alternative
+    })
+  )
 
   it.live("refuses a certificate that is revoked", () =>
     tight(Effect.gen(function*() {
@@ -246,17 +276,25 @@ describe("verification", () => {
       yield* check(yield* made.authority.issue())
     })))
 
-  onEach("of a self-signed certificate", both((made) => ({ trust: { ca: made.other.ca } }), (made) => ({ identity: made.identity })), (ground) =>
-    Effect.gen(function*() {
-      const { client } = yield* refusals(ground.endpoint)
-      assert(client._tag === "CertificateInvalid")
-    }))
+  onEach(
+    "of a self-signed certificate",
+    both((made) => ({ trust: { ca: made.other.ca } }), (made) => ({ identity: made.identity })),
+    (ground) =>
+      Effect.gen(function*() {
+        const { client } = yield* refusals(ground.endpoint)
+        assert(client._tag === "CertificateInvalid")
+      })
+  )
 
-  onEach("accepts a wildcard, and an IP as such", both(() => ({ serverName: "a.example.test" }), (made) => ({ identity: made.alternative })), (ground) =>
-    Effect.gen(function*() {
-      const [, server] = yield* connected<TlsInfo>(ground.endpoint)
-      assert.strictEqual(Connection.detail(server, TlsInfo).serverName, "a.example.test")
-    }))
+  onEach(
+    "accepts a wildcard, and an IP as such",
+    both(() => ({ serverName: "a.example.test" }), (made) => ({ identity: made.alternative })),
+    (ground) =>
+      Effect.gen(function*() {
+        const [, server] = yield* connected<TlsInfo>(ground.endpoint)
+        assert.strictEqual(Connection.detail(server, TlsInfo).serverName, "a.example.test")
+      })
+  )
 
   it.live("takes the name from the endpoint: names are told to the server, IPs are not", () =>
     tight(Effect.gen(function*() {
@@ -281,11 +319,15 @@ describe("verification", () => {
       }).pipe(Effect.provide(layer))
     })))
 
-  onEach("can be turned off, and says so", both(() => ({ trust: "insecure", serverName: "other.test" }), (made) => ({ identity: made.expired })), (ground) =>
-    Effect.gen(function*() {
-      const [client] = yield* connected<TlsInfo>(ground.endpoint)
-      assert.isFalse(Connection.detail(client, TlsInfo).authorized)
-    }))
+  onEach(
+    "can be turned off, and says so",
+    both(() => ({ trust: "insecure", serverName: "other.test" }), (made) => ({ identity: made.expired })),
+    (ground) =>
+      Effect.gen(function*() {
+        const [client] = yield* connected<TlsInfo>(ground.endpoint)
+        assert.isFalse(Connection.detail(client, TlsInfo).authorized)
+      })
+  )
 
   it.live("is not turned off by the environment", () =>
     tight(Effect.gen(function*() {
@@ -299,15 +341,21 @@ describe("verification", () => {
 })
 
 describe("client certificates", () => {
-  const asking = (mode: "required" | "optional") => (made: Certificates) => ({ clientCertificates: { mode, ca: made.ca } })
+  const asking = (mode: "required" | "optional") => (made: Certificates) => ({
+    clientCertificates: { mode, ca: made.ca }
+  })
 
-  onEach("required and presented", both((made) => ({ identity: made.client }), asking("required")), (ground) =>
-    Effect.gen(function*() {
-      const [, server] = yield* connected<TlsInfo>(ground.endpoint)
-      const info = Connection.detail(server, TlsInfo)
-      assert.isTrue(info.authorized)
-      assert.strictEqual(info.peer?.subject, "CN=a client")
-    }))
+  onEach(
+    "required and presented",
+    both((made) => ({ identity: made.client }), asking("required")),
+    (ground) =>
+      Effect.gen(function*() {
+        const [, server] = yield* connected<TlsInfo>(ground.endpoint)
+        const info = Connection.detail(server, TlsInfo)
+        assert.isTrue(info.authorized)
+        assert.strictEqual(info.peer?.subject, "CN=a client")
+      })
+  )
 
   onEach("optional and not presented", both(() => ({}), asking("optional")), (ground) =>
     Effect.gen(function*() {
@@ -318,66 +366,103 @@ describe("client certificates", () => {
   for (const mode of ["required", "optional"] as const) {
     for (const which of ["foreign", "expired"] as const) {
       // In TLS 1.3 the client is done before the server has seen its certificate.
-      onEach(`${mode}, and ${which}`, both((made) => ({ identity: made[which] }), asking(mode)), (ground) =>
-        Effect.gen(function*() {
-          const listener = yield* listen(ground.endpoint, soon)
-          const incidents: Array<Incident> = []
-          yield* Effect.forkScoped(
-            listener.run(() => Effect.die("let in"), { onIncident: (incident) => Effect.sync(() => void incidents.push(incident)) })
-          )
-          const client = yield* Effect.scoped(Effect.flatMap(connect(listener.address, soon), collect)).pipe(Effect.flip)
-          assert.include(["Reset", "AlertReceived"], client.reason._tag)
-          yield* until(() => incidents.length > 0)
-          const [incident] = incidents
-          assert(incident._tag === "HandshakeFailed")
-          assert(incident.error.reason._tag === "CertificateInvalid")
-          assert.strictEqual(incident.error.reason.code, which === "foreign" ? "unknown-authority" : "expired")
-        }))
+      onEach(
+        `${mode}, and ${which}`,
+        both((made) => ({ identity: made[which] }), asking(mode)),
+        (ground) =>
+          Effect.gen(function*() {
+            const listener = yield* listen(ground.endpoint, soon)
+            const incidents: Array<Incident> = []
+            yield* Effect.forkScoped(
+              listener.run(() => Effect.die("let in"), {
+                onIncident: (incident) => Effect.sync(() => void incidents.push(incident))
+              })
+            )
+            const client = yield* Effect.scoped(Effect.flatMap(connect(listener.address, soon), collect)).pipe(
+              Effect.flip
+            )
+            assert.include(["Reset", "AlertReceived"], client.reason._tag)
+            yield* until(() => incidents.length > 0)
+            const [incident] = incidents
+            assert(incident._tag === "HandshakeFailed")
+            assert(incident.error.reason._tag === "CertificateInvalid")
+            assert.strictEqual(incident.error.reason.code, which === "foreign" ? "unknown-authority" : "expired")
+          })
+      )
     }
   }
 
   for (const maxVersion of ["TLSv1.3", "TLSv1.2"] as const) {
-    onEach(`required and not presented, ${maxVersion}`, both(() => ({ maxVersion }), asking("required")), (ground) =>
-      Effect.gen(function*() {
-        const listener = yield* listen(ground.endpoint, soon)
-        const incidents: Array<Incident> = []
-        yield* Effect.forkScoped(
-          listener.run(() => Effect.die("let in"), { onIncident: (incident) => Effect.sync(() => void incidents.push(incident)) })
-        )
-        const client = yield* Effect.scoped(Effect.flatMap(connect(listener.address, soon), collect)).pipe(Effect.flip)
-        assert(client.reason._tag === "AlertReceived", client.reason._tag)
-        assert.strictEqual(client._tag, maxVersion === "TLSv1.3" ? "ConnectionError" : "ConnectError")
-        assert.strictEqual(client.reason.alert, maxVersion === "TLSv1.3" ? "certificate_required" : "handshake_failure")
-        assert.strictEqual(client.reason.code, maxVersion === "TLSv1.3" ? 116 : 40)
-        yield* until(() => incidents.length > 0)
-        const [incident] = incidents
-        assert(incident._tag === "HandshakeFailed" && incident.error.reason._tag === "CertificateInvalid")
-        assert.strictEqual(incident.error.reason.code, "missing")
-      }))
+    onEach(
+      `required and not presented, ${maxVersion}`,
+      both(() => ({ maxVersion }), asking("required")),
+      (ground) =>
+        Effect.gen(function*() {
+          const listener = yield* listen(ground.endpoint, soon)
+          const incidents: Array<Incident> = []
+          yield* Effect.forkScoped(
+            listener.run(() => Effect.die("let in"), {
+              onIncident: (incident) => Effect.sync(() => void incidents.push(incident))
+            })
+          )
+          const client = yield* Effect.scoped(Effect.flatMap(connect(listener.address, soon), collect)).pipe(
+            Effect.flip
+          )
+          assert(client.reason._tag === "AlertReceived", client.reason._tag)
+          assert.strictEqual(client._tag, maxVersion === "TLSv1.3" ? "ConnectionError" : "ConnectError")
+          assert.strictEqual(
+            client.reason.alert,
+            maxVersion === "TLSv1.3" ? "certificate_required" : "handshake_failure"
+          )
+          assert.strictEqual(client.reason.code, maxVersion === "TLSv1.3" ? 116 : 40)
+          yield* until(() => incidents.length > 0)
+          const [incident] = incidents
+          assert(incident._tag === "HandshakeFailed" && incident.error.reason._tag === "CertificateInvalid")
+          assert.strictEqual(incident.error.reason.code, "missing")
+        })
+    )
   }
 })
 
 describe("negotiation", () => {
-  onEach("of the protocol, by the server's preference", both(() => ({ alpn: ["a", "b"] }), () => ({ alpn: ["b", "a"] })), (ground) =>
-    Effect.gen(function*() {
-      const ends = yield* connected<TlsInfo | Negotiated>(ground.endpoint)
-      for (const end of ends) {
-        assert.strictEqual(Connection.detail(end, Negotiated).protocol, "b")
-        assert.strictEqual(Connection.detail(end, TlsInfo).alpn, "b")
-      }
-    }))
+  onEach(
+    "of the protocol, by the server's preference",
+    both(() => ({ alpn: ["a", "b"] }), () => ({ alpn: ["b", "a"] })),
+    (ground) =>
+      Effect.gen(function*() {
+        const ends = yield* connected<TlsInfo | Negotiated>(ground.endpoint)
+        for (const end of ends) {
+          assert.strictEqual(Connection.detail(end, Negotiated).protocol, "b")
+          assert.strictEqual(Connection.detail(end, TlsInfo).alpn, "b")
+        }
+      })
+  )
 
   onEach("of what the layers above offer", both(() => ({})), (ground) =>
     Effect.gen(function*() {
       const Chat = Transport.Bytes
       const transport = yield* Chat.key
-      const ask = { endpoint: { place: { _tag: "Memory", name: "here" }, demands: [] }, offers: ["chat.v2", "chat.v1"], demands: [], ...soon } as const
+      const ask = {
+        endpoint: { place: { _tag: "Memory", name: "here" }, demands: [] },
+        offers: ["chat.v2", "chat.v1"],
+        demands: [],
+        ...soon
+      } as const
       const listener = yield* transport.listen(
-        ground.path === "duplex" ? { ...ask, offers: ["chat.v1"] } : { ...ask, endpoint: { place: { _tag: "Tcp", host: "127.0.0.1", port: 0 }, demands: [] }, offers: ["chat.v1"] }
+        ground.path === "duplex"
+          ? { ...ask, offers: ["chat.v1"] }
+          : {
+            ...ask,
+            endpoint: { place: { _tag: "Tcp", host: "127.0.0.1", port: 0 }, demands: [] },
+            offers: ["chat.v1"]
+          }
       )
       yield* Effect.forkScoped(listener.run(echo, quiet))
       const client = yield* transport.connect({ ...ask, endpoint: listener.address })
-      assert.strictEqual(Connection.detailOption(client, Negotiated).pipe((o) => o._tag === "Some" ? o.value.protocol : "-"), "chat.v1")
+      assert.strictEqual(
+        Connection.detailOption(client, Negotiated).pipe((o) => o._tag === "Some" ? o.value.protocol : "-"),
+        "chat.v1"
+      )
     }))
 
   onEach("in vain", both(() => ({ alpn: ["a", "c"] }), () => ({ alpn: ["b"] })), (ground) =>
@@ -394,12 +479,16 @@ describe("negotiation", () => {
       assert.strictEqual(Connection.detail(client, TlsInfo).version, "TLSv1.2")
     }))
 
-  onEach("of no version", both(() => ({ maxVersion: "TLSv1.2" }), () => ({ minVersion: "TLSv1.3" })), (ground) =>
-    Effect.gen(function*() {
-      const { client, server } = yield* refusals(ground.endpoint)
-      assert.strictEqual(client._tag, "ProtocolVersionUnsupported")
-      assert.strictEqual(server._tag, "ProtocolVersionUnsupported")
-    }))
+  onEach(
+    "of no version",
+    both(() => ({ maxVersion: "TLSv1.2" }), () => ({ minVersion: "TLSv1.3" })),
+    (ground) =>
+      Effect.gen(function*() {
+        const { client, server } = yield* refusals(ground.endpoint)
+        assert.strictEqual(client._tag, "ProtocolVersionUnsupported")
+        assert.strictEqual(server._tag, "ProtocolVersionUnsupported")
+      })
+  )
 
   onEach(
     "of the certificate by the name that is asked for",
@@ -417,45 +506,62 @@ describe("negotiation", () => {
   )
 
   it.live("TLS 1.1 is refused", () =>
-    tight(Effect.gen(function*() {
-      const { ca, identity } = yield* certificates
-      const listener = yield* listen("127.0.0.1:0", soon)
-      const incidents: Array<Incident> = []
-      yield* Effect.forkScoped(
-        listener.run(echo, { onIncident: (incident) => Effect.sync(() => void incidents.push(incident)) })
+    tight(
+      Effect.gen(function*() {
+        const { ca, identity } = yield* certificates
+        const listener = yield* listen("127.0.0.1:0", soon)
+        const incidents: Array<Incident> = []
+        yield* Effect.forkScoped(
+          listener.run(echo, { onIncident: (incident) => Effect.sync(() => void incidents.push(incident)) })
+        )
+        assert(listener.address.place._tag === "Tcp")
+        const options = {
+          ...listener.address.place,
+          ca,
+          minVersion: "TLSv1",
+          maxVersion: "TLSv1.1",
+          ciphers: "ALL:@SECLEVEL=0"
+        } as const
+        const code = yield* Effect.callback<string>((resume) => {
+          const socket = NodeTls.connect(options, () => resume(Effect.succeed("connected")))
+          socket.on("error", (error: NodeJS.ErrnoException) => resume(Effect.succeed(error.code ?? "")))
+        })
+        assert.strictEqual(code, "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION")
+        yield* until(() => incidents.length > 0)
+        assert(incidents[0]._tag === "HandshakeFailed")
+        assert.strictEqual(incidents[0].error.reason._tag, "ProtocolVersionUnsupported")
+        assert.isDefined(identity)
+      }).pipe(
+        Effect.provide(
+          Layer.unwrap(Effect.map(certificates, ({ identity }) => Tcp.layer().pipe(Tls.server({ identity }))))
+        )
       )
-      assert(listener.address.place._tag === "Tcp")
-      const options = { ...listener.address.place, ca, minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "ALL:@SECLEVEL=0" } as const
-      const code = yield* Effect.callback<string>((resume) => {
-        const socket = NodeTls.connect(options, () => resume(Effect.succeed("connected")))
-        socket.on("error", (error: NodeJS.ErrnoException) => resume(Effect.succeed(error.code ?? "")))
-      })
-      assert.strictEqual(code, "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION")
-      yield* until(() => incidents.length > 0)
-      assert(incidents[0]._tag === "HandshakeFailed")
-      assert.strictEqual(incidents[0].error.reason._tag, "ProtocolVersionUnsupported")
-      assert.isDefined(identity)
-    }).pipe(
-      Effect.provide(Layer.unwrap(Effect.map(certificates, ({ identity }) => Tcp.layer().pipe(Tls.server({ identity })))))
-    )))
+    ))
 })
 
 describe("a peer that", () => {
   it.live("does not speak TLS, as the server", () =>
-    tight(Effect.gen(function*() {
-      const server = yield* Effect.acquireRelease(
-        Effect.callback<Net.Server>((resume) => {
-          const server = Net.createServer((socket) => socket.on("error", () => {}).end("220 welcome to the past\r\n"))
-          server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-        }),
-        (server) => Effect.sync(() => server.close())
-      )
-      const { port } = server.address() as Net.AddressInfo
-      assert.strictEqual((yield* reasonOf(connect(`127.0.0.1:${port}`)))._tag, "NotTls")
-    }).pipe(Effect.provide(Tcp.layer().pipe(Tls.client())))))
+    tight(
+      Effect.gen(function*() {
+        const server = yield* Effect.acquireRelease(
+          Effect.callback<Net.Server>((resume) => {
+            const server = Net.createServer((socket) => socket.on("error", () => {}).end("220 welcome to the past\r\n"))
+            server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+          }),
+          (server) => Effect.sync(() => server.close())
+        )
+        const { port } = server.address() as Net.AddressInfo
+        assert.strictEqual((yield* reasonOf(connect(`127.0.0.1:${port}`)))._tag, "NotTls")
+      }).pipe(Effect.provide(Tcp.layer().pipe(Tls.client())))
+    ))
 
   for (const [title, ground] of Object.entries(grounds)) {
-    for (const [hello, tag] of [["GET / HTTP/1.1\r\n\r\n", "NotTls"], ["hello hello", "NotTls"], ["", "Truncated"]] as const) {
+    for (
+      const [hello, tag] of [["GET / HTTP/1.1\r\n\r\n", "NotTls"], ["hello hello", "NotTls"], [
+        "",
+        "Truncated"
+      ]] as const
+    ) {
       it.live(`says ${JSON.stringify(hello)} and ends, as the client (${title})`, () =>
         tight(Effect.gen(function*() {
           const { identity } = yield* certificates
@@ -516,9 +622,11 @@ describe("a peer that", () => {
       const lower = yield* Layer.build(MemoryTransport.layer())
       const mute = yield* listen("memory:here").pipe(Effect.provide(lower))
       yield* Effect.forkScoped(mute.run((connection) => Effect.asVoid(connection.closed), quiet))
-      const connecting = yield* Effect.forkChild(reasonOf(connect("memory:here")).pipe(
-        Effect.provide(Tls.client({ trust: "insecure" })(Layer.succeedContext(lower)))
-      ))
+      const connecting = yield* Effect.forkChild(
+        reasonOf(connect("memory:here")).pipe(
+          Effect.provide(Tls.client({ trust: "insecure" })(Layer.succeedContext(lower)))
+        )
+      )
       yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual((yield* Fiber.join(connecting))._tag, "TimedOut")
@@ -567,7 +675,9 @@ describe("a peer that", () => {
             assert.isFalse(outcome.clean)
           }
         }).pipe(
-          Effect.provide(Tls.client({ trust: { ca }, serverName: "localhost", truncation })(Layer.succeedContext(lower)))
+          Effect.provide(
+            Tls.client({ trust: { ca }, serverName: "localhost", truncation })(Layer.succeedContext(lower))
+          )
         )
       })))
   }
@@ -641,7 +751,12 @@ describe("stacks", () => {
     Effect.gen(function*() {
       const { ca, foreign, identity } = yield* certificates
       const build = <A>(layer: Layer.Layer<A, unknown>) => Effect.flip(Effect.scoped(Layer.build(layer)))
-      for (const bad of [{ certificate: "nonsense", key: identity.key }, { ...identity, key: foreign.key }, { ...identity, key: Redacted.make("x") }]) {
+      for (
+        const bad of [{ certificate: "nonsense", key: identity.key }, { ...identity, key: foreign.key }, {
+          ...identity,
+          key: Redacted.make("x")
+        }]
+      ) {
         const error = yield* build(Tcp.layer().pipe(Tls.server({ identity: bad })))
         assert.strictEqual((error as { _tag: string })._tag, "CredentialsError")
         assert.notInclude(String(error), Redacted.value(identity.key))

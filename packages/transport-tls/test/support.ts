@@ -90,8 +90,10 @@ export const take = <Out>(connection: Connection<Uint8Array, Out>, size: number)
 
 /** Sends back all that is received, and closes. */
 export const echo = (connection: Connection<Uint8Array, Uint8Array>): Effect.Effect<void, ConnectionError> =>
-  Effect.catch(Effect.forever(Effect.flatMap(connection.pull, connection.sendAll)), (error) =>
-    Cause.isDone(error) ? Effect.void : Effect.fail(error as ConnectionError))
+  Effect.catch(
+    Effect.forever(Effect.flatMap(connection.pull, connection.sendAll)),
+    (error) => Cause.isDone(error) ? Effect.void : Effect.fail(error as ConnectionError)
+  )
 
 /** A connected pair over a layer, each in a scope that ends with the test. */
 export const connected = <D = never>(

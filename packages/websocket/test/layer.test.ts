@@ -6,7 +6,7 @@ import { type Connection, detail } from "@wirestack/protocol/Connection"
 import type { Incident } from "@wirestack/protocol/Listener"
 import type { Outcome } from "@wirestack/protocol/Outcome"
 import { CloseCode, WebSocket } from "@wirestack/websocket"
-import { Cause, Deferred, Duration, Effect, Fiber, Layer, Queue, type Scope } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { createHash } from "node:crypto"
 import { concat, frame, hex, text, toHex, utf8 } from "./support.ts"
@@ -20,11 +20,20 @@ type Options = Parameters<typeof WebSocket.over>[0]
 
 const here = "memory:here"
 
-/** A program on a network of its own, where it has bytes and WebSockets at once. */
-const on = <A, E>(options: Options, program: Effect.Effect<A, E, Needs>): Effect.Effect<A, E> => {
-  const network = MemoryTransport.layer()
-  return Effect.provide(Effect.scoped(program), Layer.merge(network, WebSocket.over(options)(network)))
-}
+/** A program on a network of its own, where it has bytes and WebSockets at once. Whatever it leaves open has to close. */
+const on = <A, E>(options: Options, program: Effect.Effect<A, E, Needs>): Effect.Effect<A, E> =>
+  Effect.gen(function*() {
+    const network = MemoryTransport.layer()
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(Layer.merge(network, WebSocket.over(options)(network)), scope)
+    const exit = yield* Effect.exit(Scope.provide(Effect.provideContext(program, context), scope))
+    const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+    for (let seconds = 0; closing.pollUnsafe() === undefined; seconds++) {
+      assert.isBelow(seconds, 30, "seconds it took to close")
+      yield* TestClock.adjust("1 second")
+    }
+    return yield* exit
+  })
 
 const offering = (...offers: ReadonlyArray<string>) => ({ ...Transport.Messages, offers })
 

@@ -15,7 +15,9 @@ interface Inner {
 }
 
 const socketOn = (handle: unknown, intake: Intake): Net.Socket & Inner =>
-  new Net.Socket({ handle, allowHalfOpen: true, pauseOnCreate: true, onread: intake } as Net.SocketConstructorOpts) as never
+  new Net.Socket(
+    { handle, allowHalfOpen: true, pauseOnCreate: true, onread: intake } as Net.SocketConstructorOpts
+  ) as never
 
 /** Whether a socket made on a handle gives it the buffer to read into, and stays as still as it was made. */
 const works = (): boolean => {

@@ -22,7 +22,11 @@ export const dial = <A>(
       const intake = newIntake()
       let socket: Net.Socket
       try {
-        socket = Net.connect({ ...options, allowHalfOpen: true, ...(intake === undefined ? undefined : { onread: intake }) })
+        socket = Net.connect({
+          ...options,
+          allowHalfOpen: true,
+          ...(intake === undefined ? undefined : { onread: intake })
+        })
       } catch (cause) {
         return resume(Effect.fail(new Other({ cause })))
       }

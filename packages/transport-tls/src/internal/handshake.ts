@@ -179,14 +179,17 @@ export const handshake = <D>(
       })
     })
 
-    const made = Effect.flatMap(shaking, ({ facts, wire }) =>
-      Effect.flatMap(Clock.currentTimeNanos, (end) =>
-        Connection.replace(lower, wire, {
-          details: () =>
-            Context.make(TlsInfo, { ...facts, handshakeTime: Duration.nanos(end - start) }).pipe(
-              Context.add(Negotiated, { protocol: facts.alpn })
-            )
-        })))
+    const made = Effect.flatMap(
+      shaking,
+      ({ facts, wire }) =>
+        Effect.flatMap(Clock.currentTimeNanos, (end) =>
+          Connection.replace(lower, wire, {
+            details: () =>
+              Context.make(TlsInfo, { ...facts, handshakeTime: Duration.nanos(end - start) }).pipe(
+                Context.add(Negotiated, { protocol: facts.alpn })
+              )
+          }))
+    )
     return Effect.onError(made, () =>
       Effect.sync(() => {
         socket?.destroy()
