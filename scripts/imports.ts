@@ -1,10 +1,12 @@
 /**
- * The import rules that no general tool knows. Cycles between files are left to the linter.
+ * The import rules of ARCHITECTURE.md.
  *
  * - Packages depend downwards, as in `below`; tests may use any published package.
  * - What is `portable` runs in a browser and in a worker: nothing from Node in it.
  * - A package is imported by its name and its public modules: no path leads out of a package, none into `internal/`.
  * - A package declares what its sources import.
+ * - Files don't import one another in a circle, neither directly nor by way of an index; types may, since a public module
+ *   and its internal implementation know each other's.
  */
 import * as fs from "node:fs"
 import { builtinModules } from "node:module"
@@ -51,20 +53,50 @@ const packageOf = (specifier: string): string =>
 const isBuiltin = (specifier: string): boolean =>
   specifier.startsWith("node:") || builtinModules.includes(packageOf(specifier))
 
-/** Everything a file imports or re-exports, types included, with the line. */
-const importsOf = (file: string): ReadonlyArray<readonly [specifier: string, line: number]> => {
+interface Import {
+  readonly specifier: string
+  readonly line: number
+  /** Something of it is there when the program runs. */
+  readonly value: boolean
+}
+
+/** Everything a file imports or re-exports, types included. */
+const importsOf = (file: string): ReadonlyArray<Import> => {
   const text = fs.readFileSync(path.join(root, file), "utf8")
   const { module } = parseSync(file, text)
-  const requests = [
-    ...module.staticImports.map((found) => found.moduleRequest),
-    ...module.staticExports.flatMap((found) => found.entries.flatMap((entry) => entry.moduleRequest ?? [])),
-    ...module.dynamicImports.map(({ moduleRequest: { start, end } }) => ({
-      start,
-      value: text.slice(start, end).replace(/^["'`]|["'`]$/g, "")
-    }))
+  const at = (specifier: string, start: number, value: boolean): Import => ({
+    specifier,
+    line: text.slice(0, start).split("\n").length,
+    value
+  })
+  return [
+    ...module.staticImports.map(({ entries, moduleRequest }) =>
+      at(moduleRequest.value, moduleRequest.start, entries.length === 0 || entries.some((entry) => !entry.isType))
+    ),
+    ...module.staticExports.flatMap(({ entries }) =>
+      entries.flatMap(({ isType, moduleRequest }) =>
+        moduleRequest === null ? [] : [at(moduleRequest.value, moduleRequest.start, !isType)]
+      )
+    ),
+    ...module.dynamicImports.map(({ moduleRequest: { end, start } }) =>
+      at(text.slice(start + 1, end - 1), start, false)
+    )
   ]
-  const seen = new Map(requests.map((request) => [request.value, text.slice(0, request.start).split("\n").length]))
-  return [...seen]
+}
+
+/** One circle through each file that is in one, as far as it was not reported with another. */
+const circles = (graph: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  const done = new Set<string>()
+  const visit = (file: string, trail: ReadonlyArray<string>): void => {
+    const from = trail.indexOf(file)
+    if (from >= 0) found.push([...trail.slice(from), file].join(" -> "))
+    if (from >= 0 || done.has(file)) return
+    for (const next of graph.get(file) ?? []) visit(next, [...trail, file])
+    done.add(file)
+  }
+  for (const file of graph.keys()) visit(file, [])
+  return found
 }
 
 const checkImport = (file: string, name: string, own: Manifest, specifier: string): string | undefined => {
@@ -95,7 +127,7 @@ const checkImport = (file: string, name: string, own: Manifest, specifier: strin
   return undefined
 }
 
-let files = 0
+const graph = new Map<string, ReadonlyArray<string>>()
 for (const name of fs.readdirSync(path.join(root, "packages"))) {
   const folder = `packages/${name}`
   if (!fs.existsSync(path.join(root, folder, "package.json"))) continue
@@ -117,18 +149,21 @@ for (const name of fs.readdirSync(path.join(root, "packages"))) {
       exclude: (entry) => /(^|\/)(node_modules|dist)$/.test(entry)
     })
   ) {
-    files++
-    for (const [specifier, line] of importsOf(file)) {
+    const imports = importsOf(file)
+    for (const { line, specifier } of imports) {
       const problem = checkImport(file, name, own, specifier)
       if (problem !== undefined) problems.push(`${file}:${line}: "${specifier}" ${problem}`)
     }
+    const values = imports.filter(({ specifier, value }) => value && specifier.startsWith("."))
+    graph.set(file, values.map(({ specifier }) => path.join(path.dirname(file), specifier)))
   }
 }
+for (const circle of circles(graph)) problems.push(`${circle}: a circle`)
 
 for (const file of Object.keys(forNode)) {
   if (!fs.existsSync(path.join(root, file))) problems.push(`scripts/imports.ts: ${file} is gone`)
 }
 
-for (const problem of problems) console.error(problem)
-console.log(`imports: ${files} files, ${problems.length} problems`)
+for (const problem of new Set(problems)) console.error(problem)
+console.log(`imports: ${graph.size} files, ${problems.length} problems`)
 process.exitCode = problems.length === 0 ? 0 : 1

@@ -65,7 +65,16 @@ const rounds = values.quick ? 7 : 21
 const millis = values.quick ? 600 : 1_500
 const chosen = contestants.filter(({ file }) => file === "ws" || (values.servers ?? file).split(",").includes(file))
 const servers = await Promise.all(chosen.map(start))
-const results: Array<{ readonly workload: string; readonly server: string; readonly ratio: number; readonly low: number; readonly high: number; readonly cpu: number }> = []
+const results: Array<
+  {
+    readonly workload: string
+    readonly server: string
+    readonly ratio: number
+    readonly low: number
+    readonly high: number
+    readonly cpu: number
+  }
+> = []
 
 console.log(`server CPU per message, ws = 1, higher is better; ${rounds} rounds, median (lowest to highest)\n`)
 for (const workload of workloads.filter(({ name }) => name.includes(values.workload ?? ""))) {

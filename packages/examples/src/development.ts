@@ -11,8 +11,10 @@ import * as Schema from "effect/Schema"
 export const Invitation = Schema.Struct({ endpoint: Schema.String, ca: Schema.String })
 export type Invitation = typeof Invitation.Type
 
-const file = Effect.map(Path.Path, (path) =>
-  path.resolve(import.meta.dirname, "../../../node_modules/.cache/wirestack/invitation.json"))
+const file = Effect.map(
+  Path.Path,
+  (path) => path.resolve(import.meta.dirname, "../../../node_modules/.cache/wirestack/invitation.json")
+)
 
 /** Leaves an invitation for others; it is taken back when the scope closes. */
 export const invite = Effect.fnUntraced(function*(invitation: Invitation) {

@@ -36,7 +36,9 @@ const parse = (args: ReadonlyArray<string>) => {
     }
   })
   const maxMessageSize = Number(values["max-message"])
-  if (!Number.isSafeInteger(maxMessageSize) || maxMessageSize < 0) throw new Error("--max-message takes a number of bytes")
+  if (!Number.isSafeInteger(maxMessageSize) || maxMessageSize < 0) {
+    throw new Error("--max-message takes a number of bytes")
+  }
   if (!["websocket", "tcp"].includes(values.transport)) throw new Error("--transport is websocket or tcp")
   if (!["lines", "length"].includes(values.framer)) throw new Error("--framer is lines or length")
   return { ...values, maxMessageSize }
@@ -50,8 +52,10 @@ const bytes = Effect.fnUntraced(function*(options: Options) {
 })
 
 const framed = ({ framer, maxMessageSize, transport }: Options) =>
-  transport === "websocket" ? WebSocket.server({ maxMessageSize })
-    : framer === "lines" ? Lines.over({ maxLineSize: maxMessageSize })
+  transport === "websocket" ?
+    WebSocket.server({ maxMessageSize })
+    : framer === "lines" ?
+    Lines.over({ maxLineSize: maxMessageSize })
     : LengthPrefixed.over({ maxFrameSize: maxMessageSize })
 
 export const main = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
@@ -60,7 +64,9 @@ export const main = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
   const scheme = transport === "websocket" ? (tls ? "wss" : "ws") : (tls ? "tls" : "tcp")
   const path = transport === "websocket" ? "/" : ""
   const authority = host.includes(":") ? `[${host}]` : host
-  const stack: Layer.Layer<Transport.MessageTransport<Transport.Listen>, unknown> = framed(options)(yield* bytes(options))
+  const stack: Layer.Layer<Transport.MessageTransport<Transport.Listen>, unknown> = framed(options)(
+    yield* bytes(options)
+  )
   const serving = Effect.gen(function*() {
     const listener = yield* Transport.listen(Transport.Messages)(`${scheme}://${authority}:${port}${path}`)
     const { place } = listener.address

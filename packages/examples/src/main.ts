@@ -23,7 +23,9 @@ const tell = (who: string, lines: ReadonlyArray<string>) =>
 const visit = Effect.fnUntraced(function*(
   name: string,
   { endpoint }: Service,
-  part: (chat: { readonly say: (text: string) => Effect.Effect<void, unknown>; readonly until: Until }) => Effect.Effect<unknown, unknown>
+  part: (
+    chat: { readonly say: (text: string) => Effect.Effect<void, unknown>; readonly until: Until }
+  ) => Effect.Effect<unknown, unknown>
 ) {
   const connection = yield* Effect.scoped(Effect.gen(function*() {
     const chat = yield* Chat.connect<FullStack>(endpoint)

@@ -8,7 +8,9 @@ const folder = path.join(import.meta.dirname, "misuse")
 
 /** What the compiler says, by the line it says it about; its explanations are indented and belong to the line before. */
 const compile = (): ReadonlyMap<number, string> => {
-  const { stdout } = spawnSync(path.join(root, "node_modules/.bin/tsc"), ["-p", folder, "--pretty", "false"], { encoding: "utf8" })
+  const { stdout } = spawnSync(path.join(root, "node_modules/.bin/tsc"), ["-p", folder, "--pretty", "false"], {
+    encoding: "utf8"
+  })
   const said = new Map<number, string>()
   let line = 0
   for (const text of stdout.split("\n")) {

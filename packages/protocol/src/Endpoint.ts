@@ -77,7 +77,9 @@ const fromHostPort = (input: string): Result.Result<Endpoint, InvalidEndpoint> =
   })
 
 const fromUrl = (input: string): Result.Result<Endpoint, InvalidEndpoint> => {
-  const match = /^([a-z][a-z0-9+.-]*:)\/\/(?:([^/?#@]*)@)?(\[[^\]]*\]|[^/?#:]*)(?::([^/?#]*))?([^#]*)(#.*)?$/i.exec(input)
+  const match = /^([a-z][a-z0-9+.-]*:)\/\/(?:([^/?#@]*)@)?(\[[^\]]*\]|[^/?#:]*)(?::([^/?#]*))?([^#]*)(#.*)?$/i.exec(
+    input
+  )
   if (match === null) return invalid(input, "expected scheme://host:port")
   const [, scheme, userinfo, host, digits, path, fragment] = match
   const known = schemes[scheme.toLowerCase()]
@@ -147,7 +149,9 @@ export const formatPlace = (self: Place): string => {
 /** The endpoint as people write it; credentials are left out. */
 export const format = (self: Endpoint): string => {
   const secure = self.demands.includes("tls")
-  if (self.demands.includes("websocket")) return `${secure ? "wss" : "ws"}://${formatPlace(self.place)}${self.path ?? "/"}`
+  if (self.demands.includes("websocket")) {
+    return `${secure ? "wss" : "ws"}://${formatPlace(self.place)}${self.path ?? "/"}`
+  }
   if (secure) return `tls://${formatPlace(self.place)}`
   return formatPlace(self.place)
 }

@@ -4,7 +4,8 @@ import type { Forbidden, InvalidEndpoint, LayersMissing, Unreachable, Unresolved
 import type { Other, Reason } from "./Reason.ts"
 
 /** Somebody else listens there. */
-export class AddressInUse extends Data.TaggedClass("AddressInUse")<{ readonly address: string; readonly cause?: unknown }>
+export class AddressInUse
+  extends Data.TaggedClass("AddressInUse")<{ readonly address: string; readonly cause?: unknown }>
   implements Reason
 {
   get message(): string {

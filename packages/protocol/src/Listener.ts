@@ -6,8 +6,8 @@
  * handlers see their pulls end), waits for the handlers, interrupts what is left at the deadline, and cuts the rest.
  */
 import type * as Cause from "effect/Cause"
-import type * as Effect from "effect/Effect"
 import type * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Ask } from "./Ask.ts"
 import type { ConnectError } from "./ConnectError.ts"

@@ -64,7 +64,8 @@ class Booth<M> implements Listener.Acceptor<M, M, never> {
   }
 }
 
-const nameOf = (ask: Ask): string | undefined => ask.endpoint.place._tag === "Memory" ? ask.endpoint.place.name : undefined
+const nameOf = (ask: Ask): string | undefined =>
+  ask.endpoint.place._tag === "Memory" ? ask.endpoint.place.name : undefined
 
 const network = <M>(): Transport<M, M> => {
   const booths = new Map<string, Booth<M>>()
@@ -104,10 +105,12 @@ const network = <M>(): Transport<M, M> => {
   }
 }
 
-const layerOf = <S, M>(shape: Shape<S, M, M>) => transportLayer<S, M, M, M, M, Connect | Listen>(shape, Effect.sync(network<M>))
+const layerOf = <S, M>(shape: Shape<S, M, M>) =>
+  transportLayer<S, M, M, M, M, Connect | Listen>(shape, Effect.sync(network<M>))
 
 /** A new network of byte transports. */
 export const layer = (): Layer.Layer<ByteTransport<Connect | Listen>> => layerOf<"bytes", Uint8Array>(Bytes)
 
 /** A new network of message transports. */
-export const layerMessages = (): Layer.Layer<MessageTransport<Connect | Listen>> => layerOf<"messages", Message>(Messages)
+export const layerMessages = (): Layer.Layer<MessageTransport<Connect | Listen>> =>
+  layerOf<"messages", Message>(Messages)

@@ -14,11 +14,11 @@ import * as Semaphore from "effect/Semaphore"
 import type { Ask } from "./Ask.ts"
 import { ConnectError } from "./ConnectError.ts"
 import { type Connection, fuse } from "./Connection.ts"
+import { HandshakeFailure } from "./internal/serve.ts"
 import type { Listener } from "./Listener.ts"
 import type { Machine } from "./Machine.ts"
 import { TimedOut } from "./Reason.ts"
 import { type At, layer, type Shape, type Transport } from "./Transport.ts"
-import { HandshakeFailure } from "./internal/serve.ts"
 
 /**
  * Lifts a stack by one layer: from shape `L` to shape `S`, needing the details `Need` below, adding `Add` and dropping
@@ -104,13 +104,22 @@ export const make = <
     const context = yield* Effect.context<R1 | R2>()
     const transport: Transport<CI, CO, SI, SO> = {
       connect: (ask) =>
-        Effect.flatMap(lower.connect(options.below?.(ask) ?? ask), (connection) =>
-          Effect.onError(provide(inTime(options.client!(connection as Connection<LCI, LCO, Need>, ask)), context), () => connection.abort)),
+        Effect.flatMap(
+          lower.connect(options.below?.(ask) ?? ask),
+          (connection) =>
+            Effect.onError(
+              provide(inTime(options.client!(connection as Connection<LCI, LCO, Need>, ask)), context),
+              () => connection.abort
+            )
+        ),
       listen: (ask) =>
         Effect.map(lower.listen(options.below?.(ask) ?? ask), (listener) => {
           const permits = Semaphore.makeUnsafe(options.maxHandshakes ?? 1024)
           return afterHandshake(listener, (connection) =>
-            provide(inTime(Semaphore.withPermit(permits, options.server!(connection as Connection<LSI, LSO, Need>, ask))), context))
+            provide(
+              inTime(Semaphore.withPermit(permits, options.server!(connection as Connection<LSI, LSO, Need>, ask))),
+              context
+            ))
         })
     }
     return transport
@@ -123,8 +132,10 @@ const provide = <A, R>(
   effect: Effect.Effect<A, ConnectError, R>,
   context: Context.Context<R>
 ): Effect.Effect<A, ConnectError, Scope.Scope> =>
-  Effect.updateContext(effect, (own: Context.Context<Scope.Scope>) =>
-    Context.merge(context, own) as Context.Context<any>) as Effect.Effect<A, ConnectError, Scope.Scope>
+  Effect.updateContext(
+    effect,
+    (own: Context.Context<Scope.Scope>) => Context.merge(context, own) as Context.Context<any>
+  ) as Effect.Effect<A, ConnectError, Scope.Scope>
 
 /** A listener whose handler sees each connection only after the handshake. */
 const afterHandshake = <LI, LO, I, O>(

@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { Ask } from "./Ask.ts"
-import { ConnectError } from "./ConnectError.ts"
+import { ConnectError, type InvalidEndpoint } from "./ConnectError.ts"
 import type { Connection } from "./Connection.ts"
 import * as Endpoint from "./Endpoint.ts"
 import type { Listener, RunOptions } from "./Listener.ts"
@@ -98,7 +98,7 @@ const asked = <E>(
   input: Endpoint.Input,
   offers: ReadonlyArray<string>,
   options: ListenOptions | undefined,
-  refuse: (reason: import("./ConnectError.ts").InvalidEndpoint) => E
+  refuse: (reason: InvalidEndpoint) => E
 ): Effect.Effect<Ask, E> =>
   Result.match(Endpoint.make(input), {
     onFailure: (reason) => Effect.fail(refuse(reason)),

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Connection, MemoryTransport, Transport } from "@wirestack/protocol"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
-import type { Message } from "@wirestack/protocol/Transport"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
+import type { Message } from "@wirestack/protocol/Transport"
 import { Cause, Clock, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { over, Parted, Parting } from "./support/Parting.ts"
@@ -21,7 +21,12 @@ const facing = (role: "client" | "server" = "server", closeWithin: "5 seconds" |
     const scope = yield* Scope.make()
     const lower = yield* Scope.provide(Connection.make(near, { closeWithin }), scope)
     const connection = yield* Scope.provide(Connection.fuse(lower, new Parting(role), { layer: "parting" }), scope)
-    return { bare, connection, lower, close: (exit: Exit.Exit<unknown, unknown> = Exit.void) => Scope.close(scope, exit) }
+    return {
+      bare,
+      connection,
+      lower,
+      close: (exit: Exit.Exit<unknown, unknown> = Exit.void) => Scope.close(scope, exit)
+    }
   })
 
 /** How long an effect takes on the test clock, stepping it until it is done. */
@@ -69,7 +74,10 @@ describe("close", () => {
         const { bare, close, connection } = yield* facing()
         yield* connection.send("last")
         const closing = yield* Effect.forkChild(close(exit))
-        assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(Connection.messages(bare), 2)), ["last", `bye ${code}`])
+        assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(Connection.messages(bare), 2)), [
+          "last",
+          `bye ${code}`
+        ])
         yield* bare.send("bye 7")
         yield* bare.end
         yield* Fiber.join(closing)
@@ -216,7 +224,9 @@ describe("send", () => {
     Effect.gen(function*() {
       const { bare, connection } = yield* facing()
       const large = (n: number) => String(n).repeat(40_000)
-      const sending = yield* Effect.forkChild(connection.sendAll([1, 2, 3, 4, 5, 6, 7, 8].map(large) as [string, ...Array<string>]))
+      const sending = yield* Effect.forkChild(
+        connection.sendAll([1, 2, 3, 4, 5, 6, 7, 8].map(large) as [string, ...Array<string>])
+      )
       yield* turns
       yield* bare.sendAll(["?1", "?2"])
       yield* turns
@@ -272,7 +282,9 @@ describe("pull", () => {
   it.effect("an interrupted pull may be followed by another in the same fiber", () =>
     Effect.gen(function*() {
       const { bare, connection } = yield* facing()
-      const result = yield* Effect.forkChild(Effect.onInterrupt(connection.pull, () => Effect.asVoid(Effect.orDie(connection.pull))))
+      const result = yield* Effect.forkChild(
+        Effect.onInterrupt(connection.pull, () => Effect.asVoid(Effect.orDie(connection.pull)))
+      )
       yield* turns
       const interrupting = yield* Effect.forkChild(Fiber.interrupt(result))
       yield* turns

@@ -6,7 +6,12 @@ const capabilities = { halfClose: true, statuses: "memory carries no reason", ab
 const common = { endpoint: () => "memory:here", nobody: "memory:nobody", capabilities }
 
 describe("bytes in memory", () => {
-  const suite = transportSuite({ ...common, shape: Transport.Bytes, layer: MemoryTransport.layer, samples: Samples.bytes })
+  const suite = transportSuite({
+    ...common,
+    shape: Transport.Bytes,
+    layer: MemoryTransport.layer,
+    samples: Samples.bytes
+  })
   for (const { name, run } of suite) it.live(name, () => run)
 })
 

@@ -727,7 +727,7 @@ describe("stacks", () => {
         const listener = yield* listen("tls://localhost:0", soon)
         yield* Effect.forkScoped(listener.run(echo, quiet))
         const client = yield* connect<TlsInfo | TcpInfo>(listener.address, soon)
-        assert.strictEqual(Connection.detail(client, TcpInfo).remote.host, "127.0.0.1")
+        assert.include(["127.0.0.1", "::1"], Connection.detail(client, TcpInfo).remote.host)
         assert.strictEqual(Connection.detail(client, TlsInfo).path, "direct")
         const missing = yield* reasonOf(connect("wss://localhost:1"))
         assert(missing._tag === "LayersMissing")

@@ -5,7 +5,7 @@ import { withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
 import { Tcp } from "@wirestack/transport-tcp"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
-import { Effect, type Layer, Scope } from "effect"
+import { Effect, type Layer, type Scope } from "effect"
 import * as Cause from "effect/Cause"
 
 export const connect = Transport.connect(Transport.Bytes)

@@ -139,32 +139,43 @@ const readUntil = <A>(
 const sending = (lower: Lower, bytes: Uint8Array): Effect.Effect<void, ConnectError> =>
   Effect.mapError(lower.send(bytes), fromConnectionError)
 
-/** The pings under way on one connection, by what they carry. */
+/**
+ * The pings under way on one connection, by the number they carry. A pong answers the pings before its own too: of several
+ * a peer may answer only the latest.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
+ */
 class Pings {
   private readonly machine: WebSocketMachine
-  private readonly waiting = new Map<string, (effect: Effect.Effect<void>) => void>()
+  private readonly waiting = new Map<number, (effect: Effect.Effect<void>) => void>()
   private count = 0
 
   constructor(machine: WebSocketMachine) {
     this.machine = machine
     machine.onPong = (payload) => {
-      const key = Utf8.decode(payload, 0, payload.length) ?? ""
-      this.waiting.get(key)?.(Effect.void)
-      this.waiting.delete(key)
+      const number = Number(Utf8.decode(payload, 0, payload.length))
+      if (!(number <= this.count)) return
+      for (const [earlier, resume] of this.waiting) {
+        if (earlier > number) return
+        this.waiting.delete(earlier)
+        resume(Effect.void)
+      }
     }
   }
 
   send(flush: () => void): Effect.Effect<void, ConnectionReason> {
     return Effect.callback((resume) => {
-      const key = String(++this.count)
-      if (!this.machine.ping(Utf8.encode(key))) {
-        return resume(
-          Effect.fail(new TooLarge({ what: "the number of waiting pings", size: maxPings + 1, limit: maxPings }))
-        )
+      const number = this.count + 1
+      if (!this.machine.ping(Utf8.encode(String(number)))) {
+        const reason = this.waiting.size < maxPings
+          ? new Closed()
+          : new TooLarge({ what: "the number of waiting pings", size: maxPings + 1, limit: maxPings })
+        return resume(Effect.fail(reason))
       }
-      this.waiting.set(key, resume)
+      this.count = number
+      this.waiting.set(number, resume)
       flush()
-      return Effect.sync(() => this.waiting.delete(key))
+      return Effect.sync(() => this.waiting.delete(number))
     })
   }
 }

@@ -24,4 +24,6 @@ const program = Effect.gen(function*() {
   return yield* listener.run(echo, { onIncident: () => Effect.void })
 })
 
-NodeRuntime.runMain(Effect.provide(Effect.scoped(program), WebSocket.server({ maxMessageSize: 4 * 1_048_576 })(Tcp.layer())))
+NodeRuntime.runMain(
+  Effect.provide(Effect.scoped(program), WebSocket.server({ maxMessageSize: 4 * 1_048_576 })(Tcp.layer()))
+)

@@ -39,7 +39,9 @@ export const make = (): Rooms => {
     join: (room, name, member) =>
       Effect.suspend(() => {
         const members = rooms.get(room) ?? new Map<string, Member>()
-        if (members.has(name)) return Effect.as(tell([member], { _tag: "Refused", reason: `${name} is here already` }), undefined)
+        if (members.has(name)) {
+          return Effect.as(tell([member], { _tag: "Refused", reason: `${name} is here already` }), undefined)
+        }
         rooms.set(room, members)
         const others = [...members.values()]
         members.set(name, member)

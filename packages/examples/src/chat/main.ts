@@ -11,7 +11,7 @@ import { parseArgs } from "node:util"
 import { invitation } from "../development.ts"
 import { Chat } from "./Chat.ts"
 import { talk } from "./client.ts"
-import { opened, type FullStack } from "./report.ts"
+import { type FullStack, opened } from "./report.ts"
 import { keepServing, open } from "./service.ts"
 import { joining } from "./stack.ts"
 
@@ -28,7 +28,11 @@ const join = Effect.fnUntraced(function*(name: string, room: string) {
 export const main = (args: ReadonlyArray<string>) => {
   const { values } = parseArgs({
     args: [...args],
-    options: { join: { type: "string" }, room: { type: "string", default: "lobby" }, port: { type: "string", default: "0" } }
+    options: {
+      join: { type: "string" },
+      room: { type: "string", default: "lobby" },
+      port: { type: "string", default: "0" }
+    }
   })
   return values.join === undefined
     ? Effect.scoped(Effect.flatMap(open(Number(values.port)), keepServing))

@@ -19,7 +19,9 @@ export const opened = <In, Out>(host: string, connection: Connection<In, Out, Fu
   const websocket = detail(connection, WebSocket)
   return [
     `ip         ${host} is ${tcp.remote.host}, of ${tcp.tried.length} tried`,
-    `tcp        ${tcp.local.host}:${tcp.local.port} to ${tcp.remote.host}:${tcp.remote.port}, in ${took(tcp.connectTime)}`,
+    `tcp        ${tcp.local.host}:${tcp.local.port} to ${tcp.remote.host}:${tcp.remote.port}, in ${
+      took(tcp.connectTime)
+    }`,
     `tls        ${tls.version}, ${tls.cipher}, ALPN ${tls.alpn ?? "none"}, ${tls.peer?.subject} ${
       tls.authorized ? "verified" : "NOT verified"
     }, in ${took(tls.handshakeTime)}`,
@@ -37,8 +39,14 @@ export const closed = (outcome: Outcome): ReadonlyArray<string> => {
   return [
     ...layers.map(({ layer, settled, took }) => {
       const status = layer === "websocket" ? `${said("sent", outcome.sent)}${said("received", outcome.received)}` : ""
-      const goodbye = layer === "tls" ? (onSocket ? ", close_notify and FIN" : ", close_notify") : layer === "tcp" ? ", FIN" : status
-      return `${(layer === "tls" && onSocket ? "tls, tcp" : layer).padEnd(10)} closed${goodbye}, in ${took.toFixed(1)} ms${settled ? "" : ", without an answer"}`
+      const goodbye = layer === "tls"
+        ? (onSocket ? ", close_notify and FIN" : ", close_notify")
+        : layer === "tcp"
+        ? ", FIN"
+        : status
+      return `${(layer === "tls" && onSocket ? "tls, tcp" : layer).padEnd(10)} closed${goodbye}, in ${
+        took.toFixed(1)
+      } ms${settled ? "" : ", without an answer"}`
     }),
     `${outcome.clean ? "clean" : "NOT clean"}: ${outcome.first} first, ${outcome.unsent.bytes} bytes unsent, ` +
     `${outcome.undelivered} messages undelivered`

@@ -26,7 +26,9 @@ export type Service = Effect.Success<ReturnType<typeof open>>
 /** Serves until interrupted, and tells others how to join. */
 export const keepServing = Effect.fnUntraced(function*({ ca, endpoint, listener }: Service) {
   yield* invite({ endpoint, ca })
-  yield* Console.log(`\nserving ${endpoint}\njoin from another terminal:  npm run example -- chat --join NAME\nCtrl-C ends it`)
+  yield* Console.log(
+    `\nserving ${endpoint}\njoin from another terminal:  npm run example -- chat --join NAME\nCtrl-C ends it`
+  )
   yield* Effect.addFinalizer(() =>
     Effect.flatMap(
       listener.drained,

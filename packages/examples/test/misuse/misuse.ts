@@ -1,7 +1,7 @@
 /** What must not compile: each statement after a comment `error: TEXT` gives an error that says TEXT. */
 import { Codec, LengthPrefixed, MemoryTransport, Subprotocol, Transport } from "@wirestack/protocol"
-import { Tcp, TcpInfo } from "@wirestack/transport-tcp"
-import { Tls } from "@wirestack/transport-tls"
+import { Tcp, type TcpInfo } from "@wirestack/transport-tcp"
+import { Tls, type TlsInfo } from "@wirestack/transport-tls"
 import { CloseCode, WebSocket } from "@wirestack/websocket"
 import { Effect, Layer, Schema } from "effect"
 
@@ -49,7 +49,7 @@ run(Effect.provide(connect, WebSocket.server()(Tcp.layer())))
 
 // A detail that no layer below has.
 // error: TlsInfo
-run(Effect.provide(Effect.scoped(Transport.connect(Transport.Bytes)<import("@wirestack/transport-tls").TlsInfo>("a:1")), Tcp.layer()))
+run(Effect.provide(Effect.scoped(Transport.connect(Transport.Bytes)<TlsInfo>("a:1")), Tcp.layer()))
 
 // The server's message, from the client.
 // error: "Said"

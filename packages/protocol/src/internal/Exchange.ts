@@ -106,7 +106,11 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
   /** Bytes and messages that were written and not handed down. */
   get unsent(): { readonly messages: number; readonly bytes: number } {
     let bytes = this.piece.size
-    if (this.queue !== undefined) { for (const unit of this.queue) for (const message of unit) bytes += sizeOf(message) }
+    if (this.queue !== undefined) {
+      for (const unit of this.queue) {
+        for (const message of unit) bytes += sizeOf(message)
+      }
+    }
     return { messages: this.queue === undefined ? 0 : this.queue.length, bytes }
   }
 

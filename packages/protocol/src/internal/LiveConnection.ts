@@ -17,7 +17,15 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { Connection, Options } from "../Connection.ts"
-import { Aborted, Closed, Closing, ConnectionError, type ConnectionReason, Ended, Unsupported } from "../ConnectionError.ts"
+import {
+  Aborted,
+  Closed,
+  Closing,
+  ConnectionError,
+  type ConnectionReason,
+  Ended,
+  Unsupported
+} from "../ConnectionError.ts"
 import type { Draft, EndOfInput, LayerClose, Outcome, Why } from "../Outcome.ts"
 import { readAhead, readAheadMessages, type Receiver, type Released, type Wire } from "../Wire.ts"
 import { errorOf } from "./Stage.ts"
@@ -34,7 +42,7 @@ const floor = 100
 const nearYield = 40
 
 /** Why our side closes, from how its scope ended. */
-export const whyOf = (exit: Exit.Exit<unknown, unknown>): Why =>
+const whyOf = (exit: Exit.Exit<unknown, unknown>): Why =>
   Exit.isSuccess(exit) ? "done" : Cause.hasInterruptsOnly(exit.cause) ? "away" : "failed"
 
 /** What is one for the whole stack, whichever connection is at its top. */
@@ -147,7 +155,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
       return
     }
     if (this.inbox.length === 0) this.inbox = batch as Array<In>
-    else { for (let i = 0; i < batch.length; i++) this.inbox.push(batch[i]) }
+    else for (let i = 0; i < batch.length; i++) this.inbox.push(batch[i])
     this.inboxSize += size
     this.inTurn = true
     this.wake(this.take)
@@ -372,11 +380,14 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     const closeFrom = (wire: Wire<any, any> | undefined, now: number, deadline: number): Effect.Effect<void> =>
       wire === undefined
         ? Effect.void
-        : Effect.flatMap(Effect.timeoutOption(settled(wire, why), Math.max(deadline - now, floor)), (answer) =>
-          Effect.flatMap(millis, (then) => {
-            life.layers.push({ layer: wire.layer, took: then - now, settled: Option.isSome(answer) })
-            return closeFrom(wire.lower, then, deadline)
-          }))
+        : Effect.flatMap(
+          Effect.timeoutOption(settled(wire, why), Math.max(deadline - now, floor)),
+          (answer) =>
+            Effect.flatMap(millis, (then) => {
+              life.layers.push({ layer: wire.layer, took: then - now, settled: Option.isSome(answer) })
+              return closeFrom(wire.lower, then, deadline)
+            })
+        )
     return Effect.flatMap(millis, (now) =>
       Effect.andThen(
         closeFrom(this.wire, now, now + Duration.toMillis(life.budget)),

@@ -97,15 +97,20 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     let connection: LiveConnection<In, Out, D> | undefined
     const closeWithin = this.ask.closeWithin
     const handling = Effect.scoped(Effect.flatMap(
-      LiveConnection.make(wire, { details: () => details, ...(closeWithin === undefined ? undefined : { closeWithin }) }),
+      LiveConnection.make(wire, {
+        details: () => details,
+        ...(closeWithin === undefined ? undefined : { closeWithin })
+      }),
       (made) => {
         connection = made
         return handler(made)
       }
     ))
     const fiber = fork(
-      Effect.catchCause(handling, (cause) =>
-        this.draining || Cause.hasInterruptsOnly(cause) ? Effect.void : tell(incidentOf(cause)))
+      Effect.catchCause(
+        handling,
+        (cause) => this.draining || Cause.hasInterruptsOnly(cause) ? Effect.void : tell(incidentOf(cause))
+      )
     )
     if (fiber.pollUnsafe() !== undefined || connection === undefined) return
     this.live.set(fiber, connection)

@@ -4,6 +4,8 @@
  * Needs the optional peer dependencies `@peculiar/x509` and `reflect-metadata`. Nobody trusts these authorities but who
  * is told to (`trust: { ca: authority.ca }`); the keys are EC P-256 and live as long as the program.
  */
+// The polyfill that @peculiar/x509 needs before it is loaded.
+// oxlint-disable-next-line import/no-unassigned-import
 import "reflect-metadata/lite"
 import * as X509 from "@peculiar/x509"
 import * as Clock from "effect/Clock"

@@ -26,7 +26,8 @@ export class Assembly {
       grown.set(this.bytes.subarray(0, this.size))
       this.bytes = grown
     }
-    const inPlace = source.buffer === this.bytes.buffer && source.byteOffset + start === this.bytes.byteOffset + this.size
+    const inPlace = source.buffer === this.bytes.buffer &&
+      source.byteOffset + start === this.bytes.byteOffset + this.size
     if (!inPlace) this.bytes.set(source.subarray(start, end), this.size)
     this.size = size
   }
