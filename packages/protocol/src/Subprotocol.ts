@@ -9,7 +9,7 @@
  *
  * - The names are offered to the layers below. If one of them negotiates (it tells `Negotiated`), the name it agreed on
  *   is binding: another one, or none, fails the handshake with `NothingNegotiated`. If several negotiate, the uppermost
- *   one decides. If none does, a single protocol is taken as agreed elsewhere, and a family of versions fails.
+ *   one decides. If none does, a single protocol is taken as agreed elsewhere, and a family of versions does not compile.
  * - What is sent and received is what the Schemas say; how it looks on the wire is the `Codec`'s, given with `over`.
  *
  * Versions of a protocol make a family. Its client gets a union of connections, told apart by `protocol`; its server
@@ -209,7 +209,7 @@ export interface Family<Self, V extends Versions> extends
   /** The versions, by name, the most wanted first. */
   readonly versions: V
   /** The operator that puts the family on a stack of messages in which a layer negotiates. */
-  readonly over: (codec: Codec) => Protocol.Over<"messages", never, Self, never>
+  readonly over: (codec: Codec) => Protocol.Over<"messages", Negotiated, Self, never>
   /** Connects as the client; `D` names the details that must be below. Safe to interrupt: what fails leaves nothing open. */
   readonly connect: <D = never>(
     endpoint: Endpoint.Input,

@@ -34,8 +34,8 @@ export interface Receiver<in In> {
   /** Takes a non-empty batch; `size` is its weight in bytes, for the receiver's bounds. */
   receive(batch: ReadonlyArray<In>, size: number): void
   /**
-   * Memory for the next bytes, asked for before each read by a wire that can read into memory it is given. What is read
-   * lies at its beginning, and is received before anything else. What is offered may go unused.
+   * Memory for the next bytes, not empty, asked for before each read by a wire that can read into memory it is given.
+   * What is read lies at its beginning, and is received before anything else. What is offered may go unused.
    */
   memory?(): Uint8Array | undefined
   /** There is room again after `writable` was false. */

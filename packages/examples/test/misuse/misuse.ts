@@ -69,6 +69,10 @@ CloseCode.privateUse(5000)
 // error: "chat.v1"
 Chats.serve()("a:1", { "chat.v2": () => Effect.void })
 
+// A family where no layer below negotiates the version.
+// error: "the stack below lacks": Negotiated
+Chats.over(Codec.json())(MemoryTransport.layerMessages())
+
 // A server without an identity.
 // error: identity
 Tls.server({})(Tcp.layer())
