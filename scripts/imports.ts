@@ -43,8 +43,13 @@ const problems: Array<string> = []
 const manifest = (folder: string): Manifest =>
   JSON.parse(fs.readFileSync(path.join(root, folder, "package.json"), "utf8")) as Manifest
 
-const declared = (self: Manifest): ReadonlyArray<string> =>
-  Object.keys({ ...self.dependencies, ...self.peerDependencies, ...self.devDependencies })
+/** What it brings along when it is installed; tests may also use what is declared for development. */
+const brings = (self: Manifest): ReadonlyArray<string> =>
+  Object.keys({ ...self.dependencies, ...self.peerDependencies })
+
+const develops = (
+  self: Manifest
+): ReadonlyArray<string> => [...brings(self), ...Object.keys(self.devDependencies ?? {})]
 
 /** `@scope/name/Module` is of the package `@scope/name`. */
 const packageOf = (specifier: string): string =>
@@ -120,9 +125,7 @@ const checkImport = (file: string, name: string, own: Manifest, specifier: strin
     if (!inSource) return published.includes(other) ? undefined : "is not a published package"
     if (!below[name].includes(other)) return `${name} stands on ${below[name].join(", ") || "no other package"}`
   }
-  const known = inSource
-    ? Object.keys({ ...own.dependencies, ...own.peerDependencies })
-    : [...declared(own), ...declared(manifest("."))]
+  const known = inSource ? brings(own) : [...develops(own), ...develops(manifest("."))]
   if (!known.includes(dependency)) return "is not declared in package.json"
   return undefined
 }
@@ -136,7 +139,7 @@ for (const name of fs.readdirSync(path.join(root, "packages"))) {
     continue
   }
   const own = manifest(folder)
-  for (const dependency of declared(own)) {
+  for (const dependency of Object.keys({ ...own.dependencies, ...own.peerDependencies })) {
     if (dependency.startsWith(scope) && !below[name].includes(dependency.slice(scope.length))) {
       problems.push(
         `${folder}/package.json: ${dependency}: ${name} stands on ${below[name].join(", ") || "no package"}`

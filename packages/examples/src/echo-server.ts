@@ -20,6 +20,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { parseArgs } from "node:util"
+import { options as readOptions } from "./runProgram.ts"
 
 type Options = ReturnType<typeof parse>
 
@@ -59,7 +60,7 @@ const framed = ({ framer, maxMessageSize, transport }: Options) =>
     : LengthPrefixed.over({ maxFrameSize: maxMessageSize })
 
 export const main = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
-  const options = yield* Effect.sync(() => parse(args))
+  const options = yield* readOptions(() => parse(args))
   const { host, port, tls, transport } = options
   const scheme = transport === "websocket" ? (tls ? "wss" : "ws") : (tls ? "tls" : "tcp")
   const path = transport === "websocket" ? "/" : ""

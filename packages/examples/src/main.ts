@@ -4,10 +4,9 @@
  *     npm start              goes on serving afterwards
  *     npm start -- --once    ends with the conversation
  */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import { messages } from "@wirestack/protocol/Connection"
 import * as Console from "effect/Console"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { Chat, type ServerMessage } from "./chat/Chat.ts"
@@ -15,6 +14,7 @@ import { line } from "./chat/client.ts"
 import { closed, type FullStack, opened } from "./chat/report.ts"
 import { keepServing, open, type Service } from "./chat/service.ts"
 import { joining } from "./chat/stack.ts"
+import { runProgram } from "./runProgram.ts"
 
 const tell = (who: string, lines: ReadonlyArray<string>) =>
   Console.log(lines.map((text) => `${who.padEnd(6)} ${text}`).join("\n"))
@@ -49,25 +49,25 @@ type Until = (last: (message: ServerMessage) => boolean) => Effect.Effect<void, 
 
 const says = (text: string) => (message: ServerMessage) => message._tag === "Said" && message.text === text
 
-const conversation = (service: Service) =>
-  Effect.all([
-    visit("ada", service, ({ say, until }) =>
-      Effect.gen(function*() {
-        yield* until((message) => message._tag === "Presence" && message.here)
-        yield* say("Hello, is anybody on the wire?")
-        yield* until(says("I am, encrypted and typed."))
-        yield* until((message) => message._tag === "Presence" && !message.here)
-      })),
-    Effect.delay(
-      visit("grace", service, ({ say, until }) =>
-        Effect.gen(function*() {
-          yield* until(says("Hello, is anybody on the wire?"))
-          yield* say("I am, encrypted and typed.")
-          yield* until(says("I am, encrypted and typed."))
-        })),
-      "50 millis"
-    )
-  ], { concurrency: "unbounded" })
+const conversation = Effect.fnUntraced(function*(service: Service) {
+  const joined = yield* Deferred.make<void>()
+  const ada = visit("ada", service, ({ say, until }) =>
+    Effect.gen(function*() {
+      yield* until((message) => message._tag === "Joined")
+      yield* Deferred.succeed(joined, undefined)
+      yield* until((message) => message._tag === "Presence" && message.here)
+      yield* say("Hello, is anybody on the wire?")
+      yield* until(says("I am, encrypted and typed."))
+      yield* until((message) => message._tag === "Presence" && !message.here)
+    }))
+  const grace = visit("grace", service, ({ say, until }) =>
+    Effect.gen(function*() {
+      yield* until(says("Hello, is anybody on the wire?"))
+      yield* say("I am, encrypted and typed.")
+      yield* until(says("I am, encrypted and typed."))
+    }))
+  return yield* Effect.all([ada, Effect.andThen(Deferred.await(joined), grace)], { concurrency: "unbounded" })
+})
 
 const program = Effect.scoped(Effect.gen(function*() {
   const service = yield* open(0)
@@ -77,4 +77,4 @@ const program = Effect.scoped(Effect.gen(function*() {
   if (!process.argv.includes("--once")) return yield* keepServing(service)
 }))
 
-NodeRuntime.runMain(Effect.provide(program, NodeServices.layer))
+runProgram(program)

@@ -1,8 +1,7 @@
 /** Runs an example by name: `npm run example -- NAME [options]`. */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import { runProgram } from "./runProgram.ts"
 
 const [name, ...args] = process.argv.slice(2)
 
@@ -18,4 +17,4 @@ const program = Effect.gen(function*() {
   }
 })
 
-NodeRuntime.runMain(Effect.provide(program, NodeServices.layer))
+runProgram(program)

@@ -130,7 +130,7 @@ describe("the echo server", () => {
         const { server, url } = yield* serving()
         const clients = [yield* connect(url), yield* connect(url)]
         yield* echo(clients[0], "busy")
-        const closing = yield* Effect.forkChild(Effect.all(clients.map(closed), { concurrency: "unbounded" }), {
+        const closing = yield* Effect.forkChild(Effect.forEach(clients, closed, { concurrency: "unbounded" }), {
           startImmediately: true
         })
         yield* ends(server, signal)
@@ -153,13 +153,10 @@ describe("the echo server", () => {
       const wrong: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
         [["--max-message", "many"], /--max-message takes a number of bytes/],
         [["--transport", "pigeon"], /--transport is websocket or tcp/],
-        [["--framer", "glue"], /--framer is lines or length/],
         [["--port", "99999"], /99999/],
-        [["--port", "http"], /http/],
         [["--colour"], /--colour/]
       ]
-      const programs = wrong.map(([options]) => example("run.ts", ["echo-server", ...options]))
-      const running = yield* Effect.all(programs, { concurrency: 2 })
+      const running = yield* Effect.forEach(wrong, ([options]) => example("run.ts", ["echo-server", ...options]))
       for (const [n, server] of running.entries()) {
         const code = yield* server.exit
         assert.isTrue(typeof code === "number" && code > 0, `${wrong[n][0].join(" ")} ended with ${code}`)

@@ -3,7 +3,8 @@
  *
  * Masking and unmasking are the same operation and happen in place, so on bytes that are ours: what we received, or the
  * copy we are about to send. A key is held as an integer whose lowest byte is the first on the wire, and large buffers
- * are taken by the word: that, too, is for machines whose words begin with the lowest byte, which is all that run this.
+ * are taken by the word of 64 bits, which V8 combines without making a bigint (2 to 3 times as fast as 32 bits). That, too,
+ * is for machines whose words begin with the lowest byte, which is all that run this.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.3
  */

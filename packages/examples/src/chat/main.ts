@@ -9,6 +9,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { parseArgs } from "node:util"
 import { invitation } from "../development.ts"
+import { options } from "../runProgram.ts"
 import { Chat } from "./Chat.ts"
 import { talk } from "./client.ts"
 import { type FullStack, opened } from "./report.ts"
@@ -25,16 +26,19 @@ const join = Effect.fnUntraced(function*(name: string, room: string) {
   yield* Effect.provide(Effect.scoped(talking), joining({ ca }))
 })
 
-export const main = (args: ReadonlyArray<string>) => {
-  const { values } = parseArgs({
+const parse = (args: ReadonlyArray<string>) =>
+  parseArgs({
     args: [...args],
     options: {
       join: { type: "string" },
       room: { type: "string", default: "lobby" },
       port: { type: "string", default: "0" }
     }
-  })
-  return values.join === undefined
+  }).values
+
+export const main = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
+  const values = yield* options(() => parse(args))
+  return yield* values.join === undefined
     ? Effect.scoped(Effect.flatMap(open(Number(values.port)), keepServing))
     : join(values.join, values.room)
-}
+})

@@ -2,6 +2,7 @@
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { invite } from "../development.ts"
 import { Chat } from "./Chat.ts"
@@ -24,16 +25,15 @@ export const open = Effect.fnUntraced(function*(port: number) {
 export type Service = Effect.Success<ReturnType<typeof open>>
 
 /** Serves until interrupted, and tells others how to join. */
-export const keepServing = Effect.fnUntraced(function*({ ca, endpoint, listener }: Service) {
+export const keepServing = Effect.fnUntraced(function*({ ca, endpoint, listener, running }: Service) {
   yield* invite({ endpoint, ca })
   yield* Console.log(
     `\nserving ${endpoint}\njoin from another terminal:  npm run example -- chat --join NAME\nCtrl-C ends it`
   )
-  yield* Effect.addFinalizer(() =>
-    Effect.flatMap(
-      listener.drained,
-      ({ ended, interrupted, open }) => Console.log(`drained: ${open} open, ${ended} ended, ${interrupted} interrupted`)
-    )
-  )
+  yield* Effect.addFinalizer(Effect.fnUntraced(function*() {
+    yield* Fiber.interrupt(running)
+    const { ended, interrupted, open } = yield* listener.drained
+    yield* Console.log(`drained: ${open} open, ${ended} ended, ${interrupted} interrupted`)
+  }))
   return yield* Effect.never
 })

@@ -138,6 +138,18 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
     close: () => Effect.Effect<void>
   ): Effect.Effect<Array<In>, ConnectionError> => Effect.tap(drain(connection), () => close())
 
+  /** A handler, and the moment when it has so many connections. */
+  const counted = (handle: (connection: Connection<SIn, SOut>) => Effect.Effect<void>) => {
+    let count = 0
+    const until = (wanted: number): Effect.Effect<void> =>
+      Effect.suspend(() => count >= wanted ? Effect.void : Effect.andThen(Effect.sleep("5 millis"), until(wanted)))
+    const handler = (connection: Connection<SIn, SOut>) => {
+      count++
+      return handle(connection)
+    }
+    return { handler, until }
+  }
+
   /** A client that receives until the end, and how that was. */
   const visiting = (address: Endpoint.Endpoint, first?: COut) =>
     Effect.scoped(Effect.gen(function*() {
@@ -152,6 +164,12 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
     Array.from({ length: 90 }, (_, n) => make(n, sizes[n % sizes.length]))
   const toServer = () => many(samples.toServer) as [COut, ...Array<COut>]
   const toClient = () => many(samples.toClient) as [SOut, ...Array<SOut>]
+
+  const size = (messages: ReadonlyArray<CIn | COut | SIn | SOut>): number => {
+    let total = 0
+    for (const message of messages) total += samples.size(message)
+    return total
+  }
 
   const failure = <A, E>(exit: Exit.Exit<A, E>): string => {
     if (Exit.isSuccess(exit)) return "success"
@@ -194,15 +212,21 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
     "delivers batches both ways at once",
     Effect.gen(function*() {
       const { client, closeClient, closeServer, server } = yield* connected()
-      const total = samples.digest(toClient())
+      const expected = toClient()
       const atClient: Array<CIn> = []
+      let missing = size(expected)
       const atServer = yield* Effect.forkChild(drainThen(server, closeServer))
       const sending = yield* Effect.forkChild(Effect.all([client.sendAll(toServer()), server.sendAll(toClient())], {
         concurrency: "unbounded"
       }))
-      while (samples.digest(atClient) !== total) atClient.push(...(yield* client.pull))
+      while (missing > 0) {
+        const batch = yield* client.pull
+        missing -= size(batch)
+        atClient.push(...batch)
+      }
       yield* Fiber.join(sending)
       yield* closeClient()
+      equal("at the client", samples.digest(atClient), samples.digest(expected))
       equal("at the server", samples.digest(yield* Fiber.join(atServer)), samples.digest(toServer()))
     })
   )
@@ -327,12 +351,6 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
       else equal("received bytes", size(received), size(written))
     })
   )
-
-  const size = (messages: ReadonlyArray<CIn | COut | SIn | SOut>): number => {
-    let total = 0
-    for (const message of messages) total += samples.size(message)
-    return total
-  }
 
   test(
     "a second puller is a defect, and the first goes on",
@@ -524,13 +542,12 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const listener = yield* Scope.provide(listening(), scope)
-      const running = yield* Effect.forkScoped(
-        listener.run((connection) => Effect.ignore(drain(connection)), { onIncident: () => Effect.void })
-      )
+      const { handler, until } = counted((connection) => Effect.ignore(drain(connection)))
+      const running = yield* Effect.forkScoped(listener.run(handler, { onIncident: () => Effect.void }))
       const visits = yield* Effect.forkChild(
         Effect.all(Array.from({ length: 5 }, () => visiting(listener.address)), { concurrency: "unbounded" })
       )
-      yield* Effect.sleep("100 millis")
+      yield* until(5)
       yield* Scope.close(scope, Exit.void)
       equal("report", yield* listener.drained, { open: 5, ended: 5, interrupted: 0 })
       for (const outcome of yield* Fiber.join(visits)) statusIs("received", outcome.received, "away")
@@ -543,10 +560,11 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
     Effect.gen(function*() {
       const scope = yield* Scope.make()
       const listener = yield* Scope.provide(listening(short), scope)
-      yield* Effect.forkScoped(Effect.ignore(listener.run(() => Effect.never)))
+      const { handler, until } = counted(() => Effect.never)
+      yield* Effect.forkScoped(Effect.ignore(listener.run(handler)))
       const client = yield* connecting(listener.address, short)
       yield* Effect.forkScoped(Effect.ignore(drain(client)))
-      yield* Effect.sleep("50 millis")
+      yield* until(1)
       yield* Scope.close(scope, Exit.void)
       equal("report", yield* listener.drained, { open: 1, ended: 0, interrupted: 1 })
     })
@@ -556,9 +574,10 @@ export const transportSuite = <S, CIn, COut, SIn, SOut>(
     "interrupting run drains too",
     Effect.gen(function*() {
       const listener = yield* listening()
-      const running = yield* Effect.forkScoped(listener.run((connection) => Effect.ignore(drain(connection))))
+      const { handler, until } = counted((connection) => Effect.ignore(drain(connection)))
+      const running = yield* Effect.forkScoped(listener.run(handler))
       const visit = yield* Effect.forkChild(visiting(listener.address))
-      yield* Effect.sleep("100 millis")
+      yield* until(1)
       yield* Fiber.interrupt(running)
       yield* Fiber.join(visit)
       equal("report", yield* listener.drained, { open: 1, ended: 1, interrupted: 0 })

@@ -1,5 +1,5 @@
 /** What an error of Node's TLS means, as the reasons of our errors. */
-import type { ConnectReason } from "@wirestack/protocol/ConnectError"
+import { type ConnectReason, fromConnectionError } from "@wirestack/protocol/ConnectError"
 import { type ConnectionError, type ConnectionReason, Reset } from "@wirestack/protocol/ConnectionError"
 import { Other, Truncated, Violation } from "@wirestack/protocol/Reason"
 import { fromMessage } from "../Alert.ts"
@@ -65,23 +65,8 @@ const strangers = [
 export const truncated = new Truncated({ inside: "the TLS handshake" })
 
 /** The layer below broke before the handshake was over. */
-export const lost = (error: ConnectionError): ConnectReason => {
-  const { reason } = error
-  switch (reason._tag) {
-    case "AlertReceived":
-    case "Closed":
-    case "Closing":
-    case "Other":
-    case "Reset":
-    case "TimedOut":
-    case "TooLarge":
-    case "Truncated":
-    case "Violation":
-      return reason
-    default:
-      return new Other({ cause: error })
-  }
-}
+export const lost = (error: ConnectionError): ConnectReason =>
+  error.reason._tag === "AlertReceived" ? error.reason : fromConnectionError(error).reason
 
 /** Why a handshake failed. */
 export const connectReason = (cause: unknown, offered: ReadonlyArray<string>): ConnectReason => {
