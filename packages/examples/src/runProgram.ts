@@ -34,6 +34,10 @@ export const runProgram = <E>(program: Effect.Effect<unknown, E, NodeServices.No
     ),
     {
       disableErrorReporting: true,
-      teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+      teardown: (exit, onExit) => {
+        // An input that nobody reads any more would keep the process.
+        process.stdin.unref?.()
+        onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+      }
     }
   )

@@ -81,7 +81,11 @@ describe("256 MiB for a peer that does not read at first", () => {
         yield* Effect.forkScoped(listener.run(receive))
         const { place } = listener.address
         assert(place._tag === "Tcp")
-        const flags = ["--expose-gc", "--conditions=@wirestack/source", path.join(import.meta.dirname, "support/flood.ts")]
+        const flags = [
+          "--expose-gc",
+          "--conditions=@wirestack/source",
+          path.join(import.meta.dirname, "support/flood.ts")
+        ]
         const sender = yield* run(process.execPath, [...flags, `${scheme}://localhost:${place.port}/`, ...trust])
         yield* sender.says(/^ready$/m)
 
@@ -90,14 +94,23 @@ describe("256 MiB for a peer that does not read at first", () => {
         assert.isBelow(stalled.rss, 32 * mebibyte, report("rss", stalled.rss))
 
         yield* Deferred.succeed(reading, undefined)
-        const [, count, hash, rss, arrayBuffers] = yield* sender.says(/^sent (\d+) (\w+) rss (\d+) arrayBuffers (\d+)$/m)
+        const [, count, hash, rss, arrayBuffers] = yield* sender.says(
+          /^sent (\d+) (\w+) rss (\d+) arrayBuffers (\d+)$/m
+        )
         assert.deepStrictEqual(yield* Deferred.await(received), [Number(count), hash])
         assert.strictEqual(Number(count), 4_096)
         assert.isBelow(Number(rss), 32 * mebibyte, report("rss", Number(rss)))
         assert.isBelow(Number(arrayBuffers), 32 * mebibyte)
         assert.strictEqual(yield* sender.exit, 0)
         if (process.env.WIRESTACK_FIGURES !== undefined) {
-          console.log(scheme, stalled.at, report("stalled rss", stalled.rss), report("stalled buffers", stalled.arrayBuffers), report("peak rss", Number(rss)), report("peak buffers", Number(arrayBuffers)))
+          console.log(
+            scheme,
+            stalled.at,
+            report("stalled rss", stalled.rss),
+            report("stalled buffers", stalled.arrayBuffers),
+            report("peak rss", Number(rss)),
+            report("peak buffers", Number(arrayBuffers))
+          )
         }
       }).pipe(Effect.scoped, Effect.provide(layer())))
   }
@@ -112,46 +125,49 @@ if (!hasProc) console.warn("there is no /proc: the memory of the echo server is 
 
 describe("a peer that floods the echo server and reads nothing", () => {
   for (const options of [[], ["--tls"]]) {
-    it.live.skipIf(!hasProc)(`is held back, and costs it less than 64 MiB (${options[0] ?? "plain"})`, () =>
-      Effect.gen(function*() {
-        const server = yield* example("run.ts", ["echo-server", ...options])
-        const [, url] = yield* server.says(/^listening (.*)\n/)
-        const peer = yield* Effect.acquireRelease(
-          Effect.promise(async () => {
-            const peer = new Ws(url, { perMessageDeflate: false, rejectUnauthorized: false })
-            await once(peer, "open")
-            return peer
-          }),
-          (peer) => Effect.sync(() => peer.terminate())
-        )
-        peer.send("warm")
-        yield* Effect.promise(() => once(peer, "message"))
-        const before = residentOf(server.pid)
-        peer.pause()
-        let accepted = 0
-        const message = Buffer.alloc(65_536, 1)
-        // Each message is sent when the one before is with the system, so that what waits is not in this process.
-        const flood = () =>
-          peer.send(message, (error) => {
-            if (error != null) return
-            accepted++
-            flood()
-          })
-        flood()
-        yield* settled(Effect.sync(() => accepted), (one, other) => one === other)
-        const grown = residentOf(server.pid) - before
-        assert.isBelow(accepted, 1_024, "the peer is held back")
-        assert.isBelow(grown, 64 * mebibyte, report("rss", grown))
-        if (process.env.WIRESTACK_FIGURES !== undefined) console.log(url, accepted, report("rss grew", grown))
+    it.live.skipIf(!hasProc)(
+      `is held back, and costs it less than 64 MiB (${options[0] ?? "plain"})`,
+      () =>
+        Effect.gen(function*() {
+          const server = yield* example("run.ts", ["echo-server", ...options])
+          const [, url] = yield* server.says(/^listening (.*)\n/)
+          const peer = yield* Effect.acquireRelease(
+            Effect.promise(async () => {
+              const peer = new Ws(url, { perMessageDeflate: false, rejectUnauthorized: false })
+              await once(peer, "open")
+              return peer
+            }),
+            (peer) => Effect.sync(() => peer.terminate())
+          )
+          peer.send("warm")
+          yield* Effect.promise(() => once(peer, "message"))
+          const before = residentOf(server.pid)
+          peer.pause()
+          let accepted = 0
+          const message = Buffer.alloc(65_536, 1)
+          // Each message is sent when the one before is with the system, so that what waits is not in this process.
+          const flood = () =>
+            peer.send(message, (error) => {
+              if (error != null) return
+              accepted++
+              flood()
+            })
+          flood()
+          yield* settled(Effect.sync(() => accepted), (one, other) => one === other)
+          const grown = residentOf(server.pid) - before
+          assert.isBelow(accepted, 1_024, "the peer is held back")
+          assert.isBelow(grown, 64 * mebibyte, report("rss", grown))
+          if (process.env.WIRESTACK_FIGURES !== undefined) console.log(url, accepted, report("rss grew", grown))
 
-        const other = yield* Effect.promise(async () => {
-          const other = new Ws(url, { rejectUnauthorized: false })
-          await once(other, "open")
-          return other
-        })
-        other.send("and the others?")
-        assert.strictEqual(String((yield* Effect.promise(() => once(other, "message")))[0]), "and the others?")
-        other.terminate()
-      }).pipe(Effect.scoped))
+          const other = yield* Effect.promise(async () => {
+            const other = new Ws(url, { rejectUnauthorized: false })
+            await once(other, "open")
+            return other
+          })
+          other.send("and the others?")
+          assert.strictEqual(String((yield* Effect.promise(() => once(other, "message")))[0]), "and the others?")
+          other.terminate()
+        }).pipe(Effect.scoped)
+    )
   }
 })

@@ -100,7 +100,9 @@ const behave = (connection: Message): Effect.Effect<unknown, unknown> => {
 const serve = (ground: Ground, ...offers: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const outcomes = yield* Queue.unbounded<Outcome>()
-    const listener = yield* Transport.listen(offering(...offers))<WebSocket.WebSocket>(`${ground.scheme}://127.0.0.1:0/`)
+    const listener = yield* Transport.listen(offering(...offers))<WebSocket.WebSocket>(
+      `${ground.scheme}://127.0.0.1:0/`
+    )
     yield* Effect.forkScoped(listener.run((connection) => {
       const closed = Effect.forkDetach(Effect.flatMap(connection.closed, (outcome) => Queue.offer(outcomes, outcome)))
       return Effect.asVoid(Effect.andThen(closed, behave(connection)))
@@ -114,7 +116,11 @@ const serve = (ground: Ground, ...offers: ReadonlyArray<string>) =>
 const wsClient = (url: string, protocols: ReadonlyArray<string> = [], options: object = {}) =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const client = new Ws(url, [...protocols], { ca, perMessageDeflate: false, ALPNProtocols: ["http/1.1"], ...options } as object)
+      const client = new Ws(
+        url,
+        [...protocols],
+        { ca, perMessageDeflate: false, ALPNProtocols: ["http/1.1"], ...options } as object
+      )
       client.on("error", () => {})
       return client
     }),
@@ -142,7 +148,15 @@ const closedWs = (client: Ws) =>
 
 const mebibyte = Buffer.alloc(1_048_576, "0123456789abcdef wirestack!")
 const longText = "ä€😀x".repeat(100_000)
-const samples: ReadonlyArray<string | Buffer> = ["text", Buffer.from([0, 0xff, 0x80]), "", Buffer.alloc(0), longText, mebibyte, "end"]
+const samples: ReadonlyArray<string | Buffer> = [
+  "text",
+  Buffer.from([0, 0xff, 0x80]),
+  "",
+  Buffer.alloc(0),
+  longText,
+  mebibyte,
+  "end"
+]
 
 const start = { startImmediately: true } as const
 
@@ -253,35 +267,43 @@ describe("our server with Node's own WebSocket", () => {
     )
 
   const next = (client: any, type: string) =>
-    Effect.callback<any>((resume) => client.addEventListener(type, (event: any) => resume(Effect.succeed(event)), { once: true }))
+    Effect.callback<any>((resume) =>
+      client.addEventListener(type, (event: any) => resume(Effect.succeed(event)), { once: true })
+    )
 
   const served = <E>(name: string, program: Effect.Effect<unknown, E, Needs>) =>
     it.live(name, () => Effect.provide(Effect.scoped(program), WebSocket.over()(plain.layer())))
 
-  served("text, bytes, and a subprotocol", Effect.gen(function*() {
-    const { outcome, url } = yield* serve(plain, "chat.v1")
-    const client = yield* nodeClient(url, ["chat.v0", "chat.v1"])
-    yield* next(client, "open")
-    assert.strictEqual(client.protocol, "chat.v1")
-    for (const sample of samples) {
-      const answer = yield* Effect.forkChild(next(client, "message"), start)
-      client.send(sample)
-      const { data } = yield* Fiber.join(answer)
-      assert.deepStrictEqual(typeof data === "string" ? data : Buffer.from(data), sample)
-    }
-    const closing = yield* Effect.forkChild(next(client, "close"), start)
-    client.close(3001, "fertig")
-    const { code, reason, wasClean } = yield* Fiber.join(closing)
-    assert.deepStrictEqual([code, reason, wasClean], [3001, "fertig", true])
-    assert.deepInclude(yield* outcome, { first: "remote", clean: true, received: { code: 3001, reason: "fertig" } })
-  }))
+  served(
+    "text, bytes, and a subprotocol",
+    Effect.gen(function*() {
+      const { outcome, url } = yield* serve(plain, "chat.v1")
+      const client = yield* nodeClient(url, ["chat.v0", "chat.v1"])
+      yield* next(client, "open")
+      assert.strictEqual(client.protocol, "chat.v1")
+      for (const sample of samples) {
+        const answer = yield* Effect.forkChild(next(client, "message"), start)
+        client.send(sample)
+        const { data } = yield* Fiber.join(answer)
+        assert.deepStrictEqual(typeof data === "string" ? data : Buffer.from(data), sample)
+      }
+      const closing = yield* Effect.forkChild(next(client, "close"), start)
+      client.close(3001, "fertig")
+      const { code, reason, wasClean } = yield* Fiber.join(closing)
+      assert.deepStrictEqual([code, reason, wasClean], [3001, "fertig", true])
+      assert.deepInclude(yield* outcome, { first: "remote", clean: true, received: { code: 3001, reason: "fertig" } })
+    })
+  )
 
-  served("closed by the server", Effect.gen(function*() {
-    const { outcome, url } = yield* serve(plain)
-    const { code, reason, wasClean } = yield* next(yield* nodeClient(`${url}/close`), "close")
-    assert.deepStrictEqual([code, reason, wasClean], [4002, "von uns, tschüs", true])
-    assert.deepInclude(yield* outcome, { first: "local", clean: true })
-  }))
+  served(
+    "closed by the server",
+    Effect.gen(function*() {
+      const { outcome, url } = yield* serve(plain)
+      const { code, reason, wasClean } = yield* next(yield* nodeClient(`${url}/close`), "close")
+      assert.deepStrictEqual([code, reason, wasClean], [4002, "von uns, tschüs", true])
+      assert.deepInclude(yield* outcome, { first: "local", clean: true })
+    })
+  )
 })
 
 // Our client.
@@ -335,15 +357,20 @@ const serveWs = (ground: Ground) =>
           server.closeAllConnections()
         })
     )
-    return { url: `${ground.scheme}://localhost:${(server.address() as Net.AddressInfo).port}`, close: Queue.take(closes) }
+    return {
+      url: `${ground.scheme}://localhost:${(server.address() as Net.AddressInfo).port}`,
+      close: Queue.take(closes)
+    }
   })
 
 const connect = (url: string, ...offers: ReadonlyArray<string>) =>
   Transport.connect(offering(...offers))<WebSocket.WebSocket>(url)
 
 const pulled = (connection: Message, count: number) =>
-  Effect.map(Stream.runCollect(Stream.take(messages(connection), count)), (all) =>
-    all.map((message) => typeof message === "string" ? message : Buffer.from(message)))
+  Effect.map(
+    Stream.runCollect(Stream.take(messages(connection), count)),
+    (all) => all.map((message) => typeof message === "string" ? message : Buffer.from(message))
+  )
 
 describe("our client with a server of ws", () => {
   onEach("text, bytes, nothing and a MiB", (ground) =>
@@ -435,7 +462,11 @@ const file = (name: string, text: string): string => {
   fs.writeFileSync(full, text, { mode: 0o600 })
   return full
 }
-const files = { ca: file("ca.pem", ca), certificate: file("server.pem", identity.certificate), key: file("server.key", key) }
+const files = {
+  ca: file("ca.pem", ca),
+  certificate: file("server.pem", identity.certificate),
+  key: file("server.key", key)
+}
 
 type TlsLines = Connection<Transport.Message, Transport.Message, TlsInfo>
 
@@ -458,7 +489,15 @@ for (const way of ["direct", "duplex"] as const) {
         ))
         const { place } = listener.address
         assert(place._tag === "Tcp")
-        const connect = ["s_client", "-connect", `127.0.0.1:${place.port}`, "-CAfile", files.ca, "-verify_return_error", "-msg"]
+        const connect = [
+          "s_client",
+          "-connect",
+          `127.0.0.1:${place.port}`,
+          "-CAfile",
+          files.ca,
+          "-verify_return_error",
+          "-msg"
+        ]
         const names = ["-verify_hostname", "localhost", "-servername", "localhost", "-alpn", "other,lines"]
 
         const client = yield* run("openssl", [...connect, ...names])
@@ -486,13 +525,25 @@ for (const way of ["direct", "duplex"] as const) {
         assert.strictEqual(yield* other.exit, 0)
         assert.match(other.stdout(), />>> TLS 1\.2, Alert .*, warning close_notify/)
         const outcome = yield* second.closed
-        assert.deepInclude(outcome, { first: "remote", clean: true, endOfInput: way === "direct" ? "unknown" : "announced" })
+        assert.deepInclude(outcome, {
+          first: "remote",
+          clean: true,
+          endOfInput: way === "direct" ? "unknown" : "announced"
+        })
       }).pipe(Effect.scoped, Effect.provide(layer())))
 
     it.live("s_server: lines are turned round, ALPN and SNI are told, close_notify is said", () =>
       Effect.gen(function*() {
         const own = ["-cert", files.certificate, "-key", files.key, "-alpn", "lines"]
-        const server = yield* run("openssl", ["s_server", "-accept", "127.0.0.1:0", "-rev", "-msg", "-tlsextdebug", ...own])
+        const server = yield* run("openssl", [
+          "s_server",
+          "-accept",
+          "127.0.0.1:0",
+          "-rev",
+          "-msg",
+          "-tlsextdebug",
+          ...own
+        ])
         const [, port] = yield* server.says(/^ACCEPT 127\.0\.0\.1:(\d+)$/m)
         const { closed } = yield* Effect.scoped(Effect.gen(function*() {
           const client = yield* Transport.connect(Transport.Messages)<TlsInfo>(`tls://localhost:${port}`)
@@ -512,9 +563,19 @@ for (const way of ["direct", "duplex"] as const) {
         const stranger = yield* Effect.flatMap(DevelopmentCertificates.make(), (authority) => authority.issue())
         const certificate = file(`stranger-${way}.pem`, stranger.certificate)
         const strangerKey = file(`stranger-${way}.key`, Redacted.value(stranger.key))
-        const server = yield* run("openssl", ["s_server", "-accept", "127.0.0.1:0", "-cert", certificate, "-key", strangerKey])
+        const server = yield* run("openssl", [
+          "s_server",
+          "-accept",
+          "127.0.0.1:0",
+          "-cert",
+          certificate,
+          "-key",
+          strangerKey
+        ])
         const [, port] = yield* server.says(/^ACCEPT 127\.0\.0\.1:(\d+)$/m)
-        const error = yield* Effect.flip(Effect.scoped(Transport.connect(Transport.Messages)(`tls://localhost:${port}`)))
+        const error = yield* Effect.flip(
+          Effect.scoped(Transport.connect(Transport.Messages)(`tls://localhost:${port}`))
+        )
         assert.strictEqual(error.layer, "tls")
         assert.strictEqual(error.reason._tag, "CertificateInvalid")
       }).pipe(Effect.scoped, Effect.provide(layer())))

@@ -10,6 +10,7 @@ import * as Tls from "@wirestack/transport-tls/Tls"
 import * as WebSocket from "@wirestack/websocket/WebSocket"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
@@ -18,9 +19,9 @@ const [url, ca] = process.argv.slice(2)
 const size = 65_536
 const total = 256 * 16
 
-const stack = WebSocket.client()(
-  ca === undefined ? Tcp.layer() : Tls.client({ trust: { ca: fs.readFileSync(ca, "utf8") } })(Tcp.layer())
-)
+const stack: Layer.Layer<Transport.MessageTransport<Transport.Connect>, unknown> = ca === undefined
+  ? WebSocket.client()(Tcp.layer())
+  : WebSocket.client()(Tls.client({ trust: { ca: fs.readFileSync(ca, "utf8") } })(Tcp.layer()))
 
 const memory = () => {
   ;(globalThis as { gc?: () => void }).gc?.()
@@ -43,7 +44,7 @@ const program = Effect.scoped(Effect.gen(function*() {
     look()
     console.log(`at ${sent} rss ${peak.rss} arrayBuffers ${peak.arrayBuffers}`)
   })
-  const messages = Stream.map(Stream.range(1, total), (n) => {
+  const messages = Stream.map(Stream.rechunk(Stream.range(1, total), 4), (n) => {
     const message = new Uint8Array(size).fill(n)
     hash.update(message)
     sent = n

@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { webcrypto } from "node:crypto"
 import * as Net from "node:net"
-import type { Identity } from "../Identity.ts"
+import type { Authorities, Identity } from "../Identity.ts"
 
 /** What is to stand in a certificate. */
 export interface CertificateOptions {
@@ -122,3 +122,9 @@ export const make = (options?: Pick<CertificateOptions, "commonName">): Effect.E
             }))
       }
     }))
+
+/** An identity for `localhost`, and whom to trust for it. */
+export const localhost: Effect.Effect<{ readonly identity: Identity; readonly trust: Authorities }> = Effect.flatMap(
+  Effect.suspend(() => make()),
+  ({ ca, issue }) => Effect.map(issue(), (identity) => ({ identity, trust: { ca } }))
+)
