@@ -22,6 +22,7 @@ export default defineConfig((): ViteUserConfig => {
       ],
       coverage: {
         provider: "v8",
+        reportOnFailure: true,
         include: ["packages/protocol/src/**", "packages/websocket/src/**"],
         exclude: ["packages/protocol/src/testing/**"],
         reporter: ["text", "json-summary", [`${import.meta.dirname}/scripts/coverage.ts`, {}]],

@@ -12,6 +12,7 @@ import { once } from "node:events"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { fileURLToPath } from "node:url"
 import { WebSocket as Ws } from "ws"
 import { example, run, type Running } from "./support/processes.ts"
 
@@ -84,7 +85,7 @@ describe("256 MiB for a peer that does not read at first", () => {
         const flags = [
           "--expose-gc",
           "--conditions=@wirestack/source",
-          path.join(import.meta.dirname, "support/flood.ts")
+          fileURLToPath(new URL("./support/flood.ts", import.meta.url))
         ]
         const sender = yield* run(process.execPath, [...flags, `${scheme}://localhost:${place.port}/`, ...trust])
         yield* sender.says(/^ready$/m)

@@ -118,7 +118,7 @@ describe("the echo server", () => {
     Effect.gen(function*() {
       const { port } = yield* serving("--transport", "tcp", "--framer", "length", "--max-message", "5")
       const client = yield* socket(() => Net.connect(port, "127.0.0.1"))
-      const sent = Buffer.from("00000003616263" + "00000000" + "000000056162636465", "hex")
+      const sent = Buffer.from("0000000361626300000000000000056162636465", "hex")
       assert.deepStrictEqual(yield* echoBytes(client, sent), sent)
       client.write(Buffer.from("00000006", "hex"))
       yield* Effect.promise(() => once(client, "end"))

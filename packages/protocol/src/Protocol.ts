@@ -57,7 +57,7 @@ export interface Options<LCI, LCO, LSI, LSO, CI, CO, SI, SO, Need, Add, E1, R1, 
     | undefined
   /** How long a handshake may take, from the moment the layer below is ready; 10 seconds by default. */
   readonly handshakeWithin?: Duration.Input | undefined
-  /** How many handshakes a listener runs at once; others wait, within the deadline. 1,024 by default. */
+  /** How many handshakes a listener runs at once; others wait, within the deadline. No limit of its own by default, as connections have one. */
   readonly maxHandshakes?: number | undefined
 }
 
@@ -114,12 +114,12 @@ export const make = <
         ),
       listen: (ask) =>
         Effect.map(lower.listen(options.below?.(ask) ?? ask), (listener) => {
-          const permits = Semaphore.makeUnsafe(options.maxHandshakes ?? 1024)
-          return afterHandshake(listener, (connection) =>
-            provide(
-              inTime(Semaphore.withPermit(permits, options.server!(connection as Connection<LSI, LSO, Need>, ask))),
-              context
-            ))
+          const { maxHandshakes } = options
+          const permits = maxHandshakes === undefined ? undefined : Semaphore.makeUnsafe(maxHandshakes)
+          return afterHandshake(listener, (connection) => {
+            const handshake = options.server!(connection as Connection<LSI, LSO, Need>, ask)
+            return provide(inTime(permits === undefined ? handshake : Semaphore.withPermit(permits, handshake)), context)
+          })
         })
     }
     return transport

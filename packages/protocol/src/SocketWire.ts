@@ -17,7 +17,7 @@
  * - **Close** ends the output and settles when the stream has closed, that is when the peer has ended its output too.
  */
 import { ConnectionError, type ConnectionReason, Reset } from "./ConnectionError.ts"
-import { Piece } from "./internal/Piece.ts"
+import { Piece, settled } from "./internal/Piece.ts"
 import type { Draft, EndOfInput, Why } from "./Outcome.ts"
 import { type Offering, RawSocket } from "./RawSocket.ts"
 import { type Receiver, type Wire, writeAhead } from "./Wire.ts"
@@ -181,12 +181,17 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
 
   write(chunk: Uint8Array): void {
     if (this.over || this.outputEnded || chunk.length === 0) return
-    this.chunks.push(chunk)
+    this.chunks.push(this.socket.writableLength === 0 ? chunk : settled(chunk))
     this.collected += chunk.length
-    if (this.collected >= writeAhead) this.flush()
+    if (this.collected >= writeAhead) this.handOver()
   }
 
+  /** While the stream is busy with what it has, the rest is collected, and follows in one piece. */
   flush(): void {
+    if (this.collected > 0 && this.socket.writableLength === 0) this.handOver()
+  }
+
+  private handOver(): void {
     const { chunks, collected, socket } = this
     if (collected === 0) return
     const written = this.confirm || this.starved ? this.written : undefined
@@ -212,6 +217,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
 
   private readonly written = (error?: Error | null): void => {
     if (error != null) return
+    if (!this.over) this.flush()
     this.pending = this.socket.writableLength
     if (this.starved && !this.over && this.collected + this.pending < writeAhead) {
       this.starved = false
@@ -221,7 +227,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
 
   end(): void {
     if (this.over || this.outputEnded) return
-    this.flush()
+    this.handOver()
     this.outputEnded = true
     this.socket.end()
   }
@@ -352,7 +358,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   [RawSocket]<A>(accepts: (socket: unknown) => socket is A): A | undefined {
     const socket: unknown = this.socket
     if (this.options.bare !== true || this.over || this.closing || !accepts(socket)) return undefined
-    this.flush()
+    this.handOver()
     this.socket.pause()
     this.over = true
     this.detach()

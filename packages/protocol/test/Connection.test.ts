@@ -6,6 +6,7 @@ import type { Message } from "@wirestack/protocol/Transport"
 import { Cause, Clock, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { over, Parted, Parting } from "./support/Parting.ts"
+import { turns } from "./support/turns.ts"
 
 const failure = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return "success"
@@ -41,10 +42,6 @@ const elapsed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     yield* Fiber.join(fiber)
     return (yield* Clock.currentTimeMillis) - started
   })
-
-const turns = Effect.gen(function*() {
-  for (let i = 0; i < 10; i++) yield* Effect.yieldNow
-})
 
 describe("close", () => {
   it.effect("a silent peer costs the budget once, and each layer below its floor", () =>
@@ -206,6 +203,113 @@ describe("close", () => {
       assert.strictEqual(failure(yield* Effect.exit(connection.pull)), "Aborted")
       assert.notStrictEqual(failure(yield* Effect.exit(bare.pull)), "success")
       yield* close()
+    }))
+})
+
+describe("robustness", () => {
+  const faulty = (fault: "ended" | "close") =>
+    Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<Message>()
+      const bare = yield* Connection.make(far)
+      const scope = yield* Scope.make()
+      const lower = yield* Scope.provide(Connection.make(near, { closeWithin: "1 seconds" }), scope)
+      const bug = () => {
+        throw new Error(`a bug in ${fault}`)
+      }
+      const machine = {
+        receive: () => true,
+        encode: () => {},
+        ended: fault === "ended" ? bug : () => {},
+        ...(fault === "close" ? { close: bug } : undefined)
+      }
+      const connection = yield* Scope.provide(Connection.fuse(lower, machine, { layer: "faulty" }), scope)
+      return { bare, connection, scope }
+    })
+
+  it.effect("a machine that throws at the end of its input fails the connection", () =>
+    Effect.gen(function*() {
+      const { bare, connection, scope } = yield* faulty("ended")
+      yield* bare.end
+      assert.strictEqual(failure(yield* Effect.exit(connection.pull)), "Other")
+      yield* Scope.close(scope, Exit.void)
+    }))
+
+  it.effect("a machine that throws at its goodbye does not hang the scope", () =>
+    Effect.gen(function*() {
+      const { bare, connection, scope } = yield* faulty("close")
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* turns
+      yield* bare.end
+      yield* Fiber.join(closing)
+      const outcome = yield* connection.closed
+      assert.isFalse(outcome.clean)
+      assert.strictEqual(outcome.error?.layer, "faulty")
+    }))
+
+  it.effect("an abort with messages unpulled resolves `closed`, also after the peer's goodbye", () =>
+    Effect.gen(function*() {
+      const { bare, connection } = yield* facing()
+      yield* bare.sendAll(["a", "bye 1"])
+      yield* bare.end
+      yield* turns
+      yield* connection.abort
+      assert.strictEqual((yield* connection.closed).undelivered, 1)
+    }))
+
+  it.effect("an interrupted pull does not keep a layer from being put on top", () =>
+    Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<Message>()
+      const bare = yield* Connection.make(far)
+      const lower = yield* Connection.make(near)
+      const pulling = yield* Effect.forkChild(lower.pull)
+      yield* turns
+      yield* Fiber.interrupt(pulling)
+      const connection = yield* Connection.fuse(lower, new Parting("server"), { layer: "parting" })
+      yield* bare.send("a")
+      assert.deepStrictEqual(yield* connection.pull, ["a"])
+      yield* bare.abort
+    }))
+
+  it.effect("a cut is nobody's goodbye, whenever the scope closes", () =>
+    Effect.gen(function*() {
+      for (const wait of [Effect.void, turns]) {
+        const { bare, close, connection } = yield* facing()
+        yield* bare.abort
+        yield* Effect.exit(connection.pull)
+        yield* wait
+        yield* close()
+        assert.strictEqual((yield* connection.closed).first, "none")
+      }
+    }))
+
+  it.effect("an end takes its turn among the senders, and those behind it are refused", () =>
+    Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<Message>()
+      const bare = yield* Connection.make(far)
+      const connection = yield* Connection.make(near)
+      const send = Effect.forever(connection.send("x".repeat(70_000)))
+      const senders = yield* Effect.forkChild(Effect.all([send, send, send].map(Effect.exit), { concurrency: 3 }))
+      yield* turns
+      const ending = yield* Effect.forkChild(connection.end)
+      yield* turns
+      yield* Stream.runDrain(Connection.messages(bare))
+      yield* Fiber.join(ending)
+      assert.deepStrictEqual((yield* Fiber.join(senders)).map(failure), ["Ended", "Ended", "Ended"])
+      yield* bare.end
+    }))
+
+  it.effect("empty messages wait for room too", () =>
+    Effect.gen(function*() {
+      const [near] = MemoryTransport.pair<Message>()
+      const connection = yield* Connection.make(near)
+      let sent = 0
+      const sending = yield* Effect.forkChild(
+        Effect.forever(Effect.andThen(connection.send(""), Effect.sync(() => sent++)))
+      )
+      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 50)))
+      yield* Fiber.interrupt(sending)
+      assert.isBelow(sent, 10_000)
+      yield* connection.abort
     }))
 })
 

@@ -87,7 +87,7 @@ export interface ServerOptions extends CommonOptions {
   readonly identities?: Readonly<Record<string, Identity>>
   /** The authorities whose certificates clients present; by default none is asked for. */
   readonly clientCertificates?: ClientCertificates
-  /** How many handshakes run at once; others wait within `handshakeWithin`. 1,024 by default. */
+  /** How many handshakes run at once; others wait within `handshakeWithin`. No limit of its own by default. */
   readonly maxHandshakes?: number
 }
 

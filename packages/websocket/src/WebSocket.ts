@@ -91,7 +91,7 @@ export interface ServerOptions extends Options {
   readonly allowsOrigin?: (origin: string) => boolean
   /** Further headers of the answer. */
   readonly headers?: Headers
-  /** How many handshakes go on at once; others wait, within the deadline. 1,024 by default. */
+  /** How many handshakes go on at once; others wait, within the deadline. No limit of its own by default. */
   readonly maxHandshakes?: number
 }
 

@@ -9,7 +9,9 @@ import { ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
 import type { Goodbye, Io, Machine } from "../Machine.ts"
 import type { EndOfInput } from "../Outcome.ts"
 import { readAhead, readAheadMessages, type Wire } from "../Wire.ts"
-import { Piece } from "./Piece.ts"
+import { Piece, settled } from "./Piece.ts"
+
+const waiting = <M>(message: M): M => message instanceof Uint8Array ? settled(message) as M : message
 
 const sizeOf = (message: unknown): number =>
   typeof message === "object" && message !== null && "byteLength" in message ? message.byteLength as number : 1
@@ -117,6 +119,6 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
   private pass(unit: ReadonlyArray<LOut>): void {
     if (this.queue === undefined || (this.queue.length === 0 && this.lower.writable)) {
       for (let i = 0; i < unit.length; i++) this.lower.write(unit[i])
-    } else this.queue.push(unit)
+    } else this.queue.push(unit.map(waiting))
   }
 }

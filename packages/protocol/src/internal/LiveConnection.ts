@@ -52,6 +52,8 @@ class Life {
   readonly context: Context.Context<never>
   readonly closed = Deferred.makeUnsafe<Outcome>()
   closing = false
+  /** Our side has left: nothing more is delivered or accepted, whichever connection is at the top. */
+  left = false
   /** Every layer has closed, or was cut. */
   over = false
   aborted = false
@@ -111,6 +113,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
       ? foundation.details
       : Context.merge(foundation.details, details({ flush: () => this.touch(), close: (why) => this.leave(why) }))
     wire.attach(this)
+    if (this.life.left) this.seal(new Closing())
     wire.resume()
   }
 
@@ -137,7 +140,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
 
   /** Gives the wire to the layer above, which continues this connection's life. */
   release(): Released<In, Out> {
-    if (this.puller !== undefined || this.line.length > 0) {
+    if (this.pulling || this.line.length > 0) {
       throw new Error("a connection can't be built upon while a pull or send waits on it")
     }
     const { inbox, over, wire } = this
@@ -179,15 +182,17 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   }
 
   goodbye(): void {
-    this.inputOver("goodbye")
-    this.refuse(new Closed())
-    this.begin("done")
+    this.begin("done", () => {
+      this.refuse(new Closed())
+      this.inputOver("goodbye")
+    })
   }
 
   failed(error: ConnectionError): void {
-    this.inputOver(error)
-    this.refuse(error.reason, error)
-    this.begin("failed")
+    this.begin("failed", () => {
+      this.refuse(error.reason, error)
+      this.inputOver(error)
+    })
   }
 
   private inputOver(over: EndOfInput | ConnectionError | "goodbye"): void {
@@ -217,14 +222,18 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   }
 
   private readonly park: Pulled<In> = Effect.callback((resume) => {
-    const other = this.puller
-    if (other !== undefined) {
-      this.puller = undefined
-      other(Effect.suspend(() => this.park))
-      if (this.puller !== undefined) return resume(Effect.die(new Error("a connection has one puller at a time")))
-    }
+    if (this.pulling) return resume(Effect.die(new Error("a connection has one puller at a time")))
     this.puller = resume
   })
+
+  /** Whether somebody waits in `pull`: if it was interrupted since, resuming it does nothing, else it comes back. */
+  private get pulling(): boolean {
+    const puller = this.puller
+    if (puller === undefined) return false
+    this.puller = undefined
+    puller(Effect.suspend(() => this.park))
+    return this.puller !== undefined
+  }
 
   readonly pull: Pulled<In> = Effect.withFiber((fiber) => {
     if (this.inbox.length > 0) {
@@ -321,11 +330,12 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   readonly end: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
     if (this.refusal !== undefined) return Effect.fail(this.refusal)
     if (!this.wire.halfClose) return Effect.fail(errorOf(new Unsupported({ operation: "half-close" }), this.wire.layer))
-    return this.line.length > 0 ? Effect.flatMap(this.sendLater([]), () => this.end) : Effect.sync(() => {
+    const end = Effect.sync(() => {
       if (this.life.first === "none") this.life.first = "local"
       this.refuse(new Ended())
       this.wire.end()
     })
+    return this.line.length > 0 ? Effect.andThen(this.sendLater([]), end) : end
   })
 
   // Closing.
@@ -333,8 +343,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   readonly abort: Effect.Effect<void> = Effect.sync(() => this.life.top.cut())
 
   private cut(): void {
-    if (this.life.over) return
-    this.life.aborted = true
+    this.life.aborted ||= !this.life.over
     this.begin("failed", () => {
       this.seal(new Aborted())
       this.wire.abort()
@@ -352,13 +361,14 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
 
   /** Closes from our side: nothing more is delivered or accepted, and every layer says its goodbye. */
   private leave(why: Why): void {
-    if (this.life.first === "none") this.life.first = "local"
+    if (!this.life.closing && this.life.first === "none") this.life.first = "local"
     this.begin(why, () => this.seal(new Closing()))
   }
 
   private seal(reason: ConnectionReason): void {
     if (this.sealed) return
     this.sealed = true
+    this.life.left = true
     this.life.undelivered += this.inbox.length
     this.inbox = []
     this.refuse(reason)
@@ -366,10 +376,10 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   }
 
   /** The first to call this decides why the connection closes; what `before` wakes up comes too late for that. */
-  private begin(why: Why, before?: () => void): void {
+  private begin(why: Why, before: () => void): void {
     const first = !this.life.closing
     this.life.closing = true
-    before?.()
+    before()
     if (first) Effect.runForkWith(this.life.context)(this.close(why))
     else if (this.life.over) this.resolve()
   }
@@ -389,10 +399,10 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
             })
         )
     return Effect.flatMap(millis, (now) =>
-      Effect.andThen(
+      Effect.ensuring(
         closeFrom(this.wire, now, now + Duration.toMillis(life.budget)),
         Effect.sync(() => {
-          if (life.layers.some((layer) => !layer.settled)) this.wire.abort()
+          if (life.layers.length === 0 || life.layers.some((layer) => !layer.settled)) life.top.wire.abort()
           life.over = true
           life.top.resolve()
         })

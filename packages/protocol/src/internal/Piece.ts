@@ -50,3 +50,7 @@ export class Piece {
     return piece
   }
 }
+
+/** Bytes that have to wait: a view of a much larger buffer becomes a copy, so as not to keep that buffer alive. */
+export const settled = (bytes: Uint8Array): Uint8Array =>
+  bytes.byteLength * 4 < bytes.buffer.byteLength ? bytes.slice() : bytes

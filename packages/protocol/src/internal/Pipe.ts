@@ -7,7 +7,7 @@
  */
 import { Closed, ConnectionError, Reset } from "../ConnectionError.ts"
 import type { Draft, Why } from "../Outcome.ts"
-import { type Receiver, type Wire, writeAhead } from "../Wire.ts"
+import { readAheadMessages, type Receiver, type Wire, writeAhead } from "../Wire.ts"
 
 declare const queueMicrotask: (f: () => void) => void
 
@@ -40,7 +40,7 @@ class End<M> implements Wire<M, M> {
   }
 
   get writable(): boolean {
-    return this.peer.size < writeAhead
+    return this.peer.size < writeAhead && this.peer.arrived.length < readAheadMessages
   }
 
   attach(receiver: Receiver<M>): void {

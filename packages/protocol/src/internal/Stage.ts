@@ -103,6 +103,15 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     this.deliver()
   }
 
+  /** A machine that throws where it must not is broken: the connection fails, and not the program. */
+  private guard(step: () => void): void {
+    try {
+      step()
+    } catch (thrown) {
+      this.io.broken(errorOf(thrown, this.layer))
+    }
+  }
+
   private deliver(): void {
     const io = this.io
     if (io.batch.length > 0) {
@@ -129,7 +138,8 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
       if (this.lowerOver instanceof ConnectionError) {
         if (io.over !== "closed" && !(io.over instanceof ConnectionError)) io.over = this.lowerOver
       } else if (io.over === undefined) {
-        this.machine.ended(this.lowerOver, io)
+        const how = this.lowerOver
+        this.guard(() => this.machine.ended(how, io))
         this.deliver()
       }
     }
@@ -194,7 +204,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   }
 
   end(): void {
-    this.machine.end!(this.io)
+    this.guard(() => this.machine.end!(this.io))
     this.flush()
     this.lower.end()
   }
@@ -205,7 +215,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
       this.leaving = true
       this.resume()
       if (this.io.over !== "closed" && !(this.io.over instanceof ConnectionError)) {
-        this.machine.close?.(why, this.io)
+        this.guard(() => this.machine.close?.(why, this.io))
       }
     }
     this.flush()

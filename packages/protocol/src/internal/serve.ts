@@ -42,6 +42,9 @@ const incidentOf = (cause: Cause.Cause<unknown>): Incident => {
     : { _tag: "HandlerFailed", cause }
 }
 
+/** How long a drain waits for handlers it has interrupted; one that is not interruptible then goes on by itself. */
+const patience = "1 seconds"
+
 class Server<In, Out, D> implements Listener<In, Out, D> {
   readonly address: Listener<In, Out, D>["address"]
   private readonly acceptor: Acceptor<In, Out, D>
@@ -70,8 +73,6 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     const tell = options?.onIncident ?? logIncident
     const serving = Effect.contextWith((context: Context.Context<never>) =>
       Effect.callback<never, ListenError>((resume) => {
-        if (this.started) return resume(Effect.fail(this.notListening))
-        this.started = true
         this.lose = (error) => resume(Effect.fail(error))
         const fork = Effect.runForkWith(context)
         const limit = this.ask.maxConnections ?? 16_384
@@ -84,7 +85,11 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
         }, this.lose)
       })
     )
-    return Effect.onExit(serving, () => this.started ? this.drain : Effect.void) as any
+    return Effect.suspend(() => {
+      if (this.started || this.draining) return Effect.fail(this.notListening)
+      this.started = true
+      return Effect.onExit(serving, () => this.drain)
+    }) as any
   }
 
   private handle(
@@ -133,7 +138,8 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
       }
       const late = [...this.live]
       for (const [, connection] of late) yield* connection.abort
-      yield* Fiber.interruptAll(late.map(([fiber]) => fiber))
+      for (const [fiber] of late) fiber.interruptUnsafe()
+      yield* Effect.timeoutOption(Fiber.awaitAll(late.map(([fiber]) => fiber)), patience)
       this.lose?.(this.notListening)
       Deferred.doneUnsafe(this.report, Exit.succeed({ open, ended: open - late.length, interrupted: late.length }))
     })

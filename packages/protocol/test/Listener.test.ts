@@ -1,0 +1,75 @@
+import { assert, it } from "@effect/vitest"
+import { Connection, LengthPrefixed, MemoryTransport, Protocol, Transport } from "@wirestack/protocol"
+import { Cause, Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { turns } from "./support/turns.ts"
+
+const reasonOf = (exit: Exit.Exit<unknown, { readonly reason: { readonly _tag: string } }>): string => {
+  if (Exit.isSuccess(exit)) return "success"
+  const error = Cause.findErrorOption(exit.cause)
+  return Option.isSome(error) ? error.value.reason._tag : "defect"
+}
+
+it.effect("a listener is run once: a second run fails, and the first goes on", () =>
+  Effect.gen(function*() {
+    const listener = yield* Transport.listen(Transport.Bytes)("memory:once")
+    const first = yield* Effect.forkScoped(listener.run((peer) => Effect.ignore(peer.pull)))
+    yield* turns
+    assert.strictEqual(reasonOf(yield* Effect.exit(listener.run(() => Effect.void))), "NotListening")
+    yield* turns
+    assert.isUndefined(first.pollUnsafe())
+    const connection = yield* Transport.connect(Transport.Bytes)("memory:once")
+    yield* connection.send(Uint8Array.of(1))
+  }).pipe(Effect.provide(MemoryTransport.layer())))
+
+it.effect("a connection built while its listener drains is born closing", () =>
+  Effect.gen(function*() {
+    const slow = Protocol.make(Transport.Bytes, Transport.Messages, {
+      layer: "slow",
+      client: (lower) => Connection.fuse(lower, LengthPrefixed.make().machine(), { layer: "slow" }),
+      server: (lower) =>
+        Effect.andThen(
+          Effect.sleep("300 millis"),
+          Connection.fuse(lower, LengthPrefixed.make().machine(), { layer: "slow" })
+        )
+    })
+    yield* Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const sent = yield* Deferred.make<string>()
+      const listener = yield* Scope.provide(Transport.listen(Transport.Messages)("memory:slow"), scope)
+      yield* Effect.forkScoped(
+        Effect.ignore(listener.run((peer) =>
+          Effect.flatMap(Effect.exit(peer.send("zombie")), (exit) => Deferred.succeed(sent, reasonOf(exit)))
+        ))
+      )
+      const client = yield* Transport.connect(Transport.Messages)("memory:slow")
+      yield* turns
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* turns
+      yield* TestClock.adjust("300 millis")
+      assert.strictEqual(yield* Deferred.await(sent), "Closing")
+      yield* client.abort
+      yield* Fiber.join(closing)
+      assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 1, interrupted: 0 })
+    }).pipe(Effect.provide(slow(MemoryTransport.layer())))
+  }))
+
+it.effect("a handler that is not interruptible does not hold up a drain for ever", () =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const listener = yield* Scope.provide(
+      Transport.listen(Transport.Bytes)("memory:stubborn", { drainWithin: "1 seconds" }),
+      scope
+    )
+    yield* Effect.forkScoped(Effect.ignore(listener.run(() => Effect.uninterruptible(Effect.sleep("1 hours")))))
+    yield* Transport.connect(Transport.Bytes)("memory:stubborn", { closeWithin: "1 millis" })
+    yield* turns
+    const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+    yield* turns
+    yield* TestClock.adjust("1 seconds")
+    yield* turns
+    yield* TestClock.adjust("1 seconds")
+    yield* Fiber.join(closing)
+    assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 0, interrupted: 1 })
+    yield* TestClock.adjust("1 hours")
+  }).pipe(Effect.provide(MemoryTransport.layer())))
