@@ -14,7 +14,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { Ask } from "./Ask.ts"
 import { ConnectError } from "./ConnectError.ts"
 import { type Connection, fuse } from "./Connection.ts"
-import { HandshakeFailure } from "./internal/serve.ts"
+import { HandshakeFailed, logIncident } from "./internal/serve.ts"
 import type { Listener } from "./Listener.ts"
 import type { Machine } from "./Machine.ts"
 import { TimedOut } from "./Reason.ts"
@@ -118,7 +118,10 @@ export const make = <
           const permits = maxHandshakes === undefined ? undefined : Semaphore.makeUnsafe(maxHandshakes)
           return afterHandshake(listener, (connection) => {
             const handshake = options.server!(connection as Connection<LSI, LSO, Need>, ask)
-            return provide(inTime(permits === undefined ? handshake : Semaphore.withPermit(permits, handshake)), context)
+            return provide(
+              inTime(permits === undefined ? handshake : Semaphore.withPermit(permits, handshake)),
+              context
+            )
           })
         })
     }
@@ -144,12 +147,19 @@ const afterHandshake = <LI, LO, I, O>(
 ): Listener<I, O> => ({
   address: lower.address,
   drained: lower.drained,
-  run: (handler, options) =>
-    lower.run((connection) =>
-      Effect.flatMap(
-        Effect.mapError(handshake(connection), (error) => new HandshakeFailure(error)),
-        handler
-      ), options) as any
+  run: (handler, options) => {
+    const report = options?.onIncident ?? logIncident
+    const failed = (error: ConnectError) =>
+      Effect.andThen(
+        // A listener that drains closes what is still shaking hands; that is no incident.
+        error.reason._tag === "Closing" ? Effect.void : report({ _tag: "HandshakeFailed", error }),
+        Effect.fail(new HandshakeFailed())
+      )
+    return lower.run(
+      (connection) => Effect.flatMap(Effect.catch(handshake(connection), failed), handler),
+      options
+    ) as any
+  }
 })
 
 /**

@@ -288,7 +288,7 @@ describe("robustness", () => {
       const bare = yield* Connection.make(far)
       const connection = yield* Connection.make(near)
       const send = Effect.forever(connection.send("x".repeat(70_000)))
-      const senders = yield* Effect.forkChild(Effect.all([send, send, send].map(Effect.exit), { concurrency: 3 }))
+      const senders = yield* Effect.forkChild(Effect.forEach([send, send, send], Effect.exit, { concurrency: 3 }))
       yield* turns
       const ending = yield* Effect.forkChild(connection.end)
       yield* turns

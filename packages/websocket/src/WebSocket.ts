@@ -71,7 +71,11 @@ export interface Options {
   readonly maxFragments?: number
   /** The largest head of the opening handshake, in bytes; 16 KiB by default. */
   readonly maxHeadSize?: number
-  /** How long the opening handshake may take; 10 seconds by default. */
+}
+
+/** How long a handshake may take. */
+export interface Deadline {
+  /** From the moment the layer below is ready; 10 seconds by default. */
   readonly handshakeWithin?: Duration.Input
 }
 
@@ -158,7 +162,8 @@ class Pings {
       for (const [earlier, resume] of this.waiting) {
         if (earlier > number) return
         this.waiting.delete(earlier)
-        resume(Effect.void)
+        // We are inside the machine, and what follows may be anything.
+        resume(Effect.yieldNow)
       }
     }
   }
@@ -282,18 +287,18 @@ type OverBytes<Drop = never> = Protocol.Over<"bytes", never, "messages", WebSock
 
 /** WebSocket on a byte stack, in both roles. */
 export const over = (
-  options: { readonly client?: ClientOptions; readonly server?: ServerOptions } = {}
+  options: Deadline & { readonly client?: ClientOptions; readonly server?: ServerOptions } = {}
 ): OverBytes =>
   Protocol.make(Bytes, Messages, {
     layer,
     below,
     client: client(options.client ?? {}),
     server: server(options.server ?? {}),
-    handshakeWithin: options.server?.handshakeWithin ?? options.client?.handshakeWithin,
+    handshakeWithin: options.handshakeWithin,
     maxHandshakes: options.server?.maxHandshakes
   })
 
-const clientOver = (options: ClientOptions = {}): OverBytes<Listen> =>
+const clientOver = (options: ClientOptions & Deadline = {}): OverBytes<Listen> =>
   Protocol.make(Bytes, Messages, {
     layer,
     below,
@@ -301,7 +306,7 @@ const clientOver = (options: ClientOptions = {}): OverBytes<Listen> =>
     handshakeWithin: options.handshakeWithin
   })
 
-const serverOver = (options: ServerOptions = {}): OverBytes<Connect> =>
+const serverOver = (options: ServerOptions & Deadline = {}): OverBytes<Connect> =>
   Protocol.make(Bytes, Messages, {
     layer,
     below,

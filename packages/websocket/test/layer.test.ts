@@ -507,7 +507,7 @@ describe("deadlines", () => {
 
   it.effect("a server gives up on a client that says a little now and then", () =>
     on(
-      { server: { handshakeWithin: "3 seconds" } },
+      { handshakeWithin: "3 seconds" },
       Effect.gen(function*() {
         const server = yield* serve()
         yield* Effect.scoped(Effect.gen(function*() {

@@ -8,7 +8,6 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Ask } from "../Ask.ts"
-import type { ConnectError } from "../ConnectError.ts"
 import type { Connection } from "../Connection.ts"
 import { format } from "../Endpoint.ts"
 import type { Acceptor, DrainReport, Incident, Listener, RunOptions } from "../Listener.ts"
@@ -16,15 +15,10 @@ import { ListenError, NotListening } from "../ListenError.ts"
 import type { Wire } from "../Wire.ts"
 import { LiveConnection } from "./LiveConnection.ts"
 
-/** Carries a handshake's failure past the handlers of the layers below, to be told from a handler's own errors. */
-export class HandshakeFailure {
-  readonly error: ConnectError
-  constructor(error: ConnectError) {
-    this.error = error
-  }
-}
+/** Ends the handlers of the layers below after a handshake that failed, which was reported already. */
+export class HandshakeFailed {}
 
-const logIncident = (incident: Incident): Effect.Effect<void> => {
+export const logIncident = (incident: Incident): Effect.Effect<void> => {
   switch (incident._tag) {
     case "HandshakeFailed":
       return Effect.logWarning("handshake failed:", incident.error.message)
@@ -35,11 +29,10 @@ const logIncident = (incident: Incident): Effect.Effect<void> => {
   }
 }
 
-const incidentOf = (cause: Cause.Cause<unknown>): Incident => {
+/** Whether a handler ended in a way that nobody has been told of. */
+const isNews = (cause: Cause.Cause<unknown>): boolean => {
   const failure = Cause.findErrorOption(cause)
-  return Option.isSome(failure) && failure.value instanceof HandshakeFailure
-    ? { _tag: "HandshakeFailed", error: failure.value.error }
-    : { _tag: "HandlerFailed", cause }
+  return !Cause.hasInterruptsOnly(cause) && !(Option.isSome(failure) && failure.value instanceof HandshakeFailed)
 }
 
 /** How long a drain waits for handlers it has interrupted; one that is not interruptible then goes on by itself. */
@@ -114,7 +107,7 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     const fiber = fork(
       Effect.catchCause(
         handling,
-        (cause) => this.draining || Cause.hasInterruptsOnly(cause) ? Effect.void : tell(incidentOf(cause))
+        (cause) => this.draining || !isNews(cause) ? Effect.void : tell({ _tag: "HandlerFailed", cause })
       )
     )
     if (fiber.pollUnsafe() !== undefined || connection === undefined) return
