@@ -45,7 +45,7 @@ export const grounds: Record<"TCP" | "memory", Ground> = {
 }
 
 /** How many sockets, servers and engines the process holds. */
-export const descriptors = (): number =>
+const descriptors = (): number =>
   process.getActiveResourcesInfo().filter((name) => /TCP|Pipe|TLS|JSStream/.test(name)).length
 
 /** Runs a program and fails if it leaves anything behind. */
