@@ -2,6 +2,7 @@
  * What a program needs to try the full stack on one machine: a certificate authority and a server's identity, made in
  * memory. The authority's certificate (not its key) is left in a file for programs that join from another terminal.
  */
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
@@ -16,6 +17,13 @@ const file = Effect.map(
   (path) => path.resolve(import.meta.dirname, "../../../node_modules/.cache/wirestack/invitation.json")
 )
 
+/** There is no invitation. */
+export class NobodyServes extends Data.TaggedError("NobodyServes") {
+  override get message(): string {
+    return "no chat is running here; start one with: npm start"
+  }
+}
+
 /** Leaves an invitation for others; it is taken back when the scope closes. */
 export const invite = Effect.fnUntraced(function*(invitation: Invitation) {
   const fs = yield* FileSystem.FileSystem
@@ -29,6 +37,6 @@ export const invite = Effect.fnUntraced(function*(invitation: Invitation) {
 /** The invitation of a server that runs on this machine. */
 export const invitation = Effect.gen(function*() {
   const fs = yield* FileSystem.FileSystem
-  const text = yield* fs.readFileString(yield* file)
+  const text = yield* Effect.mapError(fs.readFileString(yield* file), () => new NobodyServes())
   return yield* Schema.decodeEffect(Schema.fromJsonString(Invitation))(text)
 })

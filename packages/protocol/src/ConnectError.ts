@@ -65,6 +65,7 @@ export class NothingNegotiated extends Data.TaggedClass("NothingNegotiated")<{
   readonly selected?: string
 }> implements Reason {
   get message(): string {
+    if (this.offered.length === 0) return "no protocol was offered"
     return this.selected === undefined
       ? `none of ${this.offered.join(", ")} was selected`
       : `${this.selected} was selected, which is none of ${this.offered.join(", ")}`

@@ -39,7 +39,10 @@ export type Batch<A> = NonEmptyReadonlyArray<A>
 
 /** A live duplex of messages `In` and `Out`, with the services `Details` of the layers below it. */
 export interface Connection<out In, in Out, in Details = never> {
-  /** The next batch of received messages; ends with the `Outcome`. Safe to interrupt: nothing is lost. */
+  /**
+   * The next batch of received messages. Once the peer sends no more it ends with `Cause.Done`, which carries the outcome
+   * as far as it is known then; `messages` is the same as a Stream that just ends. Safe to interrupt: nothing is lost.
+   */
   readonly pull: Pull.Pull<Batch<In>, ConnectionError, Outcome>
   /** Sends one message. Safe to interrupt: the whole message is sent, or nothing of it. */
   readonly send: (message: Out) => Effect.Effect<void, ConnectionError>
@@ -49,7 +52,10 @@ export interface Connection<out In, in Out, in Details = never> {
   readonly end: Effect.Effect<void, ConnectionError>
   /** Cuts the connection now: nothing is flushed, no goodbye is said. */
   readonly abort: Effect.Effect<void>
-  /** How the connection ended; resolves once, at the latest when the scope has closed. Safe to interrupt. */
+  /**
+   * How the connection ended. Resolves once, when every layer has closed and nothing is left to pull: after a peer's
+   * goodbye by itself, otherwise when the scope has closed. Safe to interrupt.
+   */
   readonly closed: Effect.Effect<Outcome>
   /** What the layers below tell about this connection, a service a layer. */
   readonly details: Context.Context<Details>

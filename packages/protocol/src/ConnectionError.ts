@@ -42,7 +42,7 @@ export class Unencodable extends Data.TaggedClass("Unencodable")<{ readonly deta
   implements Reason
 {
   get message(): string {
-    return this.detail
+    return `this can't be sent: ${this.detail}`
   }
 }
 
@@ -51,7 +51,7 @@ export class Undecodable extends Data.TaggedClass("Undecodable")<{ readonly deta
   implements Reason
 {
   get message(): string {
-    return this.detail
+    return `what the peer sent is not valid: ${this.detail}`
   }
 }
 

@@ -67,7 +67,7 @@ describe("decoding", () => {
     assert.isTrue(SchemaIssue.isIssue(reason.cause))
     const syntax = feed(points(), [["nonsense"]]).reason
     assert(syntax?._tag === "Undecodable")
-    assert.strictEqual(syntax.message, "not JSON")
+    assert.strictEqual(syntax.message, "what the peer sent is not valid: not JSON")
     assert.instanceOf(syntax.cause, SyntaxError)
   })
 
@@ -98,7 +98,7 @@ describe("encoding", () => {
     const circular: Record<string, unknown> = {}
     circular["self"] = circular
     for (const value of [circular, 1n, undefined, () => {}]) {
-      assert.strictEqual(verifyRefusal(machine, value, "Unencodable").message, "plain JSON can't express the value")
+      assert.strictEqual(verifyRefusal(machine, value, "Unencodable").message, "this can't be sent: plain JSON can't express the value")
     }
     const broken = Schema.String.pipe(Schema.decode({
       decode: { run: () => Effect.die("broken") } as any,

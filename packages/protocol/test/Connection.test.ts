@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Connection, MemoryTransport, Transport } from "@wirestack/protocol"
+import { Codec, Connection, MemoryTransport, Transport } from "@wirestack/protocol"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import type { Message } from "@wirestack/protocol/Transport"
-import { Cause, Clock, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Option, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { over, Parted, Parting } from "./support/Parting.ts"
 import { turns } from "./support/turns.ts"
@@ -203,6 +203,27 @@ describe("close", () => {
       assert.strictEqual(failure(yield* Effect.exit(connection.pull)), "Aborted")
       assert.notStrictEqual(failure(yield* Effect.exit(bare.pull)), "success")
       yield* close()
+    }))
+})
+
+describe("a goodbye below", () => {
+  it.effect("closes the layers below a codec too, without waiting for the user", () =>
+    Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<Message>()
+      const bare = yield* Connection.make(far)
+      const lower = yield* Connection.make(near)
+      const parting = yield* Connection.fuse(lower, new Parting("server"), { layer: "parting" })
+      const machine = Codec.json().machine(Schema.Finite, Schema.Finite)()
+      const connection = yield* Connection.fuse(parting, machine, { layer: "numbers" })
+      yield* bare.sendAll(["1", "2", "bye 4"])
+      assert.deepStrictEqual(yield* connection.pull, [1, 2])
+      assert.strictEqual(failure(yield* Effect.exit(connection.pull)), "Done")
+      assert.strictEqual(failure(yield* Effect.exit(connection.send(3))), "Closed")
+      assert.deepStrictEqual(yield* Stream.runCollect(Connection.messages(bare)), ["bye 4"])
+      yield* bare.end
+      const outcome = yield* connection.closed
+      assert.isTrue(outcome.clean)
+      assert.deepStrictEqual(outcome.layers.map(({ layer }) => layer), ["numbers", "parting", "memory"])
     }))
 })
 

@@ -127,7 +127,7 @@ export const accept = (request: HttpHead.Request, options: Options = {}): Result
   if (match === null) return fail(400, "the target is a path or an absolute URI", "6455 section 4.2.1")
   const [, path = "/", query = ""] = match
   if (options.path !== undefined && path !== options.path) {
-    return fail(404, "there is no WebSocket at this path", "6455 section 4.2.2")
+    return fail(404, `there is no WebSocket at ${path}`, "6455 section 4.2.2")
   }
   if (!hasToken(headers, "upgrade", "websocket")) {
     return fail(426, "the request has Upgrade: websocket", "6455 section 4.2.1", upgradeHeaders)

@@ -479,7 +479,7 @@ describe("refusing", () => {
         const reason = yield* reasonOf(Effect.scoped(connect()))
         assert(reason._tag === "UpgradeRejected", reason._tag)
         assert.strictEqual(reason.status, 404)
-        assert.include(reason.body, "path")
+        assert.include(reason.body, "no WebSocket at")
         assert.strictEqual((yield* server.incident)._tag, "HandshakeFailed")
       })
     ))

@@ -34,6 +34,8 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   private kept = false
   private backlog: Array<ReadonlyArray<LIn>> | undefined = undefined
   private lowerOver: EndOfInput | ConnectionError | undefined = undefined
+  /** The layer below is over in both directions. */
+  private lowerParted = false
   private told: EndOfInput | ConnectionError | "closed" | undefined = undefined
   /** Our side is closing: what arrives is only shown to the machine. */
   private leaving = false
@@ -84,6 +86,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   }
 
   goodbye(): void {
+    this.lowerParted = true
     this.ended("announced")
   }
 
@@ -156,7 +159,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     this.lower.resume()
     this.flush()
     if (over instanceof ConnectionError) this.upper.failed(over)
-    else if (over === "closed") this.upper.goodbye()
+    else if (over === "closed" || this.lowerParted) this.upper.goodbye()
     else this.upper.ended(over)
   }
 
