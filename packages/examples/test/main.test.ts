@@ -103,7 +103,7 @@ describe("the chat", () => {
     Effect.gen(function*() {
       const client = yield* example("run.ts", ["chat", "--join", "ada"])
       assert.strictEqual(yield* client.exit, 1)
-      assert.match(client.stderr(), /invitation/)
+      assert.match(client.stderr(), /no chat is running/)
       assert.notMatch(client.stderr(), /^\s+at /m)
     }).pipe(Effect.scoped))
 })

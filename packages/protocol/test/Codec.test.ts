@@ -98,7 +98,10 @@ describe("encoding", () => {
     const circular: Record<string, unknown> = {}
     circular["self"] = circular
     for (const value of [circular, 1n, undefined, () => {}]) {
-      assert.strictEqual(verifyRefusal(machine, value, "Unencodable").message, "this can't be sent: plain JSON can't express the value")
+      assert.strictEqual(
+        verifyRefusal(machine, value, "Unencodable").message,
+        "this can't be sent: plain JSON can't express the value"
+      )
     }
     const broken = Schema.String.pipe(Schema.decode({
       decode: { run: () => Effect.die("broken") } as any,
