@@ -16,7 +16,8 @@
  * - **Ownership.** What is received belongs to the receiver. What is sent is not modified, and must not be modified
  *   after `send`.
  * - **Close.** Closing seals at once: waiting pulls and sends fail with `Closing`, what was accepted is flushed, what was
- *   received and not pulled is counted as `undelivered`.
+ *   received and not pulled is counted as `undelivered`. Over bytes and bare framers the peer's end leaves our direction
+ *   open: the peer waits, within its budget, until our scope closes too.
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
