@@ -62,9 +62,9 @@ export interface Machine<in LIn, out LOut, out In, in Out> {
   /**
    * Says goodbye, after all that was encoded before; ends in `io.closed`, now or when the peer has answered. What still
    * arrives until then is emitted as ever: the connection counts it as undelivered. A layer without a closing handshake
-   * leaves this out.
+   * leaves this out. `reason` is why a layer above failed, if one did.
    */
-  close?(why: Why, io: Io<In, LOut>): void
+  close?(why: Why, io: Io<In, LOut>, reason?: ConnectionReason): void
   /**
    * After the closing handshake, wait for the peer to end the layer below first (RFC 6455 section 7.1.1: the server
    * closes TCP, the client waits). Bounded by the connection's close budget.

@@ -26,7 +26,7 @@
  *   `write` is a no-op.
  * - `close` and `abort` may be called at any time, more than once, and re-entrantly from a receiver's method.
  */
-import type { ConnectionError } from "./ConnectionError.ts"
+import type { ConnectionError, ConnectionReason } from "./ConnectionError.ts"
 import type { Draft, EndOfInput, Why } from "./Outcome.ts"
 
 /** What a wire tells the layer above it. */
@@ -70,9 +70,9 @@ export interface Wire<out In, in Out> {
   /**
    * Closes this layer gracefully, and only this one: flushes, says goodbye, and calls `settled` once the peer has
    * answered, or at once if there is nothing (any more) to wait for. What arrives meanwhile is discarded, and reading
-   * goes on even if the wire was paused.
+   * goes on even if the wire was paused. `reason` is why a layer above failed, for a goodbye that can tell the peer.
    */
-  close(why: Why, settled: () => void): void
+  close(why: Why, settled: () => void, reason?: ConnectionReason): void
   /** Cuts this wire and all below it now. A `close` under way settles. */
   abort(): void
   /** Adds what this layer knows to the outcome; called from the bottom up. */

@@ -13,7 +13,7 @@
  *   pings of our own.
  * - After a Close frame, ours or the peer's, nothing more is sent; after the peer's, what arrives is ignored.
  */
-import { Closed, Closing, Unencodable } from "@wirestack/protocol/ConnectionError"
+import { Closed, Closing, type ConnectionReason, Unencodable } from "@wirestack/protocol/ConnectionError"
 import type { Io, Machine } from "@wirestack/protocol/Machine"
 import type { EndOfInput, Status, Why } from "@wirestack/protocol/Outcome"
 import { type TooLarge, Truncated, Violation } from "@wirestack/protocol/Reason"
@@ -51,6 +51,17 @@ const copy = (source: Uint8Array, length: number, target: Uint8Array, offset: nu
   else target.set(length === source.length ? source : new Uint8Array(source.buffer, source.byteOffset, length), offset)
 }
 
+interface Farewell {
+  readonly code: CloseCode
+  readonly reason: string
+}
+
+/** What the peer did wrong at a layer above it is told; what went wrong on our side is nobody else's business. */
+const farewellFor = (why: Why, failure: ConnectionReason | undefined): Farewell =>
+  failure?._tag === "Undecodable" || failure?._tag === "TooLarge" || failure?._tag === "Violation"
+    ? { code: fromViolation(failure), reason: failure.message }
+    : { code: fromWhy(why), reason: "" }
+
 type WebSocketIo = Io<Message, Uint8Array>
 
 export class WebSocketMachine implements Machine<Uint8Array, Uint8Array, Message, Message> {
@@ -68,7 +79,7 @@ export class WebSocketMachine implements Machine<Uint8Array, Uint8Array, Message
   private pinged: Uint8Array | undefined = undefined
   private readonly pings: Array<Uint8Array> = []
 
-  private farewell: { readonly code: CloseCode; readonly reason: string } | undefined = undefined
+  private farewell: Farewell | undefined = undefined
   private sent: Status | undefined = undefined
   private received: Status | undefined = undefined
   /** The input is over: by a Close frame, a violation, or the end of the layer below. */
@@ -174,9 +185,9 @@ export class WebSocketMachine implements Machine<Uint8Array, Uint8Array, Message
     this.farewell = { code, reason }
   }
 
-  close(why: Why, io: WebSocketIo): void {
+  close(why: Why, io: WebSocketIo, failure?: ConnectionReason): void {
     if (this.sent !== undefined || this.over) return
-    const { code, reason } = this.farewell ?? { code: fromWhy(why), reason: "" }
+    const { code, reason } = this.farewell ?? farewellFor(why, failure)
     this.sendClose(CloseBody.encode(code, reason), io)
   }
 

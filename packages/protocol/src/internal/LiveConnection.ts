@@ -387,11 +387,12 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   /** Closes the layers one after the other, from the top down, all within one budget; then cuts what is left. */
   private close(why: Why): Effect.Effect<void> {
     const { life } = this
+    const reason = this.over instanceof ConnectionError ? this.over.reason : undefined
     const closeFrom = (wire: Wire<any, any> | undefined, now: number, deadline: number): Effect.Effect<void> =>
       wire === undefined
         ? Effect.void
         : Effect.flatMap(
-          Effect.timeoutOption(settled(wire, why), Math.max(deadline - now, floor)),
+          Effect.timeoutOption(settled(wire, why, reason), Math.max(deadline - now, floor)),
           (answer) =>
             Effect.flatMap(millis, (then) => {
               life.layers.push({ layer: wire.layer, took: then - now, settled: Option.isSome(answer) })
@@ -434,8 +435,11 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
 /** The clock in milliseconds, with fractions. */
 const millis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
-const settled = (wire: Wire<any, any>, why: Why): Effect.Effect<void> =>
-  Effect.callback((resume) => wire.close(why, () => resume(Effect.void)))
+const settled = (
+  wire: Wire<any, any>,
+  why: Why,
+  reason: ConnectionReason | undefined
+): Effect.Effect<void> => Effect.callback((resume) => wire.close(why, () => resume(Effect.void), reason))
 
 const report = (wire: Wire<any, any>, draft: Draft): void => {
   if (wire.lower !== undefined) report(wire.lower, draft)

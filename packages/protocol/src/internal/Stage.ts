@@ -212,13 +212,13 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     this.lower.end()
   }
 
-  close(why: Why, settled: () => void): void {
+  close(why: Why, settled: () => void, reason?: ConnectionReason): void {
     this.settled = settled
     if (!this.leaving) {
       this.leaving = true
       this.resume()
       if (this.io.over !== "closed" && !(this.io.over instanceof ConnectionError)) {
-        this.guard(() => this.machine.close?.(why, this.io))
+        this.guard(() => this.machine.close?.(why, this.io, reason))
       }
     }
     this.flush()
