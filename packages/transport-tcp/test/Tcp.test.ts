@@ -473,7 +473,9 @@ describe("ends", () => {
   live(
     "an abort is a reset for the peer, also while much is unsent",
     Effect.gen(function*() {
-      for (const unsent of [0, 20_000_000]) {
+      // Node 22 ends a socket with a FIN if it still has something to write, whatever it is told.
+      const amounts = Number(process.versions.node.split(".")[0]) < 24 ? [0] : [0, 20_000_000]
+      for (const unsent of amounts) {
         const codes: Array<string> = []
         let socket: Net.Socket | undefined
         const { port } = yield* bareServer((accepted) => {

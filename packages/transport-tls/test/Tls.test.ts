@@ -6,7 +6,7 @@ import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import * as Transport from "@wirestack/protocol/Transport"
 import { Tcp, TcpInfo } from "@wirestack/transport-tcp"
 import { type Identity, Tls, TlsInfo } from "@wirestack/transport-tls"
-import { Effect, Fiber, Layer, Redacted, type Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Redacted, type Scope } from "effect"
 import * as Cause from "effect/Cause"
 import { TestClock } from "effect/testing"
 import * as Net from "node:net"
@@ -378,10 +378,12 @@ describe("client certificates", () => {
                 onIncident: (incident) => Effect.sync(() => void incidents.push(incident))
               })
             )
-            const client = yield* Effect.scoped(Effect.flatMap(connect(listener.address, soon), collect)).pipe(
-              Effect.flip
-            )
-            assert.include(["Reset", "AlertReceived"], client.reason._tag)
+            const client = yield* Effect.exit(Effect.scoped(Effect.flatMap(connect(listener.address, soon), collect)))
+            // Node 22 cuts a socket that has something to write with a FIN, so on it the client sees an end.
+            if (Exit.isFailure(client) || Number(process.versions.node.split(".")[0]) >= 24) {
+              const error = yield* Effect.flip(client)
+              assert.include(["Reset", "AlertReceived"], error.reason._tag)
+            }
             yield* until(() => incidents.length > 0)
             const [incident] = incidents
             assert(incident._tag === "HandshakeFailed")

@@ -1,0 +1,96 @@
+/** What was sent before a graceful close arrives, and a peer that does not read holds the sender back. */
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { equal, holds } from "../check.ts"
+import type { Workbench } from "./workbench.ts"
+
+export const delivery = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, SIn, SOut>): void => {
+  const { connected, drainThen, size, test, toClient, toServer, subject } = bench
+  const { samples } = subject
+
+  // Delivery.
+
+  test(
+    "delivers what the client sent before it closed, in order, once",
+    Effect.gen(function*() {
+      const { client, closeClient, closeServer, server } = yield* connected()
+      const receiving = yield* Effect.forkChild(drainThen(server, closeServer))
+      for (const message of toServer()) yield* client.send(message)
+      yield* closeClient()
+      equal("received", samples.digest(yield* Fiber.join(receiving)), samples.digest(toServer()))
+      equal("clean", (yield* client.closed).clean, true)
+    })
+  )
+
+  test(
+    "delivers what the server sent before it closed, in order, once",
+    Effect.gen(function*() {
+      const { client, closeClient, closeServer, server } = yield* connected()
+      const receiving = yield* Effect.forkChild(drainThen(client, closeClient))
+      for (const message of toClient()) yield* server.send(message)
+      yield* closeServer()
+      equal("received", samples.digest(yield* Fiber.join(receiving)), samples.digest(toClient()))
+      equal("clean", (yield* server.closed).clean, true)
+    })
+  )
+
+  test(
+    "delivers batches both ways at once",
+    Effect.gen(function*() {
+      const { client, closeClient, closeServer, server } = yield* connected()
+      const expected = toClient()
+      const atClient: Array<CIn> = []
+      let missing = size(expected)
+      const atServer = yield* Effect.forkChild(drainThen(server, closeServer))
+      const sending = yield* Effect.forkChild(Effect.all([client.sendAll(toServer()), server.sendAll(toClient())], {
+        concurrency: "unbounded"
+      }))
+      while (missing > 0) {
+        const batch = yield* client.pull
+        missing -= size(batch)
+        atClient.push(...batch)
+      }
+      yield* Fiber.join(sending)
+      yield* closeClient()
+      equal("at the client", samples.digest(atClient), samples.digest(expected))
+      equal("at the server", samples.digest(yield* Fiber.join(atServer)), samples.digest(toServer()))
+    })
+  )
+
+  test(
+    "keeps what was received pullable after the peer has closed",
+    Effect.gen(function*() {
+      const { client, closeClient, closeServer, server } = yield* connected()
+      const messages = [1, 2, 3].map((n) => samples.toServer(n, 100)) as [COut, ...Array<COut>]
+      yield* client.sendAll(messages)
+      yield* Effect.forkScoped(closeClient())
+      yield* Effect.sleep("30 millis")
+      equal("received", samples.digest(yield* drainThen(server, closeServer)), samples.digest(messages))
+    })
+  )
+
+  // Backpressure.
+
+  test(
+    "holds a sender back while the peer does not read, and loses nothing",
+    Effect.gen(function*() {
+      const { client, closeClient, closeServer, server } = yield* connected()
+      const limit = 2_000
+      let sent = 0
+      const sending = yield* Effect.forkChild(Effect.gen(function*() {
+        for (; sent < limit; sent++) yield* client.send(samples.toServer(sent, 16_384))
+      }))
+      let before = -1
+      while (before !== sent) {
+        before = sent
+        yield* Effect.sleep("50 millis")
+      }
+      holds("the sender waits", sent < limit, sent)
+      const receiving = yield* Effect.forkChild(drainThen(server, closeServer))
+      yield* Fiber.join(sending)
+      yield* closeClient()
+      const all = Array.from({ length: limit }, (_, n) => samples.toServer(n, 16_384))
+      equal("received", samples.digest(yield* Fiber.join(receiving)), samples.digest(all))
+    })
+  )
+}

@@ -1,0 +1,96 @@
+/** Listeners: draining, handlers that fail, connects that fail. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { connect } from "../../Transport.ts"
+import { equal, holds } from "../check.ts"
+import type { Workbench } from "./workbench.ts"
+
+export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, SIn, SOut>): void => {
+  const { budget, connecting, counted, drain, listening, short, statusIs, test, visiting, subject } = bench
+  const { samples, shape } = subject
+
+  // Listeners.
+
+  test(
+    "a listener drains: connections close away, handlers end, the report counts",
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const listener = yield* Scope.provide(listening(), scope)
+      const { handler, until } = counted((connection) => Effect.ignore(drain(connection)))
+      const running = yield* Effect.forkScoped(listener.run(handler, { onIncident: () => Effect.void }))
+      const visits = yield* Effect.forkChild(
+        Effect.all(Array.from({ length: 5 }, () => visiting(listener.address)), { concurrency: "unbounded" })
+      )
+      yield* until(5)
+      yield* Scope.close(scope, Exit.void)
+      equal("report", yield* listener.drained, { open: 5, ended: 5, interrupted: 0 })
+      for (const outcome of yield* Fiber.join(visits)) statusIs("received", outcome.received, "away")
+      holds("run has ended", Exit.isFailure(yield* Fiber.await(running)))
+    })
+  )
+
+  test(
+    "a drain interrupts handlers that are late",
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const listener = yield* Scope.provide(listening(short), scope)
+      const { handler, until } = counted(() => Effect.never)
+      yield* Effect.forkScoped(Effect.ignore(listener.run(handler)))
+      const client = yield* connecting(listener.address, short)
+      yield* Effect.forkScoped(Effect.ignore(drain(client)))
+      yield* until(1)
+      yield* Scope.close(scope, Exit.void)
+      equal("report", yield* listener.drained, { open: 1, ended: 0, interrupted: 1 })
+    })
+  )
+
+  test(
+    "interrupting run drains too",
+    Effect.gen(function*() {
+      const listener = yield* listening()
+      const { handler, until } = counted((connection) => Effect.ignore(drain(connection)))
+      const running = yield* Effect.forkScoped(listener.run(handler))
+      const visit = yield* Effect.forkChild(visiting(listener.address))
+      yield* until(1)
+      yield* Fiber.interrupt(running)
+      yield* Fiber.join(visit)
+      equal("report", yield* listener.drained, { open: 1, ended: 1, interrupted: 0 })
+    })
+  )
+
+  test(
+    "a handler that fails ends its own connection only",
+    Effect.gen(function*() {
+      const listener = yield* listening()
+      const incidents: Array<string> = []
+      yield* Effect.forkScoped(listener.run((connection) => Effect.andThen(connection.pull, Effect.fail("boom")), {
+        onIncident: (incident) => Effect.sync(() => incidents.push(incident._tag))
+      }))
+      for (let n = 1; n <= 2; n++) {
+        statusIs("received", (yield* visiting(listener.address, samples.toServer(1, 10))).received, "failed")
+        while (incidents.length < n) yield* Effect.sleep("5 millis")
+      }
+      equal("incidents", incidents, ["HandlerFailed", "HandlerFailed"])
+    })
+  )
+
+  test(
+    "a connect that fails leaves nothing, however often",
+    Effect.gen(function*() {
+      const tags: Array<string> = []
+      for (let n = 0; n < 5; n++) {
+        const exit = yield* Effect.exit(connect(shape)(subject.nobody, { closeWithin: budget }))
+        holds("connect fails", Exit.isFailure(exit))
+        if (Exit.isFailure(exit)) {
+          const error = Cause.findErrorOption(exit.cause)
+          tags.push(Option.isSome(error) ? error.value.reason._tag : "none")
+        }
+      }
+      equal("reasons", tags, ["Refused", "Refused", "Refused", "Refused", "Refused"])
+    })
+  )
+}
