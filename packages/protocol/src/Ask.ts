@@ -4,7 +4,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
-import { ConnectError, LayersMissing } from "./ConnectError.ts"
+import { LayersMissing } from "./ConnectError.ts"
 import { type Demand, type Endpoint, format } from "./Endpoint.ts"
 
 /** A request for a connection or a listener, as each layer passes it to the one below. */
@@ -29,10 +29,10 @@ export const met = (ask: Ask, demand: Demand): Ask => ({
 })
 
 /** What a transport at the bottom must check first: that no layer the URL asked for is missing above it. */
-export const lacking = (ask: Ask, layer: string): ConnectError | undefined =>
+export const lacking = (ask: Ask): LayersMissing | undefined =>
   ask.demands.length === 0
     ? undefined
-    : new ConnectError({ layer, reason: new LayersMissing({ endpoint: format(ask.endpoint), layers: ask.demands }) })
+    : new LayersMissing({ endpoint: format(ask.endpoint), layers: ask.demands })
 
 /** The protocol name the layers below agreed on with the peer, as a detail of the connection. */
 export class Negotiated extends Context.Service<Negotiated, {

@@ -98,7 +98,7 @@ export interface Options<D> {
   /** What this layer adds to the details; `control` serves its operations. */
   readonly details?: (control: Control) => Context.Context<D>
   /** The budget of time for closing all layers together; 5 seconds by default. Set where the stack begins. */
-  readonly closeWithin?: Duration.Input
+  readonly closeWithin?: Duration.Input | undefined
 }
 
 /**

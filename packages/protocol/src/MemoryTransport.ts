@@ -8,7 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import { type Ask, lacking } from "./Ask.ts"
-import { ConnectError, InvalidEndpoint, LayersMissing, Refused } from "./ConnectError.ts"
+import { ConnectError, InvalidEndpoint, Refused } from "./ConnectError.ts"
 import * as Connection from "./Connection.ts"
 import * as Endpoint from "./Endpoint.ts"
 import { pair } from "./internal/Pipe.ts"
@@ -74,8 +74,8 @@ const network = <M>(): Transport<M, M> => {
   return {
     connect: (ask) =>
       Effect.suspend(() => {
-        const missing = lacking(ask, "memory")
-        if (missing !== undefined) return Effect.fail(missing)
+        const missing = lacking(ask)
+        if (missing !== undefined) return Effect.fail(new ConnectError({ layer: "memory", reason: missing }))
         const name = nameOf(ask)
         if (name === undefined) return Effect.fail(new ConnectError({ layer: "memory", reason: notMemory(ask) }))
         const [near, far] = pair<M>()
@@ -84,16 +84,14 @@ const network = <M>(): Transport<M, M> => {
             new ConnectError({ layer: "memory", reason: new Refused({ address: Endpoint.format(ask.endpoint) }) })
           )
         }
-        return Connection.make(near, ask.closeWithin === undefined ? {} : { closeWithin: ask.closeWithin })
+        return Connection.make(near, { closeWithin: ask.closeWithin })
       }),
     listen: (ask) =>
       Effect.suspend(() => {
         const address = Endpoint.format(ask.endpoint)
         const name = nameOf(ask)
-        if (ask.demands.length > 0) {
-          const reason = new LayersMissing({ endpoint: address, layers: ask.demands })
-          return Effect.fail(new ListenError({ layer: "memory", reason }))
-        }
+        const missing = lacking(ask)
+        if (missing !== undefined) return Effect.fail(new ListenError({ layer: "memory", reason: missing }))
         if (name === undefined) return Effect.fail(new ListenError({ layer: "memory", reason: notMemory(ask) }))
         if (booths.has(name)) {
           return Effect.fail(new ListenError({ layer: "memory", reason: new AddressInUse({ address }) }))

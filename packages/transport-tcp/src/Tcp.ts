@@ -16,7 +16,6 @@ import {
   type ConnectReason,
   Forbidden,
   InvalidEndpoint,
-  LayersMissing,
   Refused,
   Unreachable
 } from "@wirestack/protocol/ConnectError"
@@ -159,7 +158,7 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
             const time = Duration.millis((yield* now) - start)
             return yield* Connection.make(wire, {
               details: () => infoOf(socket, tried, time),
-              ...(ask.closeWithin === undefined ? undefined : { closeWithin: ask.closeWithin })
+              closeWithin: ask.closeWithin
             })
           })
         ),
@@ -170,19 +169,17 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
     return {
       connect: (ask) =>
         Effect.suspend(() => {
-          const missing = lacking(ask, layerName)
+          const missing = lacking(ask)
           if (missing !== undefined) return Effect.fail(missing)
           const { place } = ask.endpoint
-          const connecting = place._tag === "Tcp" ? connect(ask, place) : Effect.fail(notTcp(ask))
-          return Effect.mapError(connecting, (reason) => new ConnectError({ layer: layerName, reason }))
-        }),
+          return place._tag === "Tcp" ? connect(ask, place) : Effect.fail(notTcp(ask))
+        }).pipe(Effect.mapError((reason) => new ConnectError({ layer: layerName, reason }))),
       listen: (ask) =>
         Effect.suspend(() => {
           const { endpoint } = ask
           const { place } = endpoint
-          if (ask.demands.length > 0) {
-            return Effect.fail(new LayersMissing({ endpoint: Endpoint.format(endpoint), layers: ask.demands }))
-          }
+          const missing = lacking(ask)
+          if (missing !== undefined) return Effect.fail(missing)
           if (place._tag !== "Tcp") return Effect.fail(notTcp(ask))
           return Effect.gen(function*() {
             const [address] = yield* ip.resolve(place.host, place.port)

@@ -7,7 +7,7 @@
  * An abort looks to the peer like an ordinary end of input, unless something it sent had not been read.
  */
 import { type Ask, lacking } from "@wirestack/protocol/Ask"
-import { ConnectError, InvalidEndpoint, LayersMissing, Unreachable } from "@wirestack/protocol/ConnectError"
+import { ConnectError, InvalidEndpoint, Unreachable } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
 import * as Listener from "@wirestack/protocol/Listener"
@@ -106,7 +106,7 @@ const make = (options: Options): Transport.Transport<Uint8Array, Uint8Array> => 
           const time = Duration.millis((yield* now) - start)
           return yield* Connection.make(wire, {
             details: () => details(path, time),
-            ...(ask.closeWithin === undefined ? undefined : { closeWithin: ask.closeWithin })
+            closeWithin: ask.closeWithin
           })
         })
       ),
@@ -117,18 +117,13 @@ const make = (options: Options): Transport.Transport<Uint8Array, Uint8Array> => 
   return {
     connect: (ask) =>
       Effect.suspend(() => {
-        const missing = lacking(ask, layerName)
-        if (missing !== undefined) return Effect.fail(missing)
-        return Effect.mapError(
-          Effect.flatMap(pathOf(ask), (path) => connect(ask, path)),
-          (reason) => new ConnectError({ layer: layerName, reason })
-        )
-      }),
+        const missing = lacking(ask)
+        return missing === undefined ? Effect.flatMap(pathOf(ask), (path) => connect(ask, path)) : Effect.fail(missing)
+      }).pipe(Effect.mapError((reason) => new ConnectError({ layer: layerName, reason }))),
     listen: (ask) =>
       Effect.suspend(() => {
-        if (ask.demands.length > 0) {
-          return Effect.fail(new LayersMissing({ endpoint: Endpoint.format(ask.endpoint), layers: ask.demands }))
-        }
+        const missing = lacking(ask)
+        if (missing !== undefined) return Effect.fail(missing)
         return Effect.flatMap(pathOf(ask), (path) =>
           Effect.uninterruptible(Effect.flatMap(bindReplacing(path, options.backlog ?? 511), (server) => {
             const open: Open<UnixInfo> = (socket, intake) => ({

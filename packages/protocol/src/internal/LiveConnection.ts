@@ -310,8 +310,8 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   }
 
   /** From now on sends fail, and those that wait do so now. */
-  private refuse(reason: ConnectionReason, error = new ConnectionError({ layer: this.wire.layer, reason })): void {
-    this.refusal ??= error
+  private refuse(reason: ConnectionReason, error?: ConnectionError): void {
+    this.refusal ??= error ?? new ConnectionError({ layer: this.wire.layer, reason })
     for (const waiting of this.line.splice(0)) waiting.resume(Effect.fail(this.refusal))
   }
 

@@ -93,12 +93,8 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     tell: (incident: Incident) => Effect.Effect<void>
   ): void {
     let connection: LiveConnection<In, Out, D> | undefined
-    const closeWithin = this.ask.closeWithin
     const handling = Effect.scoped(Effect.flatMap(
-      LiveConnection.make(wire, {
-        details: () => details,
-        ...(closeWithin === undefined ? undefined : { closeWithin })
-      }),
+      LiveConnection.make(wire, { details: () => details, closeWithin: this.ask.closeWithin }),
       (made) => {
         connection = made
         return handler(made)
