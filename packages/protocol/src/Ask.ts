@@ -20,6 +20,8 @@ export interface Ask {
   readonly drainWithin?: Duration.Input
   /** How many connections a listener keeps at once; those beyond are cut at once. 16,384 by default. */
   readonly maxConnections?: number
+  /** How many of them may come from one address; by default as many as there may be. */
+  readonly maxConnectionsPerPeer?: number
 }
 
 /** The same request after a layer has met a demand of the URL. */

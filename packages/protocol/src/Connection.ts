@@ -28,7 +28,8 @@ import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
-import type { ConnectionError } from "./ConnectionError.ts"
+import { type ClosePolicy, patience } from "./ClosePolicy.ts"
+import type { ConnectionError, ConnectionReason } from "./ConnectionError.ts"
 import { LiveConnection } from "./internal/LiveConnection.ts"
 import { Stage } from "./internal/Stage.ts"
 import type { Machine } from "./Machine.ts"
@@ -87,10 +88,14 @@ export const detailOption = <In, Out, D, I, S>(
 
 /** What a layer's own operations (a ping, a close with a code) need of the connection they belong to. */
 export interface Control {
-  /** Hands down what the machine has written or made urgent since. */
+  /** Hands down what the machine has to say since. */
   readonly flush: () => void
   /** Begins to close gracefully; `Connection.closed` tells when that is over. */
   readonly close: (why: Why) => void
+  /** Gives the connection up for a reason the machine can't see (time): pulls and sends fail with it, then it closes. */
+  readonly fail: (reason: ConnectionReason) => void
+  /** How the connection ended, as `Connection.closed`. */
+  readonly closed: Effect.Effect<Outcome>
 }
 
 /** How a connection is made. */
@@ -132,17 +137,22 @@ export const replace = <LIn, LOut, D, In, Out, D2 = never>(
 
 /**
  * Puts a machine on a connection: the result speaks the machine's protocol, and replaces the connection it was put on.
- * `leftover` is what the handshake pulled and did not use.
+ * `leftover` is what the handshake pulled and did not use, `closePolicy` how long its goodbye may take.
  *
  * @category constructors
  */
 export const fuse = <LIn, LOut, D, In, Out, D2 = never>(
   lower: Connection<LIn, LOut, D>,
   machine: Machine<LIn, LOut, In, Out>,
-  options: Options<D2> & { readonly layer: string; readonly leftover?: ReadonlyArray<LIn> }
+  options: Options<D2> & {
+    readonly layer: string
+    readonly leftover?: ReadonlyArray<LIn>
+    readonly closePolicy?: ClosePolicy | undefined
+  }
 ): Effect.Effect<Connection<In, Out, D | D2>, never, Scope.Scope> =>
   Effect.suspend(() => {
     const released = release(lower)
     const leftover = options.leftover === undefined ? released.leftover : [...options.leftover, ...released.leftover]
-    return replace(lower, new Stage(options.layer, { ...released, leftover }, machine), options)
+    const limits = options.closePolicy === undefined ? undefined : patience(options.closePolicy)
+    return replace(lower, new Stage(options.layer, { ...released, leftover }, machine, limits), options)
   })

@@ -17,11 +17,14 @@ import * as internal from "./internal/serve.ts"
 import type { ListenError } from "./ListenError.ts"
 import type { Wire } from "./Wire.ts"
 
-/** Something that went wrong with one connection of a listener. */
+/** Something that went wrong with one connection of a listener; `peer` is the address it came from, where there are addresses. */
 export type Incident =
-  | { readonly _tag: "HandshakeFailed"; readonly error: ConnectError }
-  | { readonly _tag: "HandlerFailed"; readonly cause: Cause.Cause<unknown> }
-  | { readonly _tag: "TooManyConnections"; readonly limit: number }
+  & { readonly peer: string | undefined }
+  & (
+    | { readonly _tag: "HandshakeFailed"; readonly error: ConnectError }
+    | { readonly _tag: "HandlerFailed"; readonly cause: Cause.Cause<unknown> }
+    | { readonly _tag: "TooManyConnections"; readonly limit: number; readonly of: "listener" | "peer" }
+  )
 
 /** What draining did: how many connections were open, and how their handlers ended. */
 export interface DrainReport {
@@ -42,7 +45,10 @@ export interface RunOptions {
 export interface Listener<out In, in Out, in Details = never> {
   /** Where it listens, with the port the system chose. */
   readonly address: Endpoint
-  /** Handles connections until interrupted; a listener is run once. */
+  /**
+   * Handles connections until interrupted; a listener is run once. A connection is closed when its handler ends, and counts until
+   * then: a handler that waits for something else than its connection should also wait for `connection.closed`.
+   */
   readonly run: <E, R>(
     handler: (connection: Connection<In, Out, Details>) => Effect.Effect<void, E, R>,
     options?: RunOptions
@@ -56,9 +62,9 @@ export interface Acceptor<In, Out, Details> {
   /** The name of the layer, for errors. */
   readonly layer: string
   readonly address: Endpoint
-  /** Begins to hand over connections; those that came before are handed over first. Called once. */
+  /** Begins to hand over connections, with the addresses they come from; those that came before are first. Called once. */
   readonly start: (
-    accept: (wire: Wire<In, Out>, details: Context.Context<Details>) => void,
+    accept: (wire: Wire<In, Out>, details: Context.Context<Details>, peer?: string) => void,
     lost: (error: ListenError) => void
   ) => void
   /** Accepts no more and frees the address; connections already handed over go on. */

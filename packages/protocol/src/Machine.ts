@@ -7,15 +7,17 @@
  * The contract:
  *
  * - `receive` takes all of `input`, and asks `io.room()` before each `emit`. When there is none it keeps the rest for
- *   itself and returns false; it is called again, with an empty `input`, once there is room. Otherwise it returns true.
+ *   itself and returns false; it is called again, with an empty `input`, once there is room. It may do the same to have what it
+ *   emitted delivered, and perhaps answered, before it goes on (to a goodbye). Otherwise it returns true.
  * - `encode` checks first and throws a `ConnectionReason` (usually `Unencodable`) before its first write.
  * - What it emits belongs to the receiver: it must not be changed later. What it was given to encode is only read.
  * - After `io.fail`, `io.closed` or `io.end` it emits nothing more; input that still arrives after `fail` is not even
  *   shown to it.
- * - It bounds what it holds: an incomplete frame by its limit, control answers to the latest.
+ * - It bounds what it holds: an incomplete frame by its limit, control answers to the latest. What it was given to encode may
+ *   wait in it, `busy`, until the layer below has room for the next piece.
  */
 import type { ConnectionReason } from "./ConnectionError.ts"
-import type { EndOfInput, Status, Why } from "./Outcome.ts"
+import type { EndOfInput, Status, Unsent, Why } from "./Outcome.ts"
 
 /** What a machine knows of the closing handshake when it is over. */
 export interface Goodbye {
@@ -71,10 +73,19 @@ export interface Machine<in LIn, out LOut, out In, in Out> {
    */
   readonly awaitsLowerEnd?: boolean
   /**
-   * The next message that goes ahead of all queued data (a pong), if there is one; a machine that has this gets a
-   * queue of its own, between whose messages these go. Called whenever the layer below has room.
+   * Writes the next piece of what waits in the machine, what is urgent (a pong) before the rest, and returns false if nothing
+   * waits. Called as long as the layer below has room: a machine that keeps a large message to itself and writes it piece by
+   * piece can so put an answer between any two of them.
    */
-  urgent?(): LOut | undefined
+  proceed?(io: Io<In, LOut>): boolean
+  /** Whether data waits in the machine: then the layer above is to wait, and the goodbye of the layer below. */
+  readonly busy?: boolean
+  /** What was encoded and still waits in the machine, for the outcome. */
+  unsent?(): Unsent
+  /** What has been said of the closing handshake so far, for the outcome. */
+  goodbye?(): Goodbye | undefined
+  /** The connection is over, however that came: gives back what the machine holds. */
+  release?(): void
   /** The output ends while input goes on. A machine whose layer can't do that leaves it out. */
   end?(io: Io<In, LOut>): void
 }

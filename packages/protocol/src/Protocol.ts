@@ -10,15 +10,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Semaphore from "effect/Semaphore"
 import type { Ask } from "./Ask.ts"
 import { ConnectError } from "./ConnectError.ts"
 import { type Connection, fuse } from "./Connection.ts"
+import { peerOf } from "./internal/LiveConnection.ts"
 import { HandshakeFailed, logIncident } from "./internal/serve.ts"
 import type { Listener } from "./Listener.ts"
 import type { Machine } from "./Machine.ts"
-import { TimedOut } from "./Reason.ts"
-import { type At, layer, type Shape, type Transport } from "./Transport.ts"
+import { TimedOut, TooLarge } from "./Reason.ts"
+import { type At, atomically, layer, type Shape, type Transport } from "./Transport.ts"
 
 /**
  * Lifts a stack by one layer: from shape `L` to shape `S`, needing the details `Need` below, adding `Add` and dropping
@@ -35,6 +35,15 @@ export interface Over<in out L, Need, in out S, Add, Drop = never, E = never, R 
 export type Lacks<Need, Can> = [Need] extends [Can] ? unknown
   : { readonly "the stack below lacks": Exclude<Need, Can> }
 
+/** Connects the layer below, and runs a handshake on it, within its deadline; what fails leaves nothing open. */
+export type Attempt<LI, LO, I, O, Need, Add, R> = (
+  ask: Ask,
+  handshake: (
+    lower: Connection<LI, LO, Need>,
+    ask: Ask
+  ) => Effect.Effect<Connection<I, O, Need | Add>, ConnectError, R>
+) => Effect.Effect<Connection<I, O, Need | Add>, ConnectError, R | Scope.Scope>
+
 /** A protocol between two shapes. */
 export interface Options<LCI, LCO, LSI, LSO, CI, CO, SI, SO, Need, Add, E1, R1, R2> {
   /** The name of the layer, for errors. */
@@ -48,7 +57,17 @@ export interface Options<LCI, LCO, LSI, LSO, CI, CO, SI, SO, Need, Add, E1, R1, 
       ask: Ask
     ) => Effect.Effect<Connection<CI, CO, Need | Add>, ConnectError | E1, R1>)
     | undefined
-  /** The server's handshake, for each accepted connection. Leave it out if the protocol can't listen. */
+  /** What surrounds a client's attempts: it may have one wait, or make another one; by default there is one. */
+  readonly connect?:
+    | ((
+      attempt: Attempt<LCI, LCO, CI, CO, Need, Add, R1>,
+      ask: Ask
+    ) => Effect.Effect<Connection<CI, CO, Need | Add>, ConnectError | E1, R1 | Scope.Scope>)
+    | undefined
+  /**
+   * The server's handshake, for each accepted connection; the endpoint of the `ask` is the one that was bound. Leave it out if the
+   * protocol can't listen.
+   */
   readonly server?:
     | ((
       lower: Connection<LSI, LSO, Need>,
@@ -57,12 +76,13 @@ export interface Options<LCI, LCO, LSI, LSO, CI, CO, SI, SO, Need, Add, E1, R1, 
     | undefined
   /** How long a handshake may take, from the moment the layer below is ready; 10 seconds by default. */
   readonly handshakeWithin?: Duration.Input | undefined
-  /** How many handshakes a listener runs at once; others wait, within the deadline. No limit of its own by default, as connections have one. */
+  /** How many handshakes a listener runs at once; those beyond are refused. No limit of its own by default, as connections have one. */
   readonly maxHandshakes?: number | undefined
 }
 
 /**
- * Makes the operator that puts a protocol on a stack.
+ * Makes the operator that puts a protocol on a stack. Options that hold state are given as a function, which is called for each
+ * stack that is built.
  *
  * @category constructors
  */
@@ -85,44 +105,32 @@ export const make = <
 >(
   below: Shape<L, LCI, LCO, LSI, LSO>,
   above: Shape<S, CI, CO, SI, SO>,
-  options: Options<LCI, LCO, LSI, LSO, CI, CO, SI, SO, Need, Add, never, R1, R2>
+  made:
+    | Options<LCI, LCO, LSI, LSO, CI, CO, SI, SO, Need, Add, never, R1, R2>
+    | (() => Options<LCI, LCO, LSI, LSO, CI, CO, SI, SO, Need, Add, never, R1, R2>)
 ): Over<L, Need, S, Add, Drop, never, Exclude<R1 | R2, Scope.Scope>> => {
-  const deadline = Duration.fromInputUnsafe(options.handshakeWithin ?? "10 seconds")
-  const inTime = <A, R>(handshake: Effect.Effect<A, ConnectError, R>): Effect.Effect<A, ConnectError, R> =>
-    Effect.timeoutOrElse(handshake, {
-      duration: deadline,
-      orElse: () =>
-        Effect.fail(
-          new ConnectError({
-            layer: options.layer,
-            reason: new TimedOut({ phase: "handshake", after: Duration.toMillis(deadline) })
-          })
-        )
-    })
   const lift = Effect.gen(function*() {
     const lower = yield* below.key
     const context = yield* Effect.context<R1 | R2>()
+    const options = typeof made === "function" ? made() : made
+    const inTime = within(options.layer, options.handshakeWithin)
+    const attempt: Attempt<LCI, LCO, CI, CO, Need, Add, R1> = (ask, handshake) =>
+      atomically(Effect.flatMap(
+        lower.connect(options.below?.(ask) ?? ask),
+        (connection) =>
+          Effect.onError(inTime(handshake(connection as Connection<LCI, LCO, Need>, ask)), () => connection.abort)
+      ))
     const transport: Transport<CI, CO, SI, SO> = {
-      connect: (ask) =>
-        Effect.flatMap(
-          lower.connect(options.below?.(ask) ?? ask),
-          (connection) =>
-            Effect.onError(
-              provide(inTime(options.client!(connection as Connection<LCI, LCO, Need>, ask)), context),
-              () => connection.abort
-            )
-        ),
+      connect: (ask) => provide(options.connect?.(attempt, ask) ?? attempt(ask, options.client!), context),
       listen: (ask) =>
         Effect.map(lower.listen(options.below?.(ask) ?? ask), (listener) => {
-          const { maxHandshakes } = options
-          const permits = maxHandshakes === undefined ? undefined : Semaphore.makeUnsafe(maxHandshakes)
-          return afterHandshake(listener, (connection) => {
-            const handshake = options.server!(connection as Connection<LSI, LSO, Need>, ask)
-            return provide(
-              inTime(permits === undefined ? handshake : Semaphore.withPermit(permits, handshake)),
-              context
-            )
-          })
+          const bound = { ...ask, endpoint: { ...ask.endpoint, place: listener.address.place } }
+          const counted = atMost(options.layer, options.maxHandshakes)
+          return afterHandshake(
+            listener,
+            (connection) =>
+              provide(counted(inTime(options.server!(connection as Connection<LSI, LSO, Need>, bound))), context)
+          )
         })
     }
     return transport
@@ -130,13 +138,43 @@ export const make = <
   return ((stack: Layer.Layer<any, any, any>) => Layer.provide(layer(above, lift as any), stack)) as any
 }
 
+/** A handshake that fails when its time is up. */
+const within = (layer: string, time: Duration.Input = "10 seconds") => {
+  const deadline = Duration.fromInputUnsafe(time)
+  return <A, R>(handshake: Effect.Effect<A, ConnectError, R>): Effect.Effect<A, ConnectError, R> =>
+    Effect.timeoutOrElse(handshake, {
+      duration: deadline,
+      orElse: () =>
+        Effect.fail(
+          new ConnectError({
+            layer,
+            reason: new TimedOut({ phase: "handshake", after: Duration.toMillis(deadline) })
+          })
+        )
+    })
+}
+
+/** Handshakes beyond the limit are refused at once: one that waited would be in the way of those that are quick. */
+const atMost = (layer: string, limit = Infinity) => {
+  let underWay = 0
+  return <A, R>(handshake: Effect.Effect<A, ConnectError, R>): Effect.Effect<A, ConnectError, R> =>
+    Effect.suspend(() => {
+      if (underWay >= limit) {
+        const reason = new TooLarge({ what: "the number of handshakes under way", size: underWay + 1, limit })
+        return Effect.fail(new ConnectError({ layer, reason }))
+      }
+      underWay++
+      return Effect.ensuring(handshake, Effect.sync(() => underWay--))
+    })
+}
+
 /** Provides the services that were there when the layer was built; the scope stays the caller's. */
 const provide = <A, R>(
-  effect: Effect.Effect<A, ConnectError, R>,
+  effect: Effect.Effect<A, ConnectError, R | Scope.Scope>,
   context: Context.Context<R>
 ): Effect.Effect<A, ConnectError, Scope.Scope> =>
   Effect.updateContext(
-    effect,
+    effect as Effect.Effect<A, ConnectError, R>,
     (own: Context.Context<Scope.Scope>) => Context.merge(context, own) as Context.Context<any>
   ) as Effect.Effect<A, ConnectError, Scope.Scope>
 
@@ -149,14 +187,17 @@ const afterHandshake = <LI, LO, I, O>(
   drained: lower.drained,
   run: (handler, options) => {
     const report = options?.onIncident ?? logIncident
-    const failed = (error: ConnectError) =>
+    const failed = (error: ConnectError, connection: Connection<LI, LO>) =>
       Effect.andThen(
         // A listener that drains closes what is still shaking hands; that is no incident.
-        error.reason._tag === "Closing" ? Effect.void : report({ _tag: "HandshakeFailed", error }),
+        error.reason._tag === "Closing"
+          ? Effect.void
+          : report({ _tag: "HandshakeFailed", error, peer: peerOf(connection) }),
         Effect.fail(new HandshakeFailed())
       )
     return lower.run(
-      (connection) => Effect.flatMap(Effect.catch(handshake(connection), failed), handler),
+      (connection) =>
+        Effect.flatMap(Effect.catch(handshake(connection), (error) => failed(error, connection)), handler),
       options
     ) as any
   }

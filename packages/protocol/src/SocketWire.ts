@@ -50,9 +50,7 @@ export interface Options {
   /** What an error of the stream means; a `Reset` by default. */
   readonly reasonOf?: (cause: unknown) => ConnectionReason
   /** Cuts the stream at once, in a way the peer notices if there is one; `destroy` by default. */
-  readonly cut?: () => void
-  /** What the socket was given as `onread`. */
-  readonly intake?: Intake | undefined
+  cut?(socket: SocketLike): void
   /** Offers the stream to a layer that can stand on it directly (see `RawSocket`). */
   readonly bare?: boolean
 }
@@ -60,21 +58,29 @@ export interface Options {
 /** Where reads go by default. What is read is copied out at once, so that one buffer serves every socket. */
 const shared = new Uint8Array(65_536)
 
+/** Where what a socket reads goes to. */
+export interface Reader {
+  /** Takes what was read; false stops reading. */
+  take(chunk: Uint8Array): boolean
+  /** Memory for what is read next, if there is some. */
+  memory(): Uint8Array | undefined
+}
+
+const nobody: Reader = { take: () => false, memory: () => undefined }
+
 /**
  * How a `net.Socket` reads into memory of ours: made before the socket, given to it as its option `onread`, and then to
  * its wire. No buffer is allocated for a read, none is kept for an idle socket, and a large message is read into its place.
  */
 export class Intake {
-  /** Takes what was read; false stops reading. */
-  take: (chunk: Uint8Array) => boolean = () => false
-  memory: () => Uint8Array | undefined = () => undefined
+  reader: Reader = nobody
 
   /** Asked by the socket for the memory of its next read. */
-  readonly buffer = (): Uint8Array => this.memory() ?? shared
+  readonly buffer = (): Uint8Array => this.reader.memory() ?? shared
 
   /** Told by the socket how much it has read. */
   readonly callback = (size: number, buffer: Uint8Array): boolean =>
-    this.take(buffer === shared ? buffer.slice(0, size) : buffer.subarray(0, size))
+    this.reader.take(buffer === shared ? buffer.slice(0, size) : buffer.subarray(0, size))
 }
 
 /** Up to this size, what was collected is copied into one buffer; above, a copy costs more than a vectored write. */
@@ -84,14 +90,10 @@ const nothing = new Uint8Array(0)
 
 const piece = new Piece()
 
-const never = (): never => {
-  throw new Error("a piece is taken as soon as it is filled")
-}
-
 /** One buffer with the contents of some chunks; `joinSize` at most. */
 const join = (chunks: ReadonlyArray<Uint8Array>, from: number, to: number, size: number): Uint8Array => {
   if (to - from === 1) return chunks[from]
-  let offset = piece.reserve(size, never)
+  let offset = piece.reserve(size)
   const buffer = piece.buffer
   for (let i = from; i < to; i++) {
     buffer.set(chunks[i], offset)
@@ -119,13 +121,15 @@ const piecesOf = (chunks: ReadonlyArray<Uint8Array>): Array<Uint8Array> => {
 }
 
 /** A wire at the bottom of a stack that reads and writes a stream. */
-export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
+export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offering {
   readonly layer: string
   readonly lower: Wire<Uint8Array, Uint8Array> | undefined = undefined
   readonly halfClose = true
   protected readonly socket: SocketLike
   protected receiver: Receiver<Uint8Array> | undefined = undefined
   private readonly options: Options
+  private readonly intake: Intake | undefined
+  private readonly onData: ((chunk: Uint8Array) => void) | undefined = undefined
 
   private readonly chunks: Array<Uint8Array> = []
   private collected = 0
@@ -151,20 +155,18 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   private lost = 0
   protected settled: (() => void) | undefined = undefined
 
-  constructor(socket: SocketLike, options: Options) {
+  /** `intake` is what the socket was given as `onread`, if it was. */
+  constructor(socket: SocketLike, options: Options, intake?: Intake) {
     this.layer = options.layer
     this.options = options
     this.socket = socket
+    this.intake = intake
     socket.pause()
-    socket.on("data", this.onData)
+    if (intake !== undefined) intake.reader = this
+    else socket.on("data", this.onData = (chunk) => this.take(chunk))
     socket.on("end", this.onEnd)
     socket.on("error", this.onError)
     socket.on("close", this.onClose)
-    const { intake } = options
-    if (intake !== undefined) {
-      intake.take = this.onRead
-      intake.memory = this.memory
-    }
   }
 
   attach(receiver: Receiver<Uint8Array>): void {
@@ -194,7 +196,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   private handOver(): void {
     const { chunks, collected, socket } = this
     if (collected === 0) return
-    const written = this.confirm || this.starved ? this.written : undefined
+    const written = this.confirm || this.starved ? this.whenWritten : undefined
     this.collected = 0
     this.pending = socket.writableLength + collected
     if (collected <= joinSize || chunks.length === 1) {
@@ -211,12 +213,17 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
       this.confirm = false
     } else if (written === undefined) {
       this.confirm = true
-      socket.write(nothing, this.written)
+      socket.write(nothing, this.whenWritten)
     }
   }
 
-  private readonly written = (error?: Error | null): void => {
-    if (error != null) return
+  private get whenWritten(): (error?: Error | null) => void {
+    return (error) => {
+      if (error == null) this.written()
+    }
+  }
+
+  private written(): void {
     if (!this.over) this.flush()
     this.pending = this.socket.writableLength
     if (this.starved && !this.over && this.collected + this.pending < writeAhead) {
@@ -240,19 +247,19 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
 
   resume(): void {
     if (!this.over) this.socket.resume()
-    if (this.unheard || (this.failure !== undefined && !this.told)) queueMicrotask(this.tell)
+    if (this.unheard || (this.failure !== undefined && !this.told)) queueMicrotask(() => this.tell())
   }
 
-  private readonly onData = (chunk: Uint8Array): void => {
-    this.receiver!.receive([chunk], chunk.length)
-  }
-
-  private readonly onRead = (chunk: Uint8Array): boolean => {
-    if (!this.over) this.onData(chunk)
+  /** For the stream, or the `Intake` of the socket. */
+  take(chunk: Uint8Array): boolean {
+    if (!this.over) this.receiver!.receive([chunk], chunk.length)
     return true
   }
 
-  private readonly memory = (): Uint8Array | undefined => this.over ? undefined : this.receiver?.memory?.()
+  /** For the `Intake` of the socket. */
+  memory(): Uint8Array | undefined {
+    return this.over ? undefined : this.receiver?.memory?.()
+  }
 
   private readonly onEnd = (): void => this.inputEnds(this.options.endOfInput ?? "announced")
 
@@ -294,7 +301,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
     this.tell()
   }
 
-  private readonly tell = (): void => {
+  private tell(): void {
     if (this.receiver === undefined) return
     if (this.unheard) {
       this.unheard = false
@@ -316,7 +323,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
   }
 
   private detach(): void {
-    this.socket.removeListener("data", this.onData)
+    if (this.onData !== undefined) this.socket.removeListener("data", this.onData)
     this.socket.removeListener("end", this.onEnd)
   }
 
@@ -340,7 +347,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
     this.drop(this.socket.writableLength)
     this.told = this.aborted = true
     if (this.options.cut === undefined) this.socket.destroy()
-    else this.options.cut()
+    else this.options.cut(this.socket)
   }
 
   protected settle(): void {
@@ -353,6 +360,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
     if (this.inputOver !== undefined) outcome.endOfInput = this.inputOver
     else if (this.over) outcome.endOfInput = "unannounced"
     outcome.unsent.bytes += this.lost
+    if (this.failure !== undefined && !this.aborted) outcome.clean = false
   }
 
   [RawSocket]<A>(accepts: (socket: unknown) => socket is A): A | undefined {
@@ -363,7 +371,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Offering {
     this.over = true
     this.detach()
     this.socket.removeListener("error", this.onError)
-    if (this.options.intake !== undefined) this.options.intake.take = (chunk) => this.socket.push!(chunk)
+    if (this.intake !== undefined) this.intake.reader = { ...nobody, take: (chunk) => this.socket.push!(chunk) }
     return socket
   }
 }

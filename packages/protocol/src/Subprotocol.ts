@@ -272,6 +272,23 @@ export const Family = <Self>() => <const V extends Versions>(versions: V & Named
   } as any
 }
 
+/** What the server of a family has in hand: one of its versions, told apart by `protocol`. */
+export type AnyServerConnection<V extends Versions, D = never> = {
+  readonly [Name in keyof V]: ServerConnection<V[Name], D>
+}[keyof V]
+
+/**
+ * Speaks one of these protocols, as the server, over connections on which its name was agreed on: for who accepts connections by
+ * other means than a listener of the protocol. The Schemas are compiled once.
+ */
+export const serverOn = <const V extends Versions>(versions: V & Named<V>, codec: Codec) => {
+  const machines = Object.keys(versions).map((name) => compile(codec, versions[name]))
+  return <D>(
+    lower: Connection<Message, Message, D>
+  ): Effect.Effect<AnyServerConnection<V, D>, ConnectError, Scope.Scope> =>
+    speak(lower, machines, "server", "named") as any
+}
+
 /** A protocol's machines for one stack, a factory a role. */
 interface Machines {
   readonly protocol: string

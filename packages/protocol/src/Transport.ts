@@ -92,6 +92,11 @@ export interface ListenOptions extends ConnectOptions {
   readonly drainWithin?: Duration.Input
   /** How many connections are kept at once; those beyond are cut at once. 16,384 by default. */
   readonly maxConnections?: number
+  /**
+   * How many of them may come from one address; those beyond are cut at once. By default as many as there may be, as a proxy or a
+   * company has one address for many people.
+   */
+  readonly maxConnectionsPerPeer?: number
 }
 
 const asked = <E>(

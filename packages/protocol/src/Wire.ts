@@ -26,6 +26,7 @@
  *   `write` is a no-op.
  * - `close` and `abort` may be called at any time, more than once, and re-entrantly from a receiver's method.
  */
+import type { Patience, Phase } from "./ClosePolicy.ts"
 import type { ConnectionError, ConnectionReason } from "./ConnectionError.ts"
 import type { Draft, EndOfInput, Why } from "./Outcome.ts"
 
@@ -38,6 +39,8 @@ export interface Receiver<in In> {
    * What is read lies at its beginning, and is received before anything else. What is offered may go unused.
    */
   memory?(): Uint8Array | undefined
+  /** Whether all that was delivered has been taken; true where it can't be told. */
+  readonly caughtUp?: boolean
   /** There is room again after `writable` was false. */
   drained(): void
   /** The peer sends nothing more; our own output may go on. */
@@ -54,6 +57,8 @@ export interface Wire<out In, in Out> {
   readonly layer: string
   /** The wire this one stands on, if it stands on one that closes on its own. */
   readonly lower: Wire<any, any> | undefined
+  /** How long each phase of closing may take; by default what is left of the connection's budget. */
+  readonly patience?: Patience | undefined
   /** Whether `end` is supported: our output may end while the peer's goes on. */
   readonly halfClose: boolean
   /** Whether there is room for another message. */
@@ -70,9 +75,12 @@ export interface Wire<out In, in Out> {
   /**
    * Closes this layer gracefully, and only this one: flushes, says goodbye, and calls `settled` once the peer has
    * answered, or at once if there is nothing (any more) to wait for. What arrives meanwhile is discarded, and reading
-   * goes on even if the wire was paused. `reason` is why a layer above failed, for a goodbye that can tell the peer.
+   * goes on even if the wire was paused. `reason` is why a layer above failed, for a goodbye that can tell the peer. A wire with
+   * `patience` tells each phase it enters.
    */
-  close(why: Why, settled: () => void, reason?: ConnectionReason): void
+  close(why: Why, settled: () => void, reason?: ConnectionReason, entered?: (phase: Phase) => void): void
+  /** Closing it took too long, and the wire below is closed next: it writes nothing more. */
+  giveUp?(): void
   /** Cuts this wire and all below it now. A `close` under way settles. */
   abort(): void
   /** Adds what this layer knows to the outcome; called from the bottom up. */

@@ -1,4 +1,5 @@
 export * as Ask from "./Ask.ts"
+export * as ClosePolicy from "./ClosePolicy.ts"
 export * as Codec from "./Codec.ts"
 export * as ConnectError from "./ConnectError.ts"
 export * as Connection from "./Connection.ts"

@@ -73,3 +73,32 @@ it.effect("a handler that is not interruptible does not hold up a drain for ever
     assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 0, interrupted: 1 })
     yield* TestClock.adjust("1 hours")
   }).pipe(Effect.provide(MemoryTransport.layer())))
+
+it.effect("a drain waits for what the scope of a handler that has ended still does, and a defect in it is reported", () =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const incidents: Array<string> = []
+    const listener = yield* Scope.provide(Transport.listen(Transport.Bytes)("memory:tidy"), scope)
+    const tidying = Effect.addFinalizer(() => Effect.sleep("1 seconds"))
+    const failing = Effect.addFinalizer(() => Effect.die("untidy"))
+    yield* Effect.forkScoped(Effect.ignore(listener.run(
+      (peer) => Effect.andThen(Effect.flatMap(peer.pull, ([[first]]) => first === 1 ? tidying : failing), Effect.void),
+      { onIncident: ({ _tag }) => Effect.sync(() => void incidents.push(_tag)) }
+    )))
+    for (const which of [2, 1]) {
+      const connection = yield* Transport.connect(Transport.Bytes)("memory:tidy")
+      yield* connection.send(Uint8Array.of(which))
+      yield* turns
+      yield* connection.abort
+      yield* turns
+    }
+    assert.deepStrictEqual(incidents, ["HandlerFailed"])
+    const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+    yield* turns
+    yield* TestClock.adjust("900 millis")
+    yield* turns
+    assert.isUndefined(closing.pollUnsafe())
+    yield* TestClock.adjust("100 millis")
+    yield* Fiber.join(closing)
+    assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 1, interrupted: 0 })
+  }).pipe(Effect.provide(MemoryTransport.layer())))

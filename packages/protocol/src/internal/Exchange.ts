@@ -1,20 +1,17 @@
 /**
  * What a machine says in one call, gathered: messages for the layer above, output for the layer below, and the end.
  *
- * Output of a machine without a control lane goes straight down. A machine with one (`urgent`) gets a queue: while the
- * layer below has no room its output waits here, and urgent messages go ahead of it, between two messages but never
- * inside one.
+ * Output goes straight down, what was reserved in one piece. A machine with a queue of its own (`proceed`) is asked for the
+ * next piece of it whenever the layer below has room.
  */
 import { ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
 import type { Goodbye, Io, Machine } from "../Machine.ts"
-import type { EndOfInput } from "../Outcome.ts"
+import type { EndOfInput, Unsent } from "../Outcome.ts"
 import { readAhead, readAheadMessages, type Wire } from "../Wire.ts"
-import { Piece, settled } from "./Piece.ts"
+import { Piece } from "./Piece.ts"
 
-const waiting = <M>(message: M): M => message instanceof Uint8Array ? settled(message) as M : message
-
-const sizeOf = (message: unknown): number =>
-  typeof message === "object" && message !== null && "byteLength" in message ? message.byteLength as number : 1
+/** How many pieces of the data that waits are handed down in one turn. */
+const maxPieces = 16
 
 export class Exchange<In, LOut> implements Io<In, LOut> {
   batch: Array<In> = []
@@ -29,14 +26,11 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
   private readonly lower: Wire<any, LOut>
   private readonly machine: Machine<any, LOut, In, any>
   private readonly piece = new Piece()
-  private readonly queue: Array<ReadonlyArray<LOut>> | undefined
-  private readonly cut = (piece: Uint8Array): void => this.pass([piece as LOut])
 
   constructor(layer: string, lower: Wire<any, LOut>, machine: Machine<any, LOut, In, any>) {
     this.layer = layer
     this.lower = lower
     this.machine = machine
-    this.queue = machine.urgent === undefined ? undefined : []
   }
 
   room(): boolean {
@@ -50,7 +44,8 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
   }
 
   write(message: LOut): void {
-    this.pass(this.piece.size > 0 ? [this.piece.take() as LOut, message] : [message])
+    this.pass()
+    this.lower.write(message)
   }
 
   get buffer(): Uint8Array {
@@ -58,7 +53,8 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
   }
 
   reserve(length: number): number {
-    return this.piece.reserve(length, this.cut)
+    if (!this.piece.fits(length)) this.pass()
+    return this.piece.reserve(length)
   }
 
   end(endOfInput: EndOfInput): void {
@@ -80,45 +76,49 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
     if (!(this.over instanceof ConnectionError)) this.over = error
   }
 
+  /** Whether the machine may have something of its own to say. */
+  get talks(): boolean {
+    return this.machine.proceed !== undefined
+  }
+
+  /** Whether the machine holds back data. */
+  get busy(): boolean {
+    return this.machine.busy === true
+  }
+
   /** Whether all that was written has been handed down. */
   get idle(): boolean {
-    return this.piece.size === 0 && (this.queue === undefined || this.queue.length === 0)
+    return this.piece.size === 0 && !this.busy
   }
 
   get writable(): boolean {
-    return this.lower.writable && (this.queue === undefined || this.queue.length === 0)
+    return this.lower.writable && !this.busy
   }
 
-  /** Hands down what was reserved, and what is urgent or queued as far as there is room. */
-  flush(): void {
-    if (this.piece.size > 0) this.pass([this.piece.take() as LOut])
-    const queue = this.queue
-    if (queue === undefined) return
-    let next: LOut | undefined
-    while (this.lower.writable && (next = this.machine.urgent!()) !== undefined) this.lower.write(next)
-    let sent = 0
-    while (sent < queue.length && this.lower.writable) {
-      for (const message of queue[sent]) this.lower.write(message)
-      sent++
-      while (this.lower.writable && (next = this.machine.urgent!()) !== undefined) this.lower.write(next)
+  /**
+   * Hands down what was reserved, and what waits in the machine as far as there is room. False if there is more of it, which a machine that
+   * takes long for its pieces must not do in one turn.
+   */
+  flush(): boolean {
+    this.pass()
+    const { lower, machine } = this
+    if (machine.proceed === undefined) return true
+    let pieces = 0
+    while (lower.writable) {
+      if (machine.busy === true && ++pieces > maxPieces) return false
+      if (!machine.proceed(this)) return true
+      this.pass()
     }
-    if (sent > 0) queue.splice(0, sent)
+    return true
   }
 
-  /** Bytes and messages that were written and not handed down. */
-  get unsent(): { readonly messages: number; readonly bytes: number } {
-    let bytes = this.piece.size
-    if (this.queue !== undefined) {
-      for (const unit of this.queue) {
-        for (const message of unit) bytes += sizeOf(message)
-      }
-    }
-    return { messages: this.queue === undefined ? 0 : this.queue.length, bytes }
+  /** What was written and not handed down. */
+  get unsent(): Unsent {
+    const { bytes, messages } = this.machine.unsent?.() ?? { bytes: 0, messages: 0 }
+    return { messages, bytes: bytes + this.piece.size }
   }
 
-  private pass(unit: ReadonlyArray<LOut>): void {
-    if (this.queue === undefined || (this.queue.length === 0 && this.lower.writable)) {
-      for (let i = 0; i < unit.length; i++) this.lower.write(unit[i])
-    } else this.queue.push(unit.map(waiting))
+  private pass(): void {
+    if (this.piece.size > 0) this.lower.write(this.piece.take() as LOut)
   }
 }

@@ -14,9 +14,11 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import type { Connection, Options } from "../Connection.ts"
+import type { Phase } from "../ClosePolicy.ts"
+import type { Connection, Control, Options } from "../Connection.ts"
 import {
   Aborted,
   Closed,
@@ -45,12 +47,21 @@ const nearYield = 40
 const whyOf = (exit: Exit.Exit<unknown, unknown>): Why =>
   Exit.isSuccess(exit) ? "done" : Cause.hasInterruptsOnly(exit.cause) ? "away" : "failed"
 
+/** What most connections hold most of the time. It is replaced before anything is added. */
+const empty: Array<never> = []
+
+/** Why a connection that was built upon accepts no more. */
+const released = new Closed()
+
 /** What is one for the whole stack, whichever connection is at its top. */
-class Life {
+export class Life {
   top: LiveConnection<any, any, any>
-  readonly budget: Duration.Duration
+  /** Milliseconds for closing all layers. */
+  readonly budget: number
   readonly context: Context.Context<never>
   readonly closed = Deferred.makeUnsafe<Outcome>()
+  /** The address of a peer that was accepted. */
+  peer: string | undefined = undefined
   closing = false
   /** Our side has left: nothing more is delivered or accepted, whichever connection is at the top. */
   left = false
@@ -59,12 +70,26 @@ class Life {
   aborted = false
   first: Outcome["first"] = "none"
   undelivered = 0
-  readonly layers: Array<LayerClose> = []
+  layers: ReadonlyArray<LayerClose> = empty
 
-  constructor(top: LiveConnection<any, any, any>, budget: Duration.Duration, context: Context.Context<never>) {
+  constructor(top: LiveConnection<any, any, any>, budget: number, context: Context.Context<never>) {
     this.top = top
     this.budget = budget
     this.context = context
+  }
+
+  private readonly finalizer = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<Outcome> =>
+    Effect.suspend(() => {
+      this.top.depart(whyOf(exit))
+      return this.top.closed
+    })
+
+  /** Has the scope close the stack before all that it has had to do so far, which may be nothing but that. */
+  belongTo(scope: Scope.Scope): Effect.Effect<void> {
+    const { state } = scope
+    return state._tag === "Open" && state.finalizer === this.finalizer
+      ? Effect.void
+      : Scope.addFinalizerExit(scope, this.finalizer)
   }
 }
 
@@ -79,29 +104,56 @@ type Pulled<In> = Effect.Effect<Arr.NonEmptyArray<In>, ConnectionError | Cause.D
 
 interface Foundation {
   readonly life: Life | undefined
-  readonly budget: Duration.Duration
+  readonly budget: number
   readonly context: Context.Context<never>
   readonly details: Context.Context<any>
+}
+
+/** What a layer's own operations act upon: whichever connection is at the top. */
+class LiveControl implements Control {
+  private readonly life: Life
+  private readonly layer: string
+
+  constructor(life: Life, layer: string) {
+    this.life = life
+    this.layer = layer
+  }
+
+  flush(): void {
+    this.life.top.touch()
+  }
+
+  close(why: Why): void {
+    this.life.top.leave(why)
+  }
+
+  fail(reason: ConnectionReason): void {
+    if (!this.life.closing) this.life.top.failed(new ConnectionError({ layer: this.layer, reason }))
+  }
+
+  get closed(): Effect.Effect<Outcome> {
+    return this.life.top.closed
+  }
 }
 
 export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Receiver<In> {
   readonly details: Context.Context<D>
   private readonly wire: Wire<In, Out>
-  private readonly life: Life
+  readonly life: Life
 
-  private inbox: Array<In> = []
+  private inbox: Array<In> = empty
   private inboxSize = 0
   private paused = false
   private puller: ((effect: Pulled<In>) => void) | undefined = undefined
 
-  private readonly line: Array<Waiting<Out>> = []
+  private line: Array<Waiting<Out>> = empty
   private inTurn = false
   private flushing = false
 
   /** Nothing more arrives, and this is how the input ended. */
   private over: EndOfInput | ConnectionError | "goodbye" | undefined = undefined
-  /** Why nothing more is accepted. */
-  private refusal: ConnectionError | undefined = undefined
+  /** Why nothing more is accepted; an error, with its stack, only once somebody gets it. */
+  private refused: ConnectionError | ConnectionReason | undefined = undefined
   /** Our side has closed: nothing more is delivered. */
   private sealed = false
 
@@ -111,7 +163,10 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     this.life.top = this
     this.details = details === undefined
       ? foundation.details
-      : Context.merge(foundation.details, details({ flush: () => this.touch(), close: (why) => this.leave(why) }))
+      : Context.merge(
+        foundation.details,
+        details(new LiveControl(this.life, wire.layer))
+      )
     wire.attach(this)
     if (this.life.left) this.seal(new Closing())
     wire.resume()
@@ -125,16 +180,11 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     return Effect.contextWith((context: Context.Context<Scope.Scope>) => {
       const self = new LiveConnection<In, Out, D>(wire, {
         life: lower?.life,
-        budget: Duration.fromInputUnsafe(options?.closeWithin ?? "5 seconds"),
+        budget: Duration.toMillis(options?.closeWithin ?? "5 seconds"),
         context: context as Context.Context<never>,
         details: (lower?.details ?? Context.empty()) as Context.Context<any>
       }, options?.details)
-      const finalizer = (exit: Exit.Exit<unknown, unknown>) =>
-        Effect.suspend(() => {
-          self.depart(whyOf(exit))
-          return self.closed
-        })
-      return Effect.as(Scope.addFinalizerExit(Context.get(context, Scope.Scope), finalizer), self)
+      return Effect.as(self.life.belongTo(Context.get(context, Scope.Scope)), self)
     })
   }
 
@@ -144,16 +194,16 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
       throw new Error("a connection can't be built upon while a pull or send waits on it")
     }
     const { inbox, over, wire } = this
-    this.inbox = []
+    this.inbox = empty
     this.sealed = true
-    this.refuse(new Closed())
+    this.refuse(released)
     return { wire, leftover: inbox, over: over === "goodbye" ? "announced" : over }
   }
 
   // From the spine.
 
   receive(batch: ReadonlyArray<In>, size: number): void {
-    if (this.sealed) {
+    if (this.sealed || this.over instanceof ConnectionError) {
       this.life.undelivered += batch.length
       return
     }
@@ -161,13 +211,17 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     else for (let i = 0; i < batch.length; i++) this.inbox.push(batch[i])
     this.inboxSize += size
     this.inTurn = true
-    this.wake(this.take)
+    this.wake()
     this.inTurn = false
     if (this.inboxSize >= readAhead || this.inbox.length >= readAheadMessages) {
       this.paused = true
       this.wire.pause()
     }
     this.wire.flush()
+  }
+
+  get caughtUp(): boolean {
+    return this.inbox.length === 0
   }
 
   drained(): void {
@@ -199,32 +253,49 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     if (this.over === undefined && this.life.first === "none" && !(over instanceof ConnectionError)) {
       this.life.first = "remote"
     }
-    this.over = over
-    if (this.inbox.length === 0) this.wake(this.pull)
+    // What the connection was given up for stays the reason, also if the peer still says goodbye.
+    if (!(this.over instanceof ConnectionError)) this.over = over
+    if (this.inbox.length === 0) this.wake()
   }
 
   // Receiving.
 
-  private readonly take: Pulled<In> = Effect.sync(() => {
+  get pull(): Pulled<In> {
+    return Effect.withFiber((fiber) => this.next(fiber))
+  }
+
+  private next(fiber: Fiber.Fiber<unknown, unknown>): Pulled<In> {
+    if (this.inbox.length > 0) {
+      return fiber.currentOpCount + nearYield < fiber.cache.maxOpsBeforeYield
+        ? Effect.succeed(this.take())
+        : Effect.andThen(Effect.yieldNow, this.pull)
+    }
+    if (this.over instanceof ConnectionError) return Effect.fail(this.over)
+    if (this.over !== undefined) return Cause.done(this.outcome)
+    return this.sealed ? Effect.fail(this.refusal) : this.park
+  }
+
+  private take(): Arr.NonEmptyArray<In> {
     const batch = this.inbox
-    this.inbox = []
+    this.inbox = empty
     this.inboxSize = 0
     if (this.paused) {
       this.paused = false
-      queueMicrotask(this.resume)
+      queueMicrotask(() => {
+        if (!this.sealed && !this.paused) this.wire.resume()
+      })
     }
-    if (this.life.over) this.life.top.resolve()
+    // Whoever waits for the outcome may interrupt who pulls, which must have the batch by then.
+    if (this.life.over) queueMicrotask(() => this.life.top.resolve())
     return batch as unknown as Arr.NonEmptyArray<In>
-  })
-
-  private readonly resume = (): void => {
-    if (!this.sealed && !this.paused) this.wire.resume()
   }
 
-  private readonly park: Pulled<In> = Effect.callback((resume) => {
-    if (this.pulling) return resume(Effect.die(new Error("a connection has one puller at a time")))
-    this.puller = resume
-  })
+  private get park(): Pulled<In> {
+    return Effect.callback((resume) => {
+      if (this.pulling) return resume(Effect.die(new Error("a connection has one puller at a time")))
+      this.puller = resume
+    })
+  }
 
   /** Whether somebody waits in `pull`: if it was interrupted since, resuming it does nothing, else it comes back. */
   private get pulling(): boolean {
@@ -235,29 +306,19 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     return this.puller !== undefined
   }
 
-  readonly pull: Pulled<In> = Effect.withFiber((fiber) => {
-    if (this.inbox.length > 0) {
-      return fiber.currentOpCount + nearYield < fiber.cache.maxOpsBeforeYield
-        ? this.take
-        : Effect.andThen(Effect.yieldNow, Effect.suspend(() => this.pull))
-    }
-    if (this.over instanceof ConnectionError) return Effect.fail(this.over)
-    if (this.over !== undefined) return Cause.done(this.outcome)
-    return this.sealed ? Effect.fail(this.refusal!) : this.park
-  })
-
-  private wake(effect: Pulled<In>): void {
+  /** Has whoever waits in `pull` look again. */
+  private wake(): void {
     const puller = this.puller
     if (puller === undefined) return
     this.puller = undefined
-    puller(effect)
+    puller(this.pull)
   }
 
   // Sending.
 
   readonly send = (message: Out): Effect.Effect<void, ConnectionError> =>
     Effect.suspend(() => {
-      if (this.refusal !== undefined || this.line.length > 0 || !this.wire.writable) return this.sendLater([message])
+      if (this.refused !== undefined || this.line.length > 0 || !this.wire.writable) return this.sendLater([message])
       try {
         this.wire.write(message)
       } catch (thrown) {
@@ -269,20 +330,20 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
 
   readonly sendAll = (messages: Arr.NonEmptyReadonlyArray<Out>): Effect.Effect<void, ConnectionError> =>
     Effect.suspend(() =>
-      this.refusal !== undefined || this.line.length > 0
+      this.refused !== undefined || this.line.length > 0
         ? this.sendLater(messages)
         : this.write({ messages, next: 0, resume: () => {} })
     )
 
   private sendLater(messages: ReadonlyArray<Out>): Effect.Effect<void, ConnectionError> {
-    return this.refusal === undefined
+    return this.refused === undefined
       ? this.wait({ messages, next: 0, resume: () => {} }, "last")
       : Effect.fail(this.refusal)
   }
 
   /** Writes as far as there is room, and waits at the head of the line for the rest. */
   private write(waiting: Waiting<Out>): Effect.Effect<void, ConnectionError> {
-    if (this.refusal !== undefined) return Effect.fail(this.refusal)
+    if (this.refused !== undefined) return Effect.fail(this.refusal)
     this.touch()
     const { messages } = waiting
     try {
@@ -300,6 +361,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   private wait(waiting: Waiting<Out>, place: "first" | "last"): Effect.Effect<void, ConnectionError> {
     return Effect.callback((resume) => {
       waiting.resume = resume
+      if (this.line === empty) this.line = []
       if (place === "first") this.line.unshift(waiting)
       else this.line.push(waiting)
       return Effect.sync(() => {
@@ -311,24 +373,32 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
 
   /** From now on sends fail, and those that wait do so now. */
   private refuse(reason: ConnectionReason, error?: ConnectionError): void {
-    this.refusal ??= error ?? new ConnectionError({ layer: this.wire.layer, reason })
+    this.refused ??= error ?? reason
     for (const waiting of this.line.splice(0)) waiting.resume(Effect.fail(this.refusal))
   }
 
+  /** The error of whoever is refused. */
+  private get refusal(): ConnectionError {
+    if (this.refused instanceof ConnectionError) return this.refused
+    return this.refused = new ConnectionError({ layer: this.wire.layer, reason: this.refused! })
+  }
+
   /** Sees to it that what was written leaves: at the end of the turn, or of this tick. */
-  private touch(): void {
+  touch(): void {
     if (this.inTurn || this.flushing) return
     this.flushing = true
-    queueMicrotask(this.flush)
+    queueMicrotask(() => {
+      this.flushing = false
+      this.wire.flush()
+    })
   }
 
-  private readonly flush = (): void => {
-    this.flushing = false
-    this.wire.flush()
+  get end(): Effect.Effect<void, ConnectionError> {
+    return Effect.suspend(() => this.endNow())
   }
 
-  readonly end: Effect.Effect<void, ConnectionError> = Effect.suspend(() => {
-    if (this.refusal !== undefined) return Effect.fail(this.refusal)
+  private endNow(): Effect.Effect<void, ConnectionError> {
+    if (this.refused !== undefined) return Effect.fail(this.refusal)
     if (!this.wire.halfClose) return Effect.fail(errorOf(new Unsupported({ operation: "half-close" }), this.wire.layer))
     const end = Effect.sync(() => {
       if (this.life.first === "none") this.life.first = "local"
@@ -336,11 +406,13 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
       this.wire.end()
     })
     return this.line.length > 0 ? Effect.andThen(this.sendLater([]), end) : end
-  })
+  }
 
   // Closing.
 
-  readonly abort: Effect.Effect<void> = Effect.sync(() => this.life.top.cut())
+  get abort(): Effect.Effect<void> {
+    return Effect.sync(() => this.life.top.cut())
+  }
 
   private cut(): void {
     this.life.aborted ||= !this.life.over
@@ -360,7 +432,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   }
 
   /** Closes from our side: nothing more is delivered or accepted, and every layer says its goodbye. */
-  private leave(why: Why): void {
+  leave(why: Why): void {
     if (!this.life.closing && this.life.first === "none") this.life.first = "local"
     this.begin(why, () => this.seal(new Closing()))
   }
@@ -370,9 +442,9 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     this.sealed = true
     this.life.left = true
     this.life.undelivered += this.inbox.length
-    this.inbox = []
+    this.inbox = empty
     this.refuse(reason)
-    this.wake(this.pull)
+    this.wake()
   }
 
   /** The first to call this decides why the connection closes; what `before` wakes up comes too late for that. */
@@ -392,16 +464,17 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
       wire === undefined
         ? Effect.void
         : Effect.flatMap(
-          Effect.timeoutOption(settled(wire, why, reason), Math.max(deadline - now, floor)),
-          (answer) =>
+          closed(wire, why, reason, now + Math.max(deadline - now, floor)),
+          (settled) =>
             Effect.flatMap(millis, (then) => {
-              life.layers.push({ layer: wire.layer, took: then - now, settled: Option.isSome(answer) })
+              life.layers = [...life.layers, { layer: wire.layer, took: then - now, settled }]
+              if (!settled) wire.giveUp?.()
               return closeFrom(wire.lower, then, deadline)
             })
         )
     return Effect.flatMap(millis, (now) =>
       Effect.ensuring(
-        closeFrom(this.wire, now, now + Duration.toMillis(life.budget)),
+        closeFrom(this.wire, now, now + life.budget),
         Effect.sync(() => {
           if (life.layers.length === 0 || life.layers.some((layer) => !layer.settled)) life.top.wire.abort()
           life.over = true
@@ -423,7 +496,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
       endOfInput: "unknown",
       unsent: { messages: 0, bytes: 0 },
       undelivered: life.undelivered,
-      layers: [...life.layers]
+      layers: life.layers
     }
     report(this.wire, draft)
     if (this.over instanceof ConnectionError) draft.error ??= this.over
@@ -435,13 +508,61 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
 /** The clock in milliseconds, with fractions. */
 const millis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
-const settled = (
+/** Closes one layer; false if it has not settled by the deadline, or a phase took longer than it may. */
+const closed = (
   wire: Wire<any, any>,
   why: Why,
-  reason: ConnectionReason | undefined
-): Effect.Effect<void> => Effect.callback((resume) => wire.close(why, () => resume(Effect.void), reason))
+  reason: ConnectionReason | undefined,
+  deadline: number
+): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
+    let settled = false
+    let phase: Phase = "flush"
+    let wake: (() => void) | undefined
+    let told = false
+    const tell = () => {
+      told = true
+      wake?.()
+    }
+    const change = Effect.callback<void>((resume) => {
+      wake = () => {
+        wake = undefined
+        told = false
+        resume(Effect.void)
+      }
+      if (told) wake()
+    })
+    const step: Effect.Effect<boolean> = Effect.flatMap(millis, (now) => {
+      if (settled) return Effect.succeed(true)
+      const limit = Math.min(deadline - now, wire.patience?.[phase] ?? Infinity)
+      return Effect.flatMap(
+        Effect.timeoutOption(change, limit),
+        (changed) => Option.isSome(changed) ? step : Effect.succeed(settled)
+      )
+    })
+    wire.close(
+      why,
+      () => {
+        settled = true
+        tell()
+      },
+      reason,
+      (entered) => {
+        if (entered === phase) {
+          return
+        }
+        phase = entered
+        tell()
+      }
+    )
+    return step
+  })
 
 const report = (wire: Wire<any, any>, draft: Draft): void => {
   if (wire.lower !== undefined) report(wire.lower, draft)
   wire.report(draft)
 }
+
+/** The address of the peer of an accepted connection, where there are addresses. */
+export const peerOf = <I, O, D>(connection: Connection<I, O, D>): string | undefined =>
+  (connection as unknown as LiveConnection<any, any, any>).life.peer

@@ -5,12 +5,14 @@
  */
 const slabSize = 65_536
 
+const nothing = new Uint8Array(0)
+
 let slab = new Uint8Array(slabSize)
 let used = 0
 
 /** A piece of the slab that one layer fills. */
 export class Piece {
-  buffer: Uint8Array = slab
+  buffer: Uint8Array = nothing
   private start = 0
   private end = 0
 
@@ -18,20 +20,21 @@ export class Piece {
     return this.end - this.start
   }
 
-  /**
-   * Makes room for `length` more bytes and returns their offset in `buffer`. When the slab is full, or another layer
-   * has reserved in between, what was filled so far is given to `cut` and a new piece begins.
-   */
-  reserve(length: number, cut: (piece: Uint8Array) => void): number {
-    if (this.end === this.start || this.buffer !== slab || this.end !== used || used + length > slab.length) {
-      if (this.end > this.start) cut(this.take())
+  /** Whether `length` more bytes lie behind what was filled so far; otherwise that is to be taken before. */
+  fits(length: number): boolean {
+    return this.end === this.start || (this.buffer === slab && this.end === used && used + length <= slab.length)
+  }
+
+  /** Makes room for `length` more bytes, which fit, and returns their offset in `buffer`. */
+  reserve(length: number): number {
+    if (this.end === this.start) {
+      if (length > slabSize) {
+        this.buffer = new Uint8Array(length)
+        this.start = 0
+        this.end = length
+        return 0
+      }
       if (used + length > slab.length) {
-        if (length > slabSize) {
-          this.buffer = new Uint8Array(length)
-          this.start = 0
-          this.end = length
-          return 0
-        }
         slab = new Uint8Array(slabSize)
         used = 0
       }
@@ -47,6 +50,7 @@ export class Piece {
   take(): Uint8Array {
     const piece = this.buffer.subarray(this.start, this.end)
     this.start = this.end
+    this.buffer = nothing
     return piece
   }
 }

@@ -4,12 +4,16 @@
  * Upwards, what the machine emits during one call is delivered as one batch. While the layer above is paused, at most
  * what was already read waits here (`backlog`, and what the machine kept); the end of the input waits behind it.
  */
+import type { Patience, Phase } from "../ClosePolicy.ts"
 import { Aborted, ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
 import type { Machine } from "../Machine.ts"
 import type { Draft, EndOfInput, Why } from "../Outcome.ts"
 import { Other } from "../Reason.ts"
 import type { Receiver, Released, Wire } from "../Wire.ts"
 import { Exchange } from "./Exchange.ts"
+
+declare const queueMicrotask: (f: () => void) => void
+declare const setTimeout: (f: () => void, millis: number) => unknown
 
 const nothing: ReadonlyArray<never> = []
 
@@ -25,13 +29,15 @@ export const errorOf = (thrown: unknown, layer: string): ConnectionError =>
 export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   readonly layer: string
   readonly lower: Wire<LIn, LOut>
+  readonly patience: Patience | undefined
   private readonly machine: Machine<LIn, LOut, In, Out>
   private readonly io: Exchange<In, LOut>
   private upper!: Receiver<In>
 
   private paused = false
-  /** The machine has input it had no room for. */
+  /** The machine has input it had no room for, or goes on with later. */
   private kept = false
+  private deferred = false
   private backlog: Array<ReadonlyArray<LIn>> | undefined = undefined
   private lowerOver: EndOfInput | ConnectionError | undefined = undefined
   /** The layer below is over in both directions. */
@@ -40,11 +46,23 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   /** Our side is closing: what arrives is only shown to the machine. */
   private leaving = false
   private settled: (() => void) | undefined = undefined
+  private entered: ((phase: Phase) => void) | undefined = undefined
+  private released = false
+  private givenUp = false
+  private continuing = false
+  /** The machine held back data, and does no more: the layer above is to be told. */
+  private freed = false
 
   /** `released` is the wire below, with what was read from it before; that is shown to the machine at `resume`. */
-  constructor(layer: string, released: Released<LIn, LOut>, machine: Machine<LIn, LOut, In, Out>) {
+  constructor(
+    layer: string,
+    released: Released<LIn, LOut>,
+    machine: Machine<LIn, LOut, In, Out>,
+    patience?: Patience
+  ) {
     const lower = released.wire
     this.layer = layer
+    this.patience = patience
     this.lower = lower
     this.machine = machine
     if (released.leftover.length > 0) this.backlog = [released.leftover]
@@ -75,8 +93,9 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   }
 
   drained(): void {
+    const held = this.io.busy
     this.flush()
-    if (this.io.writable) this.upper.drained()
+    if (!held && this.io.writable) this.upper.drained()
     this.settle()
   }
 
@@ -104,6 +123,18 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
       io.broken(errorOf(thrown, this.layer))
     }
     this.deliver()
+    if (this.kept && !this.paused && this.io.over === undefined && !this.caughtUp) {
+      // The machine had its messages delivered before it goes on to a goodbye: whoever is about to take them may answer.
+      this.deferred = true
+      queueMicrotask(() => {
+        this.deferred = false
+        this.advance()
+      })
+    }
+  }
+
+  get caughtUp(): boolean {
+    return this.upper.caughtUp !== false
   }
 
   /** A machine that throws where it must not is broken: the connection fails, and not the program. */
@@ -121,6 +152,8 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
       const { batch, batchSize } = io
       io.batch = []
       io.batchSize = 0
+      // What the machine has to say itself goes ahead of what the layer above may answer.
+      if (io.talks) this.hand()
       this.upper.receive(batch, batchSize)
     }
     this.flush()
@@ -129,7 +162,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   /** Goes on with what waits, as far as the layer above takes it, and then with the end of the input. */
   private advance(): void {
     const io = this.io
-    while (!this.paused && io.over === undefined) {
+    while (!this.paused && !this.deferred && io.over === undefined) {
       if (this.kept) this.show(nothing)
       else if (this.backlog !== undefined) {
         const next = this.backlog.shift()!
@@ -137,7 +170,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
         this.show(next)
       } else break
     }
-    if (!this.paused && this.lowerOver !== undefined) {
+    if (!this.paused && !this.deferred && this.lowerOver !== undefined) {
       if (this.lowerOver instanceof ConnectionError) {
         if (io.over !== "closed" && !(io.over instanceof ConnectionError)) io.over = this.lowerOver
       } else if (io.over === undefined) {
@@ -181,15 +214,43 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     }
   }
 
-  /** Hands down what waits; what the layer below then refuses was promised to be sent, so that is the end. */
-  flush(): void {
+  /** Lets others have their turn before the next pieces. */
+  private continueLater(): void {
+    if (this.continuing) return
+    this.continuing = true
+    setTimeout(() => {
+      this.continuing = false
+      this.flush()
+    }, 0)
+  }
+
+  /** Hands down what waits; what the layer below then refuses was promised to be sent, so that is the end: false. */
+  private hand(): boolean {
+    // What is given to a broken wire, or to one that has ended its output, is gone without a trace.
+    if (this.givenUp || this.lowerOver instanceof ConnectionError) return true
+    const { io } = this
+    const held = io.busy
     try {
-      this.io.flush()
+      if (!io.flush()) this.continueLater()
+      this.freed ||= held && !io.busy
+      return true
     } catch (thrown) {
-      this.io.broken(errorOf(thrown, this.lower.layer))
-      this.advance()
+      io.broken(errorOf(thrown, this.lower.layer))
+      return false
     }
+  }
+
+  flush(): void {
+    const { io } = this
+    if (!this.hand()) this.advance()
+    // A machine may also end with what it was given to encode.
+    if (io.over !== undefined && this.told === undefined) this.advance()
     this.lower.flush()
+    if (this.freed) {
+      this.freed = false
+      if (io.writable) this.upper.drained()
+      this.settle()
+    }
   }
 
   pause(): void {
@@ -212,8 +273,9 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     this.lower.end()
   }
 
-  close(why: Why, settled: () => void, reason?: ConnectionReason): void {
+  close(why: Why, settled: () => void, reason?: ConnectionReason, entered?: (phase: Phase) => void): void {
     this.settled = settled
+    this.entered = entered
     if (!this.leaving) {
       this.leaving = true
       this.resume()
@@ -225,6 +287,10 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     this.advance()
   }
 
+  giveUp(): void {
+    this.givenUp = true
+  }
+
   abort(): void {
     this.leaving = true
     this.lowerOver = new ConnectionError({ layer: this.layer, reason: new Aborted() })
@@ -232,10 +298,12 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     this.told = this.io.over
     this.lower.abort()
     this.settle()
+    this.release()
   }
 
   report(outcome: Draft): void {
-    const { goodbye, over, unsent } = this.io
+    const { over, unsent } = this.io
+    const goodbye = this.machine.goodbye?.() ?? this.io.goodbye
     outcome.unsent.messages += unsent.messages
     outcome.unsent.bytes += unsent.bytes
     if (goodbye !== undefined) {
@@ -261,10 +329,19 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   }
 
   private settle(): void {
-    if (this.settled !== undefined && this.over) {
-      const settled = this.settled
+    const { settled } = this
+    if (settled === undefined) return
+    if (this.over) {
       this.settled = undefined
+      this.entered = undefined
+      this.release()
       settled()
-    }
+    } else this.entered?.(!this.io.idle ? "flush" : this.io.goodbye === undefined ? "wait" : "linger")
+  }
+
+  private release(): void {
+    if (this.released) return
+    this.released = true
+    this.guard(() => this.machine.release?.())
   }
 }

@@ -1,48 +1,65 @@
 /** Running a listener: one fiber and one scope a connection, and the drain at the end. */
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { Ask } from "../Ask.ts"
 import type { Connection } from "../Connection.ts"
+import { ConnectionError } from "../ConnectionError.ts"
 import { format } from "../Endpoint.ts"
 import type { Acceptor, DrainReport, Incident, Listener, RunOptions } from "../Listener.ts"
 import { ListenError, NotListening } from "../ListenError.ts"
 import type { Wire } from "../Wire.ts"
-import { LiveConnection } from "./LiveConnection.ts"
+import { type Life, LiveConnection } from "./LiveConnection.ts"
 
 /** Ends the handlers of the layers below after a handshake that failed, which was reported already. */
 export class HandshakeFailed {}
 
 export const logIncident = (incident: Incident): Effect.Effect<void> => {
+  const { peer } = incident
+  const who = peer === undefined ? "" : ` of ${peer}`
   switch (incident._tag) {
     case "HandshakeFailed":
-      return Effect.logWarning("handshake failed:", incident.error.message)
-    case "HandlerFailed":
-      return Effect.logWarning("connection handler failed", incident.cause)
+      return Effect.logWarning(`handshake${who} failed:`, incident.error.message)
+    case "HandlerFailed": {
+      const failure = Option.getOrUndefined(Cause.findErrorOption(incident.cause))
+      return failure instanceof ConnectionError
+        ? Effect.logWarning(`connection${who} failed:`, failure.message)
+        : Effect.logWarning(`handler of a connection${who} failed`, incident.cause)
+    }
     case "TooManyConnections":
-      return Effect.logWarning(`connection cut: ${incident.limit} are open`)
+      return Effect.logWarning(`connection${who} cut: ${incident.limit} are open`)
   }
 }
 
-/** Whether a handler ended in a way that nobody has been told of. */
+/** Whether a handler ended in a way that nobody has been told of; that a connection is over is none. */
 const isNews = (cause: Cause.Cause<unknown>): boolean => {
-  const failure = Cause.findErrorOption(cause)
-  return !Cause.hasInterruptsOnly(cause) && !(Option.isSome(failure) && failure.value instanceof HandshakeFailed)
+  if (Cause.hasInterruptsOnly(cause)) return false
+  const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
+  if (failure instanceof ConnectionError) return failure.reason._tag !== "Closed"
+  return !(failure instanceof HandshakeFailed)
 }
 
 /** How long a drain waits for handlers it has interrupted; one that is not interruptible then goes on by itself. */
 const patience = "1 seconds"
 
+/** A connection, whatever is built on it, and the fiber that handles it or later the one that closes its scope. */
+interface Handling {
+  life: Life | undefined
+  fiber: Fiber.Fiber<void, unknown> | undefined
+}
+
 class Server<In, Out, D> implements Listener<In, Out, D> {
   readonly address: Listener<In, Out, D>["address"]
   private readonly acceptor: Acceptor<In, Out, D>
   private readonly ask: Ask
-  private readonly live = new Map<Fiber.Fiber<void>, LiveConnection<In, Out, D>>()
+  private readonly live = new Set<Handling>()
+  /** How many connections each address has. */
+  private readonly peers = new Map<string, number>()
   private readonly report = Deferred.makeUnsafe<DrainReport>()
   private readonly emptied = Deferred.makeUnsafe<void>()
   private lose: ((error: ListenError) => void) | undefined = undefined
@@ -67,14 +84,18 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     const serving = Effect.contextWith((context: Context.Context<never>) =>
       Effect.callback<never, ListenError>((resume) => {
         this.lose = (error) => resume(Effect.fail(error))
-        const fork = Effect.runForkWith(context)
-        const limit = this.ask.maxConnections ?? 16_384
-        this.acceptor.start((wire, details) => {
-          if (this.draining) return wire.abort()
-          if (this.live.size >= limit) {
-            wire.abort()
-            fork(tell({ _tag: "TooManyConnections", limit }))
-          } else this.handle(fork, wire, details, handler as any, tell)
+        const { maxConnections = 16_384, maxConnectionsPerPeer = Infinity } = this.ask
+        const refuse = (wire: Wire<In, Out>, of: "listener" | "peer", peer: string | undefined) => {
+          wire.abort()
+          const limit = of === "peer" ? maxConnectionsPerPeer : maxConnections
+          Effect.runForkWith(context)(tell({ _tag: "TooManyConnections", limit, of, peer }))
+        }
+        this.acceptor.start((wire, details, peer) => {
+          if (this.draining) wire.abort()
+          else if (this.live.size >= maxConnections) refuse(wire, "listener", peer)
+          else if (peer !== undefined && (this.peers.get(peer) ?? 0) >= maxConnectionsPerPeer) {
+            refuse(wire, "peer", peer)
+          } else this.handle(context, wire, details, peer, handler as any, tell)
         }, this.lose)
       })
     )
@@ -85,33 +106,59 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     }) as any
   }
 
+  /** Nothing lies under the handler on the stack of its fiber, as long as it runs; what comes after it has its own. */
   private handle(
-    fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>,
+    context: Context.Context<never>,
     wire: Wire<In, Out>,
     details: Context.Context<D>,
+    peer: string | undefined,
     handler: (connection: Connection<In, Out, D>) => Effect.Effect<void, unknown>,
     tell: (incident: Incident) => Effect.Effect<void>
   ): void {
-    let connection: LiveConnection<In, Out, D> | undefined
-    const handling = Effect.scoped(Effect.flatMap(
+    const scope = Scope.makeUnsafe()
+    const handling: Handling = { life: undefined, fiber: undefined }
+    this.live.add(handling)
+    this.count(peer, 1)
+    handling.fiber = Effect.runForkWith(Context.add(context, Scope.Scope, scope))(
+      this.open(handling, wire, details, peer, handler)
+    )
+    handling.fiber.addObserver((exit) => {
+      handling.fiber = Effect.runForkWith(context)(
+        Effect.catchCause(
+          Effect.onExit(exit, (exit) => Scope.close(scope, exit)),
+          (cause) => this.draining || !isNews(cause) ? Effect.void : tell({ _tag: "HandlerFailed", cause, peer })
+        )
+      )
+      handling.fiber.addObserver(() => {
+        this.live.delete(handling)
+        this.count(peer, -1)
+        if (this.draining && this.live.size === 0) Deferred.doneUnsafe(this.emptied, Exit.void)
+      })
+    })
+  }
+
+  private count(peer: string | undefined, change: 1 | -1): void {
+    if (peer === undefined) return
+    const count = (this.peers.get(peer) ?? 0) + change
+    if (count === 0) this.peers.delete(peer)
+    else this.peers.set(peer, count)
+  }
+
+  private open(
+    handling: Handling,
+    wire: Wire<In, Out>,
+    details: Context.Context<D>,
+    peer: string | undefined,
+    handler: (connection: Connection<In, Out, D>) => Effect.Effect<void, unknown>
+  ): Effect.Effect<void, unknown, Scope.Scope> {
+    return Effect.flatMap(
       LiveConnection.make(wire, { details: () => details, closeWithin: this.ask.closeWithin }),
       (made) => {
-        connection = made
+        handling.life = made.life
+        made.life.peer = peer
         return handler(made)
       }
-    ))
-    const fiber = fork(
-      Effect.catchCause(
-        handling,
-        (cause) => this.draining || !isNews(cause) ? Effect.void : tell({ _tag: "HandlerFailed", cause })
-      )
     )
-    if (fiber.pollUnsafe() !== undefined || connection === undefined) return
-    this.live.set(fiber, connection)
-    fiber.addObserver(() => {
-      this.live.delete(fiber)
-      if (this.draining && this.live.size === 0) Deferred.doneUnsafe(this.emptied, Exit.void)
-    })
   }
 
   /** Accepts no more, closes every connection, waits for the handlers, and interrupts those that are late. */
@@ -121,14 +168,14 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     const open = this.live.size
     return Effect.gen({ self: this }, function*() {
       yield* this.acceptor.stop
-      for (const connection of this.live.values()) connection.depart("away")
+      for (const { life } of this.live) life?.top.depart("away")
       if (this.live.size > 0) {
         yield* Effect.timeoutOption(Deferred.await(this.emptied), this.ask.drainWithin ?? "5 seconds")
       }
       const late = [...this.live]
-      for (const [, connection] of late) yield* connection.abort
-      for (const [fiber] of late) fiber.interruptUnsafe()
-      yield* Effect.timeoutOption(Fiber.awaitAll(late.map(([fiber]) => fiber)), patience)
+      for (const { life } of late) if (life !== undefined) yield* life.top.abort
+      for (const { fiber } of late) fiber?.interruptUnsafe()
+      if (this.live.size > 0) yield* Effect.timeoutOption(Deferred.await(this.emptied), patience)
       this.lose?.(this.notListening)
       Deferred.doneUnsafe(this.report, Exit.succeed({ open, ended: open - late.length, interrupted: late.length }))
     })

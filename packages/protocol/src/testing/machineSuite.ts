@@ -107,8 +107,10 @@ export const feed = <LIn, LOut, In, Out>(
   for (const piece of pieces) {
     io.capacity = room
     let input = piece
-    while (io.ending === "open" && !machine.receive(input, io)) {
-      holds("it wants more room only when there is none", io.capacity <= 0 || io.ending !== "open", io.capacity)
+    for (let before = io.emitted.length; io.ending === "open" && !machine.receive(input, io);) {
+      const reason = io.capacity <= 0 || io.emitted.length > before || io.ending !== "open"
+      holds("it stops only without room, or behind what it emitted", reason, io.capacity)
+      before = io.emitted.length
       io.capacity = room
       input = []
     }

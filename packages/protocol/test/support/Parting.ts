@@ -1,7 +1,7 @@
 /** A protocol for tests: messages with a closing handshake (`bye CODE`), a control lane (`?n` answered `!n`), and rules. */
 import { Connection, type Machine, Protocol, Transport } from "@wirestack/protocol"
 import { Unencodable } from "@wirestack/protocol/ConnectionError"
-import type { EndOfInput, Status, Why } from "@wirestack/protocol/Outcome"
+import type { EndOfInput, Status, Unsent, Why } from "@wirestack/protocol/Outcome"
 import { Truncated, Violation } from "@wirestack/protocol/Reason"
 import type { Message } from "@wirestack/protocol/Transport"
 
@@ -13,6 +13,7 @@ export class Parting implements Machine.Machine<Message, Message, Message, Messa
   private received: Status | undefined = undefined
   private answer: string | undefined = undefined
   private kept: Array<Message> = []
+  private readonly queue: Array<Message> = []
 
   constructor(role: "client" | "server") {
     this.awaitsLowerEnd = role === "client"
@@ -38,20 +39,34 @@ export class Parting implements Machine.Machine<Message, Message, Message, Messa
 
   encode(message: Message, io: Machine.Io<Message, Message>): void {
     if (message === "unencodable") throw new Unencodable({ detail: "no such message" })
-    io.write(message)
+    this.say(message, io)
+  }
+
+  get busy(): boolean {
+    return this.queue.length > 0
+  }
+
+  private say(message: Message, io: Machine.Io<Message, Message>): void {
+    if (this.busy || message.length > 1_000) this.queue.push(message)
+    else io.write(message)
   }
 
   close(why: Why, io: Machine.Io<Message, Message>): void {
     if (this.sent !== undefined) return
     this.sent = { code: codes[why], reason: "" }
-    io.write(`bye ${this.sent.code}`)
+    this.say(`bye ${this.sent.code}`, io)
     if (this.received !== undefined) io.closed({ first: "remote", sent: this.sent, received: this.received })
   }
 
-  urgent(): Message | undefined {
-    const answer = this.answer
+  proceed(io: Machine.Io<Message, Message>): boolean {
+    const next = this.answer ?? this.queue.shift()
     this.answer = undefined
-    return answer
+    if (next !== undefined) io.write(next)
+    return next !== undefined
+  }
+
+  unsent(): Unsent {
+    return { messages: this.queue.length, bytes: this.queue.reduce((sum, message) => sum + message.length, 0) }
   }
 
   ended(_endOfInput: EndOfInput, io: Machine.Io<Message, Message>): void {
@@ -63,7 +78,7 @@ export class Parting implements Machine.Machine<Message, Message, Message, Messa
     const first = this.sent === undefined ? "remote" : "local"
     if (this.sent === undefined) {
       this.sent = this.received
-      io.write(`bye ${code}`)
+      this.say(`bye ${code}`, io)
     }
     io.closed({ first, sent: this.sent, received: this.received })
     return true

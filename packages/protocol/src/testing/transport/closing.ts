@@ -31,7 +31,7 @@ export const closing = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, 
       `the client's scope ends with ${how}`,
       Effect.gen(function*() {
         const { client, closeClient, closeServer, server } = yield* connected()
-        const pulling = yield* Effect.forkChild(client.pull)
+        const pulling = yield* Effect.forkChild(client.pull, { startImmediately: true })
         const serving = yield* Effect.forkChild(drain(server))
         yield* Effect.sleep("5 millis")
         yield* Effect.forkScoped(Effect.andThen(Fiber.await(serving), closeServer()))
@@ -49,7 +49,7 @@ export const closing = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, 
       `the server's scope ends with ${how}`,
       Effect.gen(function*() {
         const { client, closeClient, closeServer, server } = yield* connected()
-        const pulling = yield* Effect.forkChild(server.pull)
+        const pulling = yield* Effect.forkChild(server.pull, { startImmediately: true })
         const receiving = yield* Effect.forkChild(drain(client))
         yield* Effect.sleep("5 millis")
         yield* Effect.forkScoped(Effect.andThen(Fiber.await(receiving), closeClient()))
@@ -113,7 +113,7 @@ export const closing = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, 
     "an abort cuts now, and the peer sees it",
     Effect.gen(function*() {
       const { client, closeServer, server } = yield* connected()
-      const pulling = yield* Effect.forkChild(client.pull)
+      const pulling = yield* Effect.forkChild(client.pull, { startImmediately: true })
       const serving = yield* Effect.forkChild(drain(server))
       yield* Effect.sleep("5 millis")
       yield* client.abort

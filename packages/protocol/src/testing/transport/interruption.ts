@@ -27,7 +27,7 @@ export const interruption = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, C
       }))
       let interrupted = 0
       for (let n = 0;; n++) {
-        const pulling = yield* Effect.forkChild(server.pull)
+        const pulling = yield* Effect.forkChild(server.pull, { startImmediately: true })
         for (let turns = n % 4; turns > 0; turns--) yield* Effect.yieldNow
         yield* Fiber.interrupt(pulling)
         const exit = yield* Fiber.await(pulling)
@@ -97,7 +97,7 @@ export const interruption = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, C
     "a second puller is a defect, and the first goes on",
     Effect.gen(function*() {
       const { client, server } = yield* connected()
-      const first = yield* Effect.forkChild(server.pull)
+      const first = yield* Effect.forkChild(server.pull, { startImmediately: true })
       yield* Effect.sleep("5 millis")
       equal("second", failure(yield* Effect.exit(server.pull)), "defect")
       const message = samples.toServer(1, 20)
