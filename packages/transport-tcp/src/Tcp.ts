@@ -27,6 +27,7 @@ import { TimedOut } from "@wirestack/protocol/Reason"
 import { type Intake, SocketWire } from "@wirestack/protocol/SocketWire"
 import * as Transport from "@wirestack/protocol/Transport"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -37,7 +38,7 @@ import { infoOf } from "./internal/infoOf.ts"
 import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
 import * as Ip from "./Ip.ts"
 import { type Attempt, NoneReached } from "./NoneReached.ts"
-import type { TcpInfo } from "./TcpInfo.ts"
+import { TcpInfo } from "./TcpInfo.ts"
 
 /** How TCP is used. */
 export interface Options {
@@ -62,8 +63,10 @@ const reset = (socket: Net.Socket): void => {
   socket.destroy()
 }
 
+const wireOptions = { layer: layerName, bare: true, cut: reset }
+
 const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
-  new SocketWire(socket, { layer: layerName, intake, bare: true, cut: () => reset(socket) })
+  new SocketWire(socket, wireOptions, intake)
 
 const notTcp = (ask: Ask): InvalidEndpoint =>
   new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail: "this transport connects to host:port only" })
@@ -189,10 +192,10 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
               (server) => {
                 const { port } = server.address() as Net.AddressInfo
                 const bound = { ...endpoint, place: { ...place, port } }
-                const open: Open<TcpInfo> = (socket, intake) => ({
-                  wire: wireOf(socket, intake),
-                  details: infoOf(socket, [], Duration.zero)
-                })
+                const open: Open<TcpInfo> = (socket, intake) => {
+                  const details = infoOf(socket, [], Duration.zero)
+                  return { wire: wireOf(socket, intake), details, peer: Context.get(details, TcpInfo).remote.host }
+                }
                 return Listener.make(new SocketAcceptor(layerName, server, bound, open), ask)
               }
             ))

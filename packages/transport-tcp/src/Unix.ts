@@ -40,8 +40,10 @@ const layerName = "unix"
 /** The room for a path in `sockaddr_un`, less the final zero; a longer one would be cut off silently. */
 const maxPath = process.platform === "linux" ? 107 : 103
 
+const wireOptions = { layer: layerName, bare: true }
+
 const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
-  new SocketWire(socket, { layer: layerName, intake, bare: true })
+  new SocketWire(socket, wireOptions, intake)
 
 const details = (path: string, connectTime: Duration.Duration): Context.Context<UnixInfo> =>
   Context.make(UnixInfo, { path, connectTime })

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
+import type { Incident } from "@wirestack/protocol/Listener"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
 import { Ip, Tcp, TcpInfo } from "@wirestack/transport-tcp"
-import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
 import * as Cause from "effect/Cause"
 import { spawn } from "node:child_process"
 import type * as Net from "node:net"
@@ -40,6 +41,38 @@ const frozenServer: Effect.Effect<number, never, Scope.Scope> = Effect.gen(funct
   const port = Number(String(yield* event(child.stdout, "data")))
   child.kill("SIGSTOP")
   return port
+})
+
+describe("listening", () => {
+  live(
+    "cuts the connections an address has too many of, and says which address it was",
+    Effect.gen(function*() {
+      const incidents = yield* Queue.unbounded<Incident>()
+      const listener = yield* listen("127.0.0.1:0", { maxConnectionsPerPeer: 2, ...closingSoon })
+      const ended = yield* Queue.unbounded<void>()
+      yield* Effect.forkScoped(listener.run(
+        (connection) => Effect.andThen(Effect.ignore(Effect.forever(connection.pull)), Queue.offer(ended, undefined)),
+        { onIncident: (incident) => Queue.offer(incidents, incident) }
+      ))
+      const one = yield* Scope.make()
+      yield* Scope.provide(connect(listener.address, closingSoon), one)
+      yield* connect(listener.address, closingSoon)
+      // It may be cut before it knows that it is connected.
+      yield* Effect.ignore(Effect.flatMap(connect(listener.address, closingSoon), (third) => third.pull))
+      assert.deepStrictEqual(yield* Queue.take(incidents), {
+        _tag: "TooManyConnections",
+        limit: 2,
+        of: "peer",
+        peer: "127.0.0.1"
+      })
+      yield* Scope.close(one, Exit.void)
+      yield* Queue.take(ended)
+      yield* Effect.sleep("20 millis")
+      const fourth = yield* connect(listener.address, closingSoon)
+      yield* fourth.send(Uint8Array.of(1))
+      assert.strictEqual(yield* Queue.size(incidents), 0)
+    })
+  )
 })
 
 describe("connecting", () => {

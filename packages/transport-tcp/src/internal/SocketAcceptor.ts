@@ -15,6 +15,8 @@ import { adopt } from "./adopt.ts"
 export interface Accepted<D> {
   readonly wire: SocketWire
   readonly details: Context.Context<D>
+  /** The address it comes from. */
+  readonly peer?: string | undefined
 }
 
 /** Makes a wire of an accepted socket, and reads what it knows. */
@@ -59,11 +61,11 @@ export class SocketAcceptor<D> implements Acceptor<Uint8Array, Uint8Array, D> {
   }
 
   start(
-    accept: (wire: Wire<Uint8Array, Uint8Array>, details: Context.Context<D>) => void,
+    accept: (wire: Wire<Uint8Array, Uint8Array>, details: Context.Context<D>, peer?: string) => void,
     lost: (error: ListenError) => void
   ): void {
     this.lost = lost
-    this.accept = ({ details, wire }) => accept(wire, details)
+    this.accept = ({ details, peer, wire }) => accept(wire, details, peer)
     for (const accepted of this.waiting.splice(0)) this.accept(accepted)
   }
 
