@@ -5,16 +5,28 @@
  * first byte behind the head on. Every other final status is the server's answer as HTTP, given as `UpgradeRejected`
  * with the beginning of its body. Interim answers (100, 103) are skipped. Heads, their number and the body are bounded.
  *
+ * Who waits for an answer has to say when it is over, whether the connection ended or the time is up. `ended` then gives
+ * what is known: with the head of a refusal it is the `UpgradeRejected`, with as much of the body as has come; a server
+ * that is slow with its body doesn't hide its status behind a timeout.
+ *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.1
  */
 import { type ConnectReason, InvalidEndpoint, NothingNegotiated } from "@wirestack/protocol/ConnectError"
 import { TooLarge, Truncated } from "@wirestack/protocol/Reason"
+import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
-import { acceptFor, areProtocols, freshKey, invalidHeader, version } from "./Handshake.ts"
+import { acceptFor, areProtocols, freshKey, invalidHeader, isHost, version } from "./Handshake.ts"
 import { InvalidHeader, UpgradeMalformed, UpgradeRejected } from "./HandshakeReason.ts"
-import { hasToken, type Headers, list, values } from "./Headers.ts"
+import { hasToken, type Headers, isSendable, isToken, list, trim, values } from "./Headers.ts"
 import { BodyReader } from "./HttpBody.ts"
 import * as HttpHead from "./HttpHead.ts"
+import * as Utf8 from "./Utf8.ts"
+
+/** Who one is, by name and password. */
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
 
 export interface Options {
   /** The host, and behind a colon its port if it isn't the default one; see `hostHeader`. */
@@ -25,6 +37,12 @@ export interface Options {
   readonly protocols?: ReadonlyArray<string>
   /** Gives up with `NothingNegotiated` if the server chooses none of the `protocols`. */
   readonly requireProtocol?: boolean
+  /** The extensions to offer with their parameters, as values of `Sec-WebSocket-Extensions`; none by default. */
+  readonly extensions?: ReadonlyArray<string>
+  /** Sent as `Authorization: Basic`, unless this is among the `headers`. Without TLS everybody on the way can read it. */
+  readonly credentials?: Credentials
+  /** Sent as one `Cookie` header, unless this is among the `headers`. */
+  readonly cookies?: Readonly<Record<string, string>>
   /** The site on whose behalf a browser connects. */
   readonly origin?: string
   /** Further headers. Those of the handshake itself can't be among them. */
@@ -36,6 +54,8 @@ export interface Options {
 export interface Upgraded {
   /** The subprotocol the server has chosen, if it has. */
   readonly protocol: string | undefined
+  /** The values of `Sec-WebSocket-Extensions`, not judged yet; empty if none was offered. */
+  readonly extensions: ReadonlyArray<string>
   /** The headers of its answer. */
   readonly headers: Headers
   /** What it has sent already as a WebSocket. */
@@ -59,11 +79,55 @@ export const hostHeader = (host: string, port: number, secure: boolean): string 
 
 const protocolHeader = "Sec-WebSocket-Protocol"
 
+const extensionsHeader = "Sec-WebSocket-Extensions"
+
 const target = /^\/[!-"$-~]*$/
 
-const host = /^(?:\[[0-9A-Fa-f:.]+\]|[-!$%&'()*+,;=.~\w]+)(?::\d+)?$/
-
 const unusable = (input: string, detail: string) => Result.fail(new InvalidEndpoint({ input, detail }))
+
+const unsendable = (name: string, detail: string) => Result.fail(new InvalidHeader({ name, detail }))
+
+type Header = Result.Result<Headers, InvalidHeader>
+
+const none: Header = Result.succeed([])
+
+/** @see https://www.rfc-editor.org/rfc/rfc7617#section-2 */
+const authorization = ({ password, username }: Credentials): Header => {
+  const name = "Authorization"
+  if (username.includes(":")) return unsendable(name, "the user name has a colon, behind which the password begins")
+  if (/[\x00-\x1f\x7f]/.test(username + password)) {
+    return unsendable(name, "the user name or the password has control characters")
+  }
+  return Result.succeed([[name, `Basic ${Base64.encode(Utf8.encode(`${username}:${password}`))}`]])
+}
+
+const cookieValue = /^("?)[!#-+\--:<-[\]-~]*\1$/
+
+/** @see https://www.rfc-editor.org/rfc/rfc6265#section-4.2.1 */
+const cookie = (cookies: Readonly<Record<string, string>>): Header => {
+  const pairs = Object.entries(cookies)
+  for (const [name, value] of pairs) {
+    if (!isToken(name)) return unsendable("Cookie", `the name ${JSON.stringify(name)} is not a token`)
+    if (!cookieValue.test(value)) return unsendable("Cookie", `the value of ${name} has characters no cookie has`)
+  }
+  return pairs.length === 0
+    ? none
+    : Result.succeed([["Cookie", pairs.map(([name, value]) => `${name}=${value}`).join("; ")]])
+}
+
+/** The headers that the options spell out, and those they imply. */
+const furtherHeaders = ({ cookies, credentials, headers = [], origin }: Options): Header => {
+  const given = new Set(headers.map(([name]) => name.toLowerCase()))
+  const implied = [
+    credentials === undefined || given.has("authorization") ? none : authorization(credentials),
+    cookies === undefined || given.has("cookie") ? none : cookie(cookies)
+  ]
+  return Result.flatMap(Result.all(implied), (implied) => {
+    const all = [...origin === undefined ? [] : [["Origin", origin] as const], ...implied.flat(), ...headers]
+    const invalid = invalidHeader(all)
+    return invalid === undefined ? Result.succeed(all) : Result.fail(invalid)
+  })
+}
 
 /**
  * A handshake to begin with its `request`.
@@ -71,20 +135,15 @@ const unusable = (input: string, detail: string) => Result.fail(new InvalidEndpo
  * @category constructors
  */
 export const make = (options: Options): Result.Result<ClientHandshake, InvalidHeader | InvalidEndpoint> => {
-  const { path = "/", protocols = [] } = options
+  const { extensions = [], path = "/", protocols = [] } = options
   if (!target.test(path)) return unusable(path, "a path is / and visible ASCII, percent-encoded where needed")
-  if (!host.test(options.host)) return unusable(options.host, "it can't be the value of a Host header")
-  if (!areProtocols(protocols)) {
-    return Result.fail(
-      new InvalidHeader({ name: protocolHeader, detail: "the names are not tokens, each of them once" })
-    )
+  if (!isHost(options.host)) return unusable(options.host, "it can't be the value of a Host header")
+  if (!areProtocols(protocols)) return unsendable(protocolHeader, "the names are not tokens, each of them once")
+  if (!extensions.every((value) => trim(value) !== "" && isSendable(value))) {
+    return unsendable(extensionsHeader, "a value is empty or has other than printable characters")
   }
-  const further: Headers = [
-    ...options.origin === undefined ? [] : [["Origin", options.origin] as const],
-    ...options.headers ?? []
-  ]
-  const invalid = invalidHeader(further)
-  if (invalid !== undefined) return Result.fail(invalid)
+  const further = furtherHeaders(options)
+  if (Result.isFailure(further)) return Result.fail(further.failure)
   const key = freshKey()
   const request = HttpHead.encode(`GET ${path} HTTP/1.1`, [
     ["Host", options.host],
@@ -93,7 +152,8 @@ export const make = (options: Options): Result.Result<ClientHandshake, InvalidHe
     ["Sec-WebSocket-Key", key],
     ["Sec-WebSocket-Version", version],
     ...protocols.length === 0 ? [] : [[protocolHeader, protocols.join(", ")] as const],
-    ...further
+    ...extensions.length === 0 ? [] : [[extensionsHeader, extensions.join(", ")] as const],
+    ...further.success
   ])
   return Result.succeed(new ClientHandshake(request, key, options))
 }
@@ -118,6 +178,11 @@ export class ClientHandshake {
     this.reader = HttpHead.responseReader(options.limits)
   }
 
+  /** The answer is a no, and only the rest of its body is still to come. */
+  get refused(): boolean {
+    return this.rejected !== undefined
+  }
+
   /** Takes the next bytes; undefined if more are needed. */
   receive(chunk: Uint8Array): Result.Result<Upgraded, ConnectReason> | undefined {
     if (this.rejected !== undefined) return this.rejected.body.receive(chunk) ? this.rejection() : undefined
@@ -137,7 +202,10 @@ export class ClientHandshake {
     return this.receive(leftover)
   }
 
-  /** The connection below has ended, or its time is up: what is known of the answer until now. */
+  /**
+   * The connection below has ended, or its time is up: what is known of the answer until now. That is `UpgradeRejected`
+   * from the moment on that the head of a refusal has come, else `Truncated`, for which a deadline has a better name.
+   */
   ended(): Result.Result<never, ConnectReason> {
     return this.rejected === undefined
       ? Result.fail(new Truncated({ inside: "the answer to the upgrade" }))
@@ -150,7 +218,8 @@ export class ClientHandshake {
   }
 
   private check(head: HttpHead.Response, leftover: Uint8Array): Result.Result<Upgraded, ConnectReason> {
-    const { headers } = head
+    const { headers, version } = head
+    if (version.major !== 1 || version.minor === 0) return malformed("the answer 101 is of HTTP/1.1")
     const upgrade = list(headers, "upgrade")
     if (upgrade.length !== 1 || upgrade[0].toLowerCase() !== "websocket") {
       return malformed("the answer upgrades to websocket and nothing else")
@@ -160,16 +229,17 @@ export class ClientHandshake {
     if (accept.length !== 1 || accept[0] !== acceptFor(this.key)) {
       return malformed("the answer proves with Sec-WebSocket-Accept that the key was understood")
     }
-    if (list(headers, "sec-websocket-extensions").length > 0) {
+    const { extensions: offers = [], protocols: offered = [], requireProtocol = false } = this.options
+    if (offers.length === 0 && list(headers, "sec-websocket-extensions").length > 0) {
       return malformed("the answer has no extension that was not offered")
     }
-    const { protocols: offered = [], requireProtocol = false } = this.options
     const chosen = values(headers, "sec-websocket-protocol")
     if (chosen.length > 1) return malformed("the answer has at most one subprotocol")
     const [protocol] = chosen
     if (protocol === undefined ? requireProtocol : !offered.includes(protocol)) {
       return Result.fail(new NothingNegotiated(protocol === undefined ? { offered } : { offered, selected: protocol }))
     }
-    return Result.succeed({ protocol, headers, leftover })
+    const extensions = offers.length === 0 ? [] : values(headers, "sec-websocket-extensions")
+    return Result.succeed({ protocol, extensions, headers, leftover })
   }
 }

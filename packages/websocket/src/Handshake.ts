@@ -1,5 +1,5 @@
 /**
- * What both halves of the opening handshake have in common: key and proof, and the names of subprotocols.
+ * What both halves of the opening handshake have in common: key and proof, hosts, and the names of subprotocols.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4
  */
@@ -29,6 +29,15 @@ export const isKey = (text: string): boolean => key.test(text)
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
  */
 export const acceptFor = (key: string): string => Base64.encode(sha1(Utf8.encode(key + guid)))
+
+const host = /^(?:\[[0-9A-Fa-f:.]+\]|[-!$%&'()*+,;=.~\w]+)(?::\d*)?$/
+
+/**
+ * Whether the text can be the value of `Host`: a host, and perhaps a port behind a colon.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.2
+ */
+export const isHost = (text: string): boolean => host.test(text)
 
 /** Whether these can be offered as subprotocols: tokens, each of them once. */
 export const areProtocols = (names: ReadonlyArray<string>): boolean =>

@@ -15,7 +15,8 @@ export class UpgradeRejected extends Data.TaggedClass("UpgradeRejected")<{
   readonly body: string
 }> implements Reason {
   get message(): string {
-    return `the upgrade was answered with status ${this.status}`
+    const [line] = this.body.split("\n", 1)
+    return `the upgrade was answered with status ${this.status}${line === "" ? "" : `: ${line.slice(0, 200)}`}`
   }
 }
 
@@ -39,10 +40,59 @@ export class InvalidHeader extends Data.TaggedClass("InvalidHeader")<{
   }
 }
 
+/** A server's own decision can't be sent: 300 to 599 are the statuses that refuse. The client got a 500. */
+export class InvalidStatus extends Data.TaggedClass("InvalidStatus")<{ readonly status: number }> implements Reason {
+  get message(): string {
+    return `an upgrade can't be refused with status ${this.status}`
+  }
+}
+
+/** The server's own rules refused the upgrade, and the client was told with this status. */
+export class UpgradeRefused extends Data.TaggedClass("UpgradeRefused")<{
+  readonly status: number
+  readonly path: string
+  readonly origin?: string | undefined
+}> implements Reason {
+  get message(): string {
+    const on = this.origin === undefined ? "" : ` for ${JSON.stringify(this.origin)}`
+    return `the upgrade of ${this.path}${on} was refused with status ${this.status}`
+  }
+}
+
+/**
+ * The server's policy does not admit the site on whose behalf a browser connects; `origin` is what the browser said, and
+ * `policy` the rule in words.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc6455#section-10.2
+ */
+export class OriginRefused extends Data.TaggedClass("OriginRefused")<{
+  readonly origin: string | undefined
+  readonly policy: string
+}> implements Reason {
+  get message(): string {
+    const who = this.origin === undefined ? "a request without Origin" : `the origin ${JSON.stringify(this.origin)}`
+    return `${who} is refused: the policy is ${this.policy}`
+  }
+}
+
+/** The server sent us elsewhere, where we don't go; `location` is where. */
+export class RedirectRefused extends Data.TaggedClass("RedirectRefused")<{
+  readonly location: string
+  readonly detail: string
+}> implements Reason {
+  get message(): string {
+    return `the redirect to ${JSON.stringify(this.location)} is not followed: ${this.detail}`
+  }
+}
+
 declare module "@wirestack/protocol/ConnectError" {
   interface ConnectReasons {
     readonly UpgradeRejected: UpgradeRejected
     readonly UpgradeMalformed: UpgradeMalformed
     readonly InvalidHeader: InvalidHeader
+    readonly InvalidStatus: InvalidStatus
+    readonly UpgradeRefused: UpgradeRefused
+    readonly OriginRefused: OriginRefused
+    readonly RedirectRefused: RedirectRefused
   }
 }

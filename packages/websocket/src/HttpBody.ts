@@ -2,7 +2,7 @@
  * The beginning of a response's body: what a server says when it refuses an upgrade, kept for the error.
  *
  * At most `limit` bytes are kept, and the reader is done with these, with the end of the body, or when its framing is
- * broken; what it has until then is the text.
+ * broken; what it has until then is the text. A 204 and a 304 have no body, whatever their headers say.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-6.3
  */
@@ -32,7 +32,7 @@ export class BodyReader {
     this.chunked = hasToken(head.headers, "transfer-encoding", "chunked")
     const [length] = values(head.headers, "content-length")
     this.left = this.chunked ? 0 : length === undefined ? Infinity : Number.parseInt(length, 10)
-    if (!this.chunked && !(this.left > 0)) this.done = true
+    if (head.status === 204 || head.status === 304 || (!this.chunked && !(this.left > 0))) this.done = true
   }
 
   /** Takes the next bytes; true when no more are wanted. */

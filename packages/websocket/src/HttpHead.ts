@@ -2,8 +2,9 @@
  * The head of an HTTP/1.1 message, as far as an upgrade needs it: start line and headers, read from a byte stream.
  *
  * A head is read as strictly as RFC 9112 allows: lines end in CRLF, no line is folded, and nothing but visible characters,
- * spaces and tabs is in them, so what speaks another protocol is told from HTTP at its first bytes. What comes behind the
- * head is given back. Head and number of headers are bounded.
+ * spaces and tabs is in them, so what speaks another protocol is told from HTTP at its first bytes. Only the values of
+ * headers, and the phrase behind a status, may have bytes above 127: browsers send cookies with such, and they are
+ * opaque (RFC 9110 section 5.5). What comes behind the head is given back. Head and number of headers are bounded.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9112
  */
@@ -23,6 +24,7 @@ export interface Request {
 
 export interface Response {
   readonly status: number
+  readonly version: Version
   readonly headers: Headers
 }
 
@@ -70,12 +72,13 @@ const decodeRequest = (line: string, headers: Headers): Result.Result<Request, U
   return Result.succeed({ method, target, version: { major: Number(major), minor: Number(minor) }, headers })
 }
 
-const statusLine = /^HTTP\/\d\.\d (\d{3})(?: |$)/
+const statusLine = /^HTTP\/(\d)\.(\d) (\d{3})(?: |$)/
 
 const decodeResponse = (line: string, headers: Headers): Result.Result<Response, UpgradeMalformed> => {
   const match = statusLine.exec(line)
   if (match === null) return malformed("a response begins with a version and a status", "9112 section 4")
-  return Result.succeed({ status: Number(match[1]), headers })
+  const [, major, minor, status] = match
+  return Result.succeed({ status: Number(status), version: { major: Number(major), minor: Number(minor) }, headers })
 }
 
 const decodeHeaders = (lines: ReadonlyArray<string>): Result.Result<Headers, UpgradeMalformed> => {
@@ -96,23 +99,42 @@ const latin1 = (bytes: Uint8Array): string => {
   return text
 }
 
+/** How a kind of head is read. */
+interface Kind<A> {
+  readonly decode: (startLine: string, headers: Headers) => Result.Result<A, UpgradeMalformed>
+  /** Where in the start line bytes above 127 may begin to come. */
+  readonly opaqueFrom: number
+  /** Where the start line is defined. */
+  readonly section: string
+}
+
+const request: Kind<Request> = { decode: decodeRequest, opaqueFrom: Infinity, section: "9112 section 3" }
+
+const response: Kind<Response> = {
+  decode: decodeResponse,
+  opaqueFrom: "HTTP/1.1 101 ".length,
+  section: "9112 section 4"
+}
+
 const tab = 0x09
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 const space = 0x20
+const colon = 0x3a
 const del = 0x7f
 
 /** Reads one head; it is used up by the first result that is not undefined. */
 export class HeadReader<A> {
-  private readonly decode: (line: string, headers: Headers) => Result.Result<A, UpgradeMalformed>
+  private readonly kind: Kind<A>
   private readonly limits: Limits
   private readonly bytes = new Assembly()
   private lines = 0
   private lineLength = 0
+  private afterColon = false
   private afterReturn = false
 
-  constructor(decode: (line: string, headers: Headers) => Result.Result<A, UpgradeMalformed>, limits: Limits) {
-    this.decode = decode
+  constructor(kind: Kind<A>, limits: Limits) {
+    this.kind = kind
     this.limits = limits
   }
 
@@ -130,11 +152,19 @@ export class HeadReader<A> {
           return Result.fail(new TooLarge({ what: "the number of headers", size: this.lines - 1, limit: maxHeaders }))
         }
         this.afterReturn = false
+        this.afterColon = false
         this.lineLength = 0
       } else if (byte === carriageReturn) this.afterReturn = true
       else if ((byte < space && byte !== tab) || byte === del) {
         return malformed("a head has no control characters", "9112 section 2.2")
-      } else this.lineLength++
+      } else if (byte > del && !this.isOpaque()) {
+        return this.lines === 0
+          ? malformed("a start line is ASCII", this.kind.section)
+          : malformed("the name of a header is ASCII", "9112 section 5.1")
+      } else {
+        if (byte === colon) this.afterColon = true
+        this.lineLength++
+      }
     }
     if (end < chunk.length) {
       return Result.fail(
@@ -145,6 +175,10 @@ export class HeadReader<A> {
     return undefined
   }
 
+  private isOpaque(): boolean {
+    return this.lines === 0 ? this.lineLength >= this.kind.opaqueFrom : this.afterColon
+  }
+
   private finish(chunk: Uint8Array, end: number): Result.Result<Received<A>, UpgradeMalformed> {
     this.bytes.append(chunk, 0, end, this.limits.maxHeadSize)
     const bytes = this.bytes.take()
@@ -152,7 +186,7 @@ export class HeadReader<A> {
     const lines = (text !== undefined && text.length === bytes.length ? text : latin1(bytes)).split("\r\n")
     const headers = decodeHeaders(lines.slice(1, -2))
     if (Result.isFailure(headers)) return Result.fail(headers.failure)
-    const head = this.decode(lines[0], headers.success)
+    const head = this.kind.decode(lines[0], headers.success)
     return Result.map(head, (head) => ({ head, leftover: chunk.subarray(end) }))
   }
 }
@@ -162,13 +196,11 @@ export class HeadReader<A> {
  *
  * @category constructors
  */
-export const requestReader = (limits: Limits = defaultLimits): HeadReader<Request> =>
-  new HeadReader(decodeRequest, limits)
+export const requestReader = (limits: Limits = defaultLimits): HeadReader<Request> => new HeadReader(request, limits)
 
 /**
  * A reader of a response's head.
  *
  * @category constructors
  */
-export const responseReader = (limits: Limits = defaultLimits): HeadReader<Response> =>
-  new HeadReader(decodeResponse, limits)
+export const responseReader = (limits: Limits = defaultLimits): HeadReader<Response> => new HeadReader(response, limits)

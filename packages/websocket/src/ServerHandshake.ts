@@ -1,41 +1,57 @@
 /**
- * The server's half of the opening handshake: a request is read, judged, and accepted or refused.
+ * The server's half of the opening handshake, in steps between which a server's own rules stand.
  *
- * `read` collects the request; `accept` judges it and gives the bytes of the 101 answer, behind which the connection is a
- * WebSocket. What is wrong gives a `Refused`: a complete HTTP answer to send before the connection is closed, and the
- * reason as data. A server's own rules (authentication, routing, rate) stand between the two and use `refuse`.
+ *     read      bytes   -> request          bounded, as strict as HTTP/1.1
+ *     judge     request -> Upgrade          the rules of the RFC, and no others
+ *     admit     the policy for origins      OriginRefused
+ *               a server's own rules        authentication, routing, rate: a Refusal
+ *     choose    the subprotocol             NothingNegotiated
+ *     accept    Upgrade -> bytes            the answer 101, behind which the connection is a WebSocket
+ *
+ * Each step succeeds, or gives a `Refused`: a complete HTTP answer to send before the connection is closed, and the
+ * reason as data, for the server. A decision of the server that can't be sent, such as a subprotocol that was not offered,
+ * is answered with 500, and the client is not told what is wrong.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.2
  */
 import { type ConnectReason, NothingNegotiated } from "@wirestack/protocol/ConnectError"
 import * as Result from "effect/Result"
-import { acceptFor, areProtocols, invalidHeader, isKey, version } from "./Handshake.ts"
-import { UpgradeMalformed } from "./HandshakeReason.ts"
-import { hasToken, type Headers, list, values } from "./Headers.ts"
+import { acceptFor, areProtocols, invalidHeader, isHost, isKey, version } from "./Handshake.ts"
+import { InvalidHeader, InvalidStatus, UpgradeMalformed, UpgradeRefused } from "./HandshakeReason.ts"
+import { hasToken, type Headers, isSendable, list, trim, values } from "./Headers.ts"
 import * as HttpHead from "./HttpHead.ts"
+import * as Origin from "./Origin.ts"
+import type { Refusal } from "./Refusal.ts"
 import * as Utf8 from "./Utf8.ts"
 
-export interface Options {
-  /** The only path to accept; any by default. */
-  readonly path?: string
-  /** The subprotocols the server speaks. The first of them in the order of the client's offer is chosen. */
-  readonly protocols?: ReadonlyArray<string>
-  /** Refuses a client that offers none of the `protocols`. */
-  readonly requireProtocol?: boolean
-  /** Judges the `Origin` a browser sends, on whose behalf it connects; every one is let in by default. */
-  readonly allowsOrigin?: (origin: string) => boolean
-  /** Further headers of the answer. */
-  readonly headers?: Headers
-}
-
-export interface Accepted {
-  /** The bytes to send. */
-  readonly response: Uint8Array
+/** A request for an upgrade that keeps the rules. All of it is what the client says. */
+export interface Upgrade {
+  /** As it was sent: percent-encoded. */
   readonly path: string
   /** The query without its question mark; empty if there is none. */
   readonly query: string
-  /** The subprotocol that was chosen, if one was. */
-  readonly protocol: string | undefined
+  /** The host that was asked for, and its port if the client named one. */
+  readonly host: string
+  /** The site on whose behalf a browser connects; undefined for most others. */
+  readonly origin: string | undefined
+  /** All headers; names are in lower case. */
+  readonly headers: Headers
+  /** The subprotocols that were offered, most wanted first. */
+  readonly protocols: ReadonlyArray<string>
+  /** The values of `Sec-WebSocket-Extensions`, for somebody else to parse. */
+  readonly extensions: ReadonlyArray<string>
+  /** The value of `Sec-WebSocket-Key`. */
+  readonly key: string
+}
+
+/** What a server chose of what a client offered. */
+export interface Decision {
+  /** One of the subprotocols that were offered. */
+  readonly protocol?: string | undefined
+  /** The value of `Sec-WebSocket-Extensions`: some of those that were offered, with their parameters. */
+  readonly extensions?: string | undefined
+  /** Further headers of the answer. */
+  readonly headers?: Headers | undefined
 }
 
 export interface Refused {
@@ -46,42 +62,109 @@ export interface Refused {
 }
 
 const phrases: { readonly [status: number]: string } = {
+  300: "Multiple Choices",
+  301: "Moved Permanently",
+  302: "Found",
+  303: "See Other",
+  304: "Not Modified",
+  307: "Temporary Redirect",
+  308: "Permanent Redirect",
   400: "Bad Request",
   401: "Unauthorized",
+  402: "Payment Required",
   403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
+  406: "Not Acceptable",
+  408: "Request Timeout",
+  409: "Conflict",
+  410: "Gone",
+  413: "Content Too Large",
+  414: "URI Too Long",
+  421: "Misdirected Request",
+  422: "Unprocessable Content",
+  423: "Locked",
+  425: "Too Early",
   426: "Upgrade Required",
+  428: "Precondition Required",
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
+  451: "Unavailable For Legal Reasons",
   500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
   503: "Service Unavailable",
-  505: "HTTP Version Not Supported"
+  504: "Gateway Timeout",
+  505: "HTTP Version Not Supported",
+  507: "Insufficient Storage",
+  511: "Network Authentication Required"
 }
 
-const refusal = (status: number, reason: ConnectReason, headers: Headers = []): Refused => {
-  const body = Utf8.encode(`${reason.message}\n`)
+const upgradeHeaders: Headers = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
+
+/** What an answer with this status has to say, whoever gives it. */
+const mandatory: { readonly [status: number]: Headers } = {
+  405: [["Allow", "GET"]],
+  426: [...upgradeHeaders, ["Sec-WebSocket-Version", version]]
+}
+
+const has = (headers: Headers, name: string): boolean => headers.some(([other]) => other.toLowerCase() === name)
+
+type Body = string | Uint8Array
+
+const phrase = (status: number): string => `${phrases[status] ?? `Status ${status}`}\n`
+
+/** `toHead` if it answers the method HEAD: everything but the body. */
+const refusal = (
+  status: number,
+  reason: ConnectReason,
+  headers: Headers = [],
+  body: Body = `${reason.message}\n`,
+  toHead = false
+): Refused => {
+  const bytes = typeof body === "string" ? Utf8.encode(body) : body
+  const described = bytes.length === 0 || has(headers, "content-type")
+  const type = typeof body === "string" ? "text/plain; charset=utf-8" : "application/octet-stream"
+  const bodiless = status === 304
   const head = HttpHead.encode(`HTTP/1.1 ${status} ${phrases[status] ?? ""}`, [
+    ...(mandatory[status] ?? []).filter(([name]) => !has(headers, name.toLowerCase())),
     ...headers,
-    ["Content-Type", "text/plain; charset=utf-8"],
-    ["Content-Length", String(body.length)],
+    ...described || bodiless ? [] : [["Content-Type", type] as const],
+    ...bodiless ? [] : [["Content-Length", String(bytes.length)] as const],
     ["Connection", "close"]
   ])
-  const response = new Uint8Array(head.length + body.length)
+  if (bodiless || toHead) return { status, response: head, reason }
+  const response = new Uint8Array(head.length + bytes.length)
   response.set(head)
-  response.set(body, head.length)
+  response.set(bytes, head.length)
   return { status, response, reason }
 }
 
+const unsendable = (reason: InvalidHeader | InvalidStatus): Refused => refusal(500, reason, [], phrase(500))
+
 /**
- * A refusal with this status; its body says the reason. Headers that can't be sent make it a 500.
+ * A refusal with this status, from 300 to 599, and body; by default the body says the reason. `Content-Type` may be
+ * among the headers. What a status makes mandatory (`Allow`, `Upgrade`) is added. What can't be sent makes it a 500.
  *
  * @category constructors
  */
-export const refuse = (status: number, reason: ConnectReason, headers: Headers = []): Refused => {
+export const refuse = (status: number, reason: ConnectReason, headers: Headers = [], body?: Body): Refused => {
+  if (!Number.isInteger(status) || status < 300 || status > 599) return unsendable(new InvalidStatus({ status }))
   const invalid = invalidHeader(headers)
-  return invalid === undefined ? refusal(status, reason, headers) : refusal(500, invalid)
+  return invalid === undefined ? refusal(status, reason, headers, body) : unsendable(invalid)
 }
+
+/**
+ * A server's own no to an upgrade, as an answer to send.
+ *
+ * @category constructors
+ */
+export const decline = ({ origin, path }: Upgrade, { body, headers, status }: Refusal): Refused =>
+  refuse(status, new UpgradeRefused({ status, path, origin }), headers, body ?? phrase(status))
+
+/** The answer to a request for what is not there. */
+export const missing = ({ path }: Upgrade): Refused =>
+  refuse(404, new UpgradeMalformed({ rule: `there is no WebSocket at ${path}`, section: "RFC 6455 section 4.2.2" }))
 
 /** Reads a request; undefined if more bytes are needed. */
 export type Reader = (
@@ -99,38 +182,33 @@ export const read = (limits?: HttpHead.Limits): Reader => {
     const received = reader.receive(chunk)
     return received === undefined
       ? undefined
-      : Result.mapError(received, (reason) => refuse(reason._tag === "TooLarge" ? 431 : 400, reason))
+      : Result.mapError(received, (reason) => refusal(reason._tag === "TooLarge" ? 431 : 400, reason))
   }
 }
 
-const fail = (status: number, rule: string, section: string, headers?: Headers): Result.Result<never, Refused> =>
-  Result.fail(refusal(status, new UpgradeMalformed({ rule, section: `RFC ${section}` }), headers))
-
-const upgradeHeaders: Headers = [["Upgrade", "websocket"], ["Connection", "Upgrade"]]
-
-const versionHeaders: Headers = [...upgradeHeaders, ["Sec-WebSocket-Version", version]]
-
-const target = /^(?:[a-z][-+.a-z0-9]*:\/\/[^/?#]*|(?=\/))(\/[^?#]*)?(?:\?([^#]*))?$/i
+const target = /^(?:https?:\/\/([^/?#]*)|(?=\/))(\/[^?#]*)?(?:\?([^#]*))?$/i
 
 /**
- * Judges a request: accepted with the answer to send, or refused with another.
+ * Judges a request by the rules of the RFC.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.2.1
  */
-export const accept = (request: HttpHead.Request, options: Options = {}): Result.Result<Accepted, Refused> => {
+export const judge = (request: HttpHead.Request): Result.Result<Upgrade, Refused> => {
   const { headers, method, version: http } = request
+  const fail = (status: number, rule: string, section: string): Result.Result<never, Refused> => {
+    const reason = new UpgradeMalformed({ rule, section: `RFC ${section}` })
+    return Result.fail(refusal(status, reason, [], undefined, method === "HEAD"))
+  }
   if (http.major !== 1 || http.minor === 0) return fail(505, "the upgrade is made with HTTP/1.1", "6455 section 4.2.1")
-  if (method !== "GET") return fail(405, "the method is GET", "6455 section 4.2.1", [["Allow", "GET"]])
-  const host = values(headers, "host")
-  if (host.length !== 1 || host[0] === "") return fail(400, "a request has one Host", "9112 section 3.2")
+  if (method !== "GET") return fail(405, "the method is GET", "6455 section 4.2.1")
+  const hosts = values(headers, "host")
+  if (hosts.length !== 1 || !isHost(hosts[0])) return fail(400, "a request has one Host", "9112 section 3.2")
   const match = target.exec(request.target)
   if (match === null) return fail(400, "the target is a path or an absolute URI", "6455 section 4.2.1")
-  const [, path = "/", query = ""] = match
-  if (options.path !== undefined && path !== options.path) {
-    return fail(404, `there is no WebSocket at ${path}`, "6455 section 4.2.2")
-  }
+  const [, host = hosts[0], path = "/", query = ""] = match
+  if (!isHost(host)) return fail(400, "an absolute URI has a host, and no user", "9110 section 4.2")
   if (!hasToken(headers, "upgrade", "websocket")) {
-    return fail(426, "the request has Upgrade: websocket", "6455 section 4.2.1", upgradeHeaders)
+    return fail(426, "the request has Upgrade: websocket", "6455 section 4.2.1")
   }
   if (!hasToken(headers, "connection", "upgrade")) {
     return fail(400, "the request has Connection: Upgrade", "6455 section 4.2.1")
@@ -142,7 +220,7 @@ export const accept = (request: HttpHead.Request, options: Options = {}): Result
   }
   const versions = values(headers, "sec-websocket-version")
   if (versions.length !== 1 || versions[0] !== version) {
-    return fail(426, `the version is ${version}`, "6455 section 4.4", versionHeaders)
+    return fail(426, `the version is ${version}`, "6455 section 4.4")
   }
   const keys = values(headers, "sec-websocket-key")
   if (keys.length !== 1 || !isKey(keys[0])) {
@@ -150,26 +228,81 @@ export const accept = (request: HttpHead.Request, options: Options = {}): Result
   }
   const origins = values(headers, "origin")
   if (origins.length > 1) return fail(400, "a request has at most one Origin", "6454 section 7.3")
-  if (origins.length === 1 && options.allowsOrigin?.(origins[0]) === false) {
-    return fail(403, "this origin is not allowed", "6455 section 10.2")
-  }
-
-  const { protocols = [] } = options
-  const offered = list(headers, "sec-websocket-protocol")
-  if (values(headers, "sec-websocket-protocol").length > 0 && (offered.length === 0 || !areProtocols(offered))) {
+  const protocols = list(headers, "sec-websocket-protocol")
+  if (values(headers, "sec-websocket-protocol").length > 0 && (protocols.length === 0 || !areProtocols(protocols))) {
     return fail(400, "the offered subprotocols are tokens, each of them once", "6455 section 4.1")
   }
+  const extensions = values(headers, "sec-websocket-extensions")
+  return Result.succeed({ path, query, host, origin: origins[0], headers, protocols, extensions, key: keys[0] })
+}
+
+/**
+ * Lets an upgrade in whose origin the policy admits; another one is refused with 403, without the policy's words.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc6455#section-10.2
+ */
+export const admit = (upgrade: Upgrade, policy: Origin.Policy): Result.Result<void, Refused> =>
+  Result.mapError(
+    Origin.judge(policy, upgrade.origin),
+    (reason) => refusal(403, reason, [], "this origin is not allowed\n")
+  )
+
+/**
+ * Chooses the first subprotocol in the client's order that the server speaks. Without one there is none, or a 400 if one
+ * is `required`.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+ */
+export const choose = (
+  upgrade: Upgrade,
+  protocols: ReadonlyArray<string>,
+  required = false
+): Result.Result<string | undefined, Refused> => {
+  const offered = upgrade.protocols
   const protocol = offered.find((name) => protocols.includes(name))
-  if (protocol === undefined && options.requireProtocol === true) {
-    return Result.fail(refusal(400, new NothingNegotiated({ offered })))
+  return protocol === undefined && required
+    ? Result.fail(refusal(400, new NothingNegotiated({ offered })))
+    : Result.succeed(protocol)
+}
+
+/** The names of extensions. A comma in a quoted value is none of a token, so it makes names that nobody offered. */
+const names = (extensions: ReadonlyArray<string>): ReadonlyArray<string> =>
+  extensions.flatMap((value) => value.split(",")).map((element) => trim(element.split(";", 1)[0]))
+
+const invalidDecision = (upgrade: Upgrade, decision: Decision): InvalidHeader | undefined => {
+  const { extensions, headers = [], protocol } = decision
+  if (protocol !== undefined && !upgrade.protocols.includes(protocol)) {
+    return new InvalidHeader({ name: "Sec-WebSocket-Protocol", detail: `${protocol} was not offered` })
   }
-  const invalid = invalidHeader(options.headers ?? [])
-  if (invalid !== undefined) return Result.fail(refusal(500, invalid))
-  const response = HttpHead.encode("HTTP/1.1 101 Switching Protocols", [
-    ...upgradeHeaders,
-    ["Sec-WebSocket-Accept", acceptFor(keys[0])],
-    ...protocol === undefined ? [] : [["Sec-WebSocket-Protocol", protocol] as const],
-    ...options.headers ?? []
-  ])
-  return Result.succeed({ response, path, query, protocol })
+  if (extensions !== undefined) {
+    const offered = names(upgrade.extensions)
+    const strange = names([extensions]).find((name) => name === "" || !offered.includes(name))
+    const detail = strange !== undefined ?
+      `${JSON.stringify(strange)} was not offered`
+      : isSendable(extensions) ?
+      undefined
+      : "the value has other than printable characters"
+    if (detail !== undefined) return new InvalidHeader({ name: "Sec-WebSocket-Extensions", detail })
+  }
+  return invalidHeader(headers)
+}
+
+/**
+ * The bytes by which an upgrade is accepted.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
+ */
+export const accept = (upgrade: Upgrade, decision: Decision = {}): Result.Result<Uint8Array, Refused> => {
+  const invalid = invalidDecision(upgrade, decision)
+  if (invalid !== undefined) return Result.fail(unsendable(invalid))
+  const { extensions, headers = [], protocol } = decision
+  return Result.succeed(
+    HttpHead.encode("HTTP/1.1 101 Switching Protocols", [
+      ...upgradeHeaders,
+      ["Sec-WebSocket-Accept", acceptFor(upgrade.key)],
+      ...protocol === undefined ? [] : [["Sec-WebSocket-Protocol", protocol] as const],
+      ...extensions === undefined ? [] : [["Sec-WebSocket-Extensions", extensions] as const],
+      ...headers
+    ])
+  )
 }

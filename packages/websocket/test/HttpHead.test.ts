@@ -58,7 +58,10 @@ describe("HttpHead", () => {
     for (const line of ["HTTP/1.1 101 Switching Protocols", "HTTP/1.1 101 ", "HTTP/1.1 101"]) {
       assert.deepStrictEqual(
         response(`${line}\r\nUpgrade: websocket\r\n\r\n`),
-        Result.succeed({ head: { status: 101, headers: [["upgrade", "websocket"]] as const }, leftover: hex("") })
+        Result.succeed({
+          head: { status: 101, version: { major: 1, minor: 1 }, headers: [["upgrade", "websocket"]] as const },
+          leftover: hex("")
+        })
       )
     }
   })
@@ -73,9 +76,34 @@ describe("HttpHead", () => {
     )
   })
 
-  it("9110, 5.5: bytes above 127 in a value are Latin-1", () => {
+  it("RFC 9110 5.5: bytes above 127 in a value are Latin-1", () => {
     const step = request(concat(utf8("GET / HTTP/1.1\r\nX: "), hex("e9a0"), utf8("\r\n\r\n")))
     assert.deepStrictEqual(Result.getOrThrow(step!).head.headers, [["x", "é\u00a0"]])
+  })
+
+  it("RFC 9112 4: a reason phrase may have bytes above 127", () => {
+    const bytes = concat(utf8("HTTP/1.1 403 "), hex("e9a0"), utf8("\r\n\r\n"))
+    for (const parts of cuts(bytes)) {
+      assert.strictEqual(Result.getOrThrow(feed(HttpHead.responseReader(), parts)!).head.status, 403)
+    }
+  })
+
+  it("RFC 9112 2.2: refuses bytes above 127 in a start line or a name with the first of them", () => {
+    const requests: ReadonlyArray<readonly [string, string]> = [
+      ["", "RFC 9112 section 3"],
+      ["GET /", "RFC 9112 section 3"],
+      ["GET http://", "RFC 9112 section 3"],
+      ["GET / HTTP/1.1\r\n", "RFC 9112 section 5.1"],
+      ["GET / HTTP/1.1\r\nX: \xff\r\nH", "RFC 9112 section 5.1"]
+    ]
+    const section = (reader: HttpHead.HeadReader<unknown>, before: string) => {
+      for (const byte of before) assert.isUndefined(reader.receive(Uint8Array.of(byte.charCodeAt(0))), before)
+      return (failure(reader.receive(hex("80"))) as UpgradeMalformed).section
+    }
+    for (const [before, where] of requests) assert.strictEqual(section(HttpHead.requestReader(), before), where, before)
+    for (const before of ["", "HTTP", "HTTP/1.1 20"]) {
+      assert.strictEqual(section(HttpHead.responseReader(), before), "RFC 9112 section 4", before)
+    }
   })
 
   it("waits for the end of a head that is cut anywhere", () => {
@@ -86,25 +114,25 @@ describe("HttpHead", () => {
   })
 
   const malformed: ReadonlyArray<readonly [string, string, string]> = [
-    ["9112, 2.2: a bare line feed", "GET / HTTP/1.1\nHost: a\r\n\r\n", "RFC 9112 section 2.2"],
-    ["9112, 2.2: a bare carriage return", "GET / HTTP/1.1\r\nX: a\rb\r\n\r\n", "RFC 9112 section 2.2"],
-    ["9112, 2.2: a NUL", "GET / HTTP/1.1\r\nX: a\0b\r\n\r\n", "RFC 9112 section 2.2"],
-    ["9112, 2.2: another control character", "GET / HTTP/1.1\r\nX: a\x7f\r\n\r\n", "RFC 9112 section 2.2"],
-    ["9112, 2.2: another protocol, TLS", "\x16\x03\x01", "RFC 9112 section 2.2"],
-    ["9112, 3: an empty line first", "\r\nGET / HTTP/1.1\r\n\r\n", "RFC 9112 section 3"],
-    ["9112, 3: no version", "GET /\r\n\r\n", "RFC 9112 section 3"],
-    ["9112, 3: two spaces", "GET  / HTTP/1.1\r\n\r\n", "RFC 9112 section 3"],
-    ["9112, 3: a tab", "GET\t/ HTTP/1.1\r\n\r\n", "RFC 9112 section 3"],
-    ["9112, 3: a space at the end", "GET / HTTP/1.1 \r\n\r\n", "RFC 9112 section 3"],
-    ["9112, 3: a method that is no token", "G(T / HTTP/1.1\r\n\r\n", "RFC 9112 section 3"],
-    ["9112, 3: a target that is not ASCII", "GET /é HTTP/1.1\r\n\r\n", "RFC 9112 section 3"],
-    ["9112, 2.3: a version in lower case", "GET / http/1.1\r\n\r\n", "RFC 9112 section 3"],
-    ["9112, 5.1: white space before the colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "RFC 9112 section 5.1"],
-    ["9112, 5.1: no colon", "GET / HTTP/1.1\r\nHost\r\n\r\n", "RFC 9112 section 5.1"],
-    ["9112, 5.1: no name", "GET / HTTP/1.1\r\n: a\r\n\r\n", "RFC 9112 section 5.1"],
-    ["9112, 5.1: a name that is no token", "GET / HTTP/1.1\r\nHöst: a\r\n\r\n", "RFC 9112 section 5.1"],
-    ["9112, 5.2: a folded header", "GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n", "RFC 9112 section 5.2"],
-    ["9112, 5.2: a header folded by a tab", "GET / HTTP/1.1\r\nX: a\r\n\tb\r\n\r\n", "RFC 9112 section 5.2"]
+    ["RFC 9112 2.2: a bare line feed", "GET / HTTP/1.1\nHost: a\r\n\r\n", "RFC 9112 section 2.2"],
+    ["RFC 9112 2.2: a bare carriage return", "GET / HTTP/1.1\r\nX: a\rb\r\n\r\n", "RFC 9112 section 2.2"],
+    ["RFC 9112 2.2: a NUL", "GET / HTTP/1.1\r\nX: a\0b\r\n\r\n", "RFC 9112 section 2.2"],
+    ["RFC 9112 2.2: another control character", "GET / HTTP/1.1\r\nX: a\x7f\r\n\r\n", "RFC 9112 section 2.2"],
+    ["RFC 9112 2.2: another protocol, TLS", "\x16\x03\x01", "RFC 9112 section 2.2"],
+    ["RFC 9112 3: an empty line first", "\r\nGET / HTTP/1.1\r\n\r\n", "RFC 9112 section 3"],
+    ["RFC 9112 3: no version", "GET /\r\n\r\n", "RFC 9112 section 3"],
+    ["RFC 9112 3: two spaces", "GET  / HTTP/1.1\r\n\r\n", "RFC 9112 section 3"],
+    ["RFC 9112 3: a tab", "GET\t/ HTTP/1.1\r\n\r\n", "RFC 9112 section 3"],
+    ["RFC 9112 3: a space at the end", "GET / HTTP/1.1 \r\n\r\n", "RFC 9112 section 3"],
+    ["RFC 9112 3: a method that is no token", "G(T / HTTP/1.1\r\n\r\n", "RFC 9112 section 3"],
+    ["RFC 9112 3: a target that is not ASCII", "GET /é HTTP/1.1\r\n\r\n", "RFC 9112 section 3"],
+    ["RFC 9112 2.3: a version in lower case", "GET / http/1.1\r\n\r\n", "RFC 9112 section 3"],
+    ["RFC 9112 5.1: white space before the colon", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "RFC 9112 section 5.1"],
+    ["RFC 9112 5.1: no colon", "GET / HTTP/1.1\r\nHost\r\n\r\n", "RFC 9112 section 5.1"],
+    ["RFC 9112 5.1: no name", "GET / HTTP/1.1\r\n: a\r\n\r\n", "RFC 9112 section 5.1"],
+    ["RFC 9112 5.1: a name that is no token", "GET / HTTP/1.1\r\nHöst: a\r\n\r\n", "RFC 9112 section 5.1"],
+    ["RFC 9112 5.2: a folded header", "GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n", "RFC 9112 section 5.2"],
+    ["RFC 9112 5.2: a header folded by a tab", "GET / HTTP/1.1\r\nX: a\r\n\tb\r\n\r\n", "RFC 9112 section 5.2"]
   ]
 
   for (const [name, input, section] of malformed) {
@@ -116,7 +144,7 @@ describe("HttpHead", () => {
     })
   }
 
-  it("9112, 4: a status line has a version and a status", () => {
+  it("RFC 9112 4: a status line has a version and a status", () => {
     for (const line of ["HTTP/1.1", "HTTP/1.1 10", "HTTP/1.1 1000 x", "HTTP/1.1  101", "ICY 200 OK", "SSH-2.0-x"]) {
       const reason = failure(response(`${line}\r\n\r\n`))
       assert.strictEqual((reason as UpgradeMalformed).section, "RFC 9112 section 4", line)
@@ -172,10 +200,10 @@ describe("Headers", () => {
 })
 
 describe("BodyReader", () => {
-  const body = (headers: Headers.Headers, input: string | Uint8Array, limit = 100) => {
+  const body = (headers: Headers.Headers, input: string | Uint8Array, limit = 100, status = 400) => {
     const bytes = typeof input === "string" ? utf8(input) : input
     const results = cuts(bytes).map((parts) => {
-      const reader = new BodyReader({ status: 400, headers }, limit)
+      const reader = new BodyReader({ status, version: { major: 1, minor: 1 }, headers }, limit)
       let done = reader.receive(new Uint8Array(0))
       for (const part of parts) done = reader.receive(part)
       return { done, text: reader.text }
@@ -184,7 +212,7 @@ describe("BodyReader", () => {
     return results[0]
   }
 
-  it("9112, 6.3: ends after Content-Length", () => {
+  it("RFC 9112 6.3: ends after Content-Length", () => {
     assert.deepStrictEqual(body([["content-length", "5"]], "Hello"), { done: true, text: "Hello" })
     assert.deepStrictEqual(body([["content-length", "5"]], "Hello World"), { done: true, text: "Hello" })
     assert.deepStrictEqual(body([["content-length", "6"]], "Hello"), { done: false, text: "Hello" })
@@ -193,9 +221,16 @@ describe("BodyReader", () => {
     }
   })
 
-  it("9112, 6.3: ends with the connection if nothing else says so", () => {
+  it("RFC 9112 6.3: ends with the connection if nothing else says so", () => {
     assert.deepStrictEqual(body([], "Hello"), { done: false, text: "Hello" })
     assert.deepStrictEqual(body([], "Grüße"), { done: false, text: "Grüße" })
+  })
+
+  it("RFC 9112 6.3: a 204 and a 304 have no body", () => {
+    for (const status of [204, 304]) {
+      assert.deepStrictEqual(body([["content-length", "5"]], "Hello", 100, status), { done: true, text: "" })
+      assert.deepStrictEqual(body([["transfer-encoding", "chunked"]], "1\r\nH", 100, status), { done: true, text: "" })
+    }
   })
 
   it("keeps no more than its limit", () => {
@@ -207,7 +242,7 @@ describe("BodyReader", () => {
     })
   })
 
-  it("9112, 7.1: puts chunks together", () => {
+  it("RFC 9112 7.1: puts chunks together", () => {
     const chunked: Headers.Headers = [["transfer-encoding", "Chunked"]]
     assert.deepStrictEqual(body(chunked, "5\r\nHello\r\nA;x=y\r\n World 123\r\n0\r\n\r\n"), {
       done: true,
