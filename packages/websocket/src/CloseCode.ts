@@ -107,6 +107,13 @@ export const fromWhy = (why: Why): Protocol => whys[why]
 export const textSection = "RFC 6455 section 8.1"
 
 /**
+ * The same of the extension `permessage-deflate`: a compressed message that can't be decompressed.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc7692#section-7.2.2
+ */
+export const deflateSection = "RFC 7692 section 7.2.2"
+
+/**
  * The code that tells the peer why we give up on it.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
@@ -114,13 +121,18 @@ export const textSection = "RFC 6455 section 8.1"
 export const fromViolation = (reason: ConnectionReason): Protocol => {
   switch (reason._tag) {
     case "Violation":
-      return reason.section === textSection ? Protocol.InvalidFramePayloadData : Protocol.ProtocolError
+      return reason.section === textSection || reason.section === deflateSection
+        ? Protocol.InvalidFramePayloadData
+        : Protocol.ProtocolError
     case "Unsupported":
       return Protocol.UnsupportedData
     case "Undecodable":
       return Protocol.InvalidFramePayloadData
     case "TooLarge":
       return Protocol.MessageTooBig
+    case "RateExceeded":
+    case "TimedOut":
+      return Protocol.PolicyViolation
     default:
       return Protocol.InternalError
   }

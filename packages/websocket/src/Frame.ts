@@ -35,19 +35,20 @@ export const maxControlSize = 125
 export const headSize = (length: number): number => length <= maxControlSize ? 2 : length <= 0xffff ? 4 : 10
 
 /**
- * Writes the head of an unfragmented frame and returns the offset behind it. Without a `key` it is unmasked.
+ * Writes the head of a frame and returns the offset behind it. `first` is its first byte: the last bit, reserved bits and the
+ * opcode. Without a `key` it is unmasked.
  *
  * @category encoding
  */
 export const writeHead = (
   target: Uint8Array,
   offset: number,
-  opcode: number,
+  first: number,
   length: number,
   key: number | undefined
 ): number => {
   const mask = key === undefined ? 0 : Bits.Masked
-  target[offset] = Bits.Fin | opcode
+  target[offset] = first
   let at = offset + 2
   if (length <= maxControlSize) target[offset + 1] = mask | length
   else if (length <= 0xffff) {
@@ -72,7 +73,7 @@ export const writeHead = (
 export const control = (opcode: number, payload: Uint8Array, masked: boolean): Uint8Array => {
   const key = masked ? Mask.freshKey() : undefined
   const frame = new Uint8Array(2 + (masked ? 4 : 0) + payload.length)
-  const start = writeHead(frame, 0, opcode, payload.length, key)
+  const start = writeHead(frame, 0, Bits.Fin | opcode, payload.length, key)
   frame.set(payload, start)
   if (key !== undefined) Mask.apply(frame, start, frame.length, key)
   return frame

@@ -6,6 +6,11 @@
  * soon as the bytes that break it are there: a length or reserved bit before any payload, a byte that isn't UTF-8 in the
  * middle of a frame. A failure is final.
  *
+ * Not all messages are put together here. One that an extension has transformed (`rsv`), and every one if `unit` is `"part"`,
+ * comes in parts, as its bytes arrive: `next` then returns `part`, with the bytes in `message` and `last` if the message ends
+ * with them. If `unit` is `"frame"` every frame is given by itself, with its `fin` and `rsv`. In both cases text is bytes that
+ * nobody has checked.
+ *
  * The contract:
  *
  * - A chunk belongs to the decoder: it is unmasked in place, and a payload that lies in it whole is a piece of it.
@@ -30,6 +35,9 @@ export const needMore = -1
 /** The peer broke a rule, which is in `failure`. */
 export const failed = -2
 
+/** A part of a message is in `message`. */
+export const part = -3
+
 /** How much a peer may send as one message. */
 export interface Limits {
   /** The size of a message in bytes. */
@@ -37,6 +45,25 @@ export interface Limits {
   /** The number of its fragments, which may be empty. */
   readonly maxFragments: number
 }
+
+/** What is given at once. */
+export type Unit = "message" | "part" | "frame"
+
+/** What a decoder must know of its connection. */
+export interface Options extends Limits {
+  /** Whether the peer must mask: clients must, servers must not. */
+  readonly masked: boolean
+  /** `"message"` by default. */
+  readonly unit?: Unit
+  /** The reserved bits that extensions own; none by default. */
+  readonly rsv?: number
+}
+
+/** What a transformed message may need on the wire: transforming may make it longer. */
+const transformedSize = (size: number): number => size * 2 + 1_024
+
+/** What `next` returns. */
+export type Found = Opcode | typeof needMore | typeof failed | typeof part
 
 const none = new Uint8Array(0)
 
@@ -48,24 +75,33 @@ export class FrameDecoder {
   message: string | Uint8Array = none
   /** Its size in bytes. */
   size = 0
+  /** Of a part: the message ends with it. */
+  last = false
+  /** Of a part: Text or Binary, as the message began. */
+  type: Opcode = Text
+  /** The reserved bits on the first frame of the message, or of the frame. */
+  rsv = 0
+  /** Of a frame: its last bit. */
+  fin = true
   /** Why `next` failed. */
   failure: Violation | TooLarge | undefined = undefined
 
   private readonly masked: boolean
-  private readonly maxMessageSize: number
+  readonly maxMessageSize: number
   private readonly maxFragments: number
+  private readonly unit: Unit
+  private readonly owned: number
 
   private chunk: Uint8Array = none
   private at = 0
   private end = 0
 
   /** The beginning of a head that was cut off. */
-  private readonly head = new Uint8Array(maxHeadSize)
+  private head = none
   private headLength = 0
 
   /** The frame whose head was read last. */
   private opcode = 0
-  private fin = true
   private length = 0
   private key = 0
   /** How much of its payload is still to come; -1 before its head is complete. */
@@ -74,16 +110,19 @@ export class FrameDecoder {
   /** The data message in progress: Text or Binary, and the number of its fragments. */
   private kind: number = Continuation
   private fragments = 0
+  /** What the heads of its frames have announced. */
+  private announced = 0
   private readonly data = new Assembly()
   /** How far the text in progress is complete and valid. */
   private checked = 0
   private readonly control = new Assembly()
 
-  /** `masked` says whether the peer must mask: clients must, servers must not. */
-  constructor(masked: boolean, limits: Limits) {
+  constructor({ masked, maxFragments, maxMessageSize, rsv = 0, unit = "message" }: Options) {
     this.masked = masked
-    this.maxMessageSize = Math.min(limits.maxMessageSize, Number.MAX_SAFE_INTEGER)
-    this.maxFragments = limits.maxFragments
+    this.maxMessageSize = Math.min(maxMessageSize, Number.MAX_SAFE_INTEGER)
+    this.maxFragments = maxFragments
+    this.unit = unit
+    this.owned = rsv
   }
 
   /** Whether there are bytes that `next` has not used. */
@@ -99,33 +138,41 @@ export class FrameDecoder {
 
   /** Where the next chunk may be read to; only once the last one is used up. */
   get memory(): Uint8Array | undefined {
-    return this.left > 0 && this.opcode <= Binary ? this.data.free(this.left) : undefined
+    return this.left > 0 && this.opcode <= Binary && !this.inParts ? this.data.free(this.left) : undefined
   }
 
+  /** Takes the next chunk; with an empty one it lets go of the last, and of the message that was found in it. */
   feed(chunk: Uint8Array): void {
+    if (chunk.length === 0) this.message = none
     this.chunk = chunk
     this.at = 0
     this.end = chunk.length
   }
 
-  /** Finds the next message or control frame. */
-  next(): Opcode | typeof needMore | typeof failed {
+  /** Finds the next message or control frame, or what else is to be given. */
+  next(): Found {
     if (this.failure !== undefined) return failed
-    const found = this.left < 0 && this.fed ? this.short() : needMore
+    const found = this.left < 0 && this.fed && this.unit === "message" ? this.short() : needMore
     return found === needMore ? this.any() : found
   }
 
+  /** Whether the message in progress is given in parts. */
+  private get inParts(): boolean {
+    return this.unit === "part" || (this.unit === "message" && this.rsv !== 0)
+  }
+
   /** Reads frames of all kinds until something is complete. */
-  private any(): Opcode | typeof needMore | typeof failed {
+  private any(): Found {
     while (this.at < this.end) {
       if (this.left < 0) {
         if (!this.nextHead()) return this.failure === undefined ? needMore : failed
-        if (this.fin && this.opcode !== Continuation && this.at + this.length <= this.end) {
-          return this.whole()
-        }
+        const isData = this.opcode <= Binary
+        if (isData && this.opcode !== Continuation) this.type = this.opcode as Opcode
+        const alone = this.unit === "frame" || (this.fin && this.opcode !== Continuation)
+        if (this.at + this.length <= this.end && (isData ? alone && !this.inParts : true)) return this.whole()
         this.left = this.length
-        if (this.opcode <= Binary) {
-          if (this.opcode !== Continuation) this.kind = this.opcode
+        if (isData) {
+          this.kind = this.type
           this.fragments++
         }
       }
@@ -136,7 +183,7 @@ export class FrameDecoder {
   }
 
   /** The frame most messages are: a short one, whole and in one chunk. Of any other, nothing is taken. */
-  private short(): Opcode | typeof needMore | typeof failed {
+  private short(): Found {
     const { at, chunk, masked } = this
     const start = at + (masked ? 6 : 2)
     const opcode = chunk[at] ^ Fin
@@ -153,7 +200,8 @@ export class FrameDecoder {
 
   /** Reads a head from the chunk, or from what was cut off and the chunk. */
   private nextHead(): boolean {
-    const { at, chunk, head, headLength } = this
+    const { at, chunk, headLength } = this
+    let { head } = this
     if (headLength === 0) {
       const size = this.readHead(chunk, at, this.end)
       if (size > 0) {
@@ -162,6 +210,7 @@ export class FrameDecoder {
       }
       if (this.failure !== undefined) return false
     }
+    if (head.length === 0) head = this.head = new Uint8Array(maxHeadSize)
     const more = Math.min(maxHeadSize - headLength, this.end - at)
     for (let i = 0; i < more; i++) head[headLength + i] = chunk[at + i]
     const size = this.readHead(head, 0, headLength + more)
@@ -180,10 +229,13 @@ export class FrameDecoder {
     const first = bytes[at]
     const opcode = first & Code
     const fin = first >= Fin
-    if ((first & Reserved) !== 0) return this.broken("the reserved bits are 0 without an extension", "5.2")
+    const rsv = first & Reserved
+    if (rsv !== 0 && ((rsv & ~this.owned) !== 0 || opcode === Continuation || opcode > Binary)) {
+      return this.broken("the reserved bits are 0 without an extension", "5.2")
+    }
     if (opcode === Continuation) {
       if (this.kind === Continuation) return this.broken("a continuation continues a message", "5.4")
-      if (this.fragments >= this.maxFragments) {
+      if (this.unit !== "frame" && this.fragments >= this.maxFragments) {
         return this.tooLarge("the number of fragments", this.fragments + 1, this.maxFragments)
       }
     } else if (opcode <= Binary) {
@@ -199,6 +251,7 @@ export class FrameDecoder {
     }
     let length = second & Length
     let size = 2
+    if (opcode === Close && length === 1) return this.broken("a Close body has a code of two bytes", "5.5.1")
     if (length > maxControlSize) {
       if (opcode > Binary) return this.broken("a control frame has at most 125 bytes", "5.5")
       if (length === 126) {
@@ -215,8 +268,12 @@ export class FrameDecoder {
         if (length <= 0xffff) return this.broken("a length has its shortest form", "5.2")
       }
     }
-    if (opcode <= Binary && this.data.size + length > this.maxMessageSize) {
-      return this.tooLarge("a message", this.data.size + length, this.maxMessageSize)
+    const continues = opcode === Continuation && this.unit !== "frame"
+    const announced = continues ? this.announced + length : length
+    if (opcode <= Binary) {
+      const transformed = this.unit !== "frame" && (continues ? this.rsv : rsv) !== 0
+      const limit = transformed ? transformedSize(this.maxMessageSize) : this.maxMessageSize
+      if (announced > limit) return this.tooLarge("a message", announced, limit)
     }
 
     if (this.masked) {
@@ -224,24 +281,29 @@ export class FrameDecoder {
       this.key = keyAt(bytes, at + size)
       size += 4
     }
+    if (opcode <= Binary) {
+      this.announced = announced
+      if (!continues) this.rsv = rsv
+    }
     this.opcode = opcode
     this.fin = fin
     this.length = length
     return size
   }
 
-  /** A frame that is a message, or control frame, by itself and lies in the chunk from its first byte to its last. */
-  private whole(): Opcode | typeof failed {
+  /** A frame that is given by itself and lies in the chunk from its first byte to its last. */
+  private whole(): Found {
     const { at, chunk, length, opcode } = this
     const end = at + length
     if (this.masked) Mask.apply(chunk, at, end, this.key)
     this.at = end
+    if (opcode <= Binary) this.kind = this.fin ? Continuation : this.type
     return this.found(opcode as Opcode, chunk, at, end)
   }
 
   /** What the chunk has of any other frame. */
-  private part(): Opcode | typeof needMore | typeof failed {
-    const { at, chunk, fin, kind, opcode } = this
+  private part(): Found {
+    const { at, chunk, fin, opcode, unit } = this
     const isData = opcode <= Binary
     const assembly = isData ? this.data : this.control
     const end = Math.min(at + this.left, this.end)
@@ -249,31 +311,42 @@ export class FrameDecoder {
       Mask.apply(chunk, at, end, this.key)
       this.key = Mask.advance(this.key, end - at)
     }
-    assembly.append(chunk, at, end, fin ? assembly.size + this.left : this.maxMessageSize)
-    this.left -= end - at
+    const rest = this.left
+    const ended = at + rest === end
+    this.left = ended ? -1 : rest - (end - at)
     this.at = end
+    if (isData && ended && fin) {
+      this.kind = Continuation
+      this.fragments = 0
+    }
+    if (isData && this.inParts) return this.given(chunk, at, end, ended && fin)
 
-    if (this.left > 0 || !fin) {
-      if (this.left === 0) this.left = -1
-      if (isData && kind === Text) {
+    const closed = fin || unit === "frame"
+    assembly.append(chunk, at, end, closed ? assembly.size + rest : this.maxMessageSize)
+    if (!ended || !closed) {
+      if (isData && this.type === Text && unit === "message") {
         this.checked = Utf8.check(assembly.bytes, this.checked, assembly.size)
         if (this.checked < 0) return this.notText()
       }
       return needMore
     }
-    this.left = -1
-    if (isData) {
-      this.kind = Continuation
-      this.fragments = 0
-      this.checked = 0
-    }
+    if (isData) this.checked = 0
     const message = assembly.take()
-    return this.found((isData ? kind : opcode) as Opcode, message, 0, message.length)
+    return this.found((isData && unit === "message" ? this.type : opcode) as Opcode, message, 0, message.length)
   }
 
-  private found(opcode: Opcode, bytes: Uint8Array, start: number, end: number): Opcode | typeof failed {
+  /** A part of a message; nothing in the middle of one is not worth mentioning. */
+  private given(bytes: Uint8Array, start: number, end: number, last: boolean): Found {
+    if (start === end && !last) return needMore
+    this.last = last
     this.size = end - start
-    if (opcode === Text) {
+    this.message = bytes.subarray(start, end)
+    return part
+  }
+
+  private found(opcode: Opcode, bytes: Uint8Array, start: number, end: number): Found {
+    this.size = end - start
+    if (opcode === Text && this.unit === "message") {
       const text = Utf8.decode(bytes, start, end)
       if (text === undefined) return this.notText()
       this.message = text

@@ -73,13 +73,18 @@ const isBeginning = (bytes: Uint8Array, start: number, end: number): boolean => 
 }
 
 /**
- * The end of the last complete character between `start`, where one begins, and `end`; or -1 if the bytes can't be
- * text, whatever follows.
+ * The end of the last complete character between `start`, where one begins, and `end`, if all before it is text; or -1 if the
+ * bytes behind it can't begin a character.
  */
-export const check = (bytes: Uint8Array, start: number, end: number): number => {
+export const completed = (bytes: Uint8Array, start: number, end: number): number => {
   const complete = completeEnd(bytes, start, end)
-  if (complete < end && !isBeginning(bytes, complete, end)) return -1
-  return decode(bytes, start, complete) === undefined ? -1 : complete
+  return complete < end && !isBeginning(bytes, complete, end) ? -1 : complete
+}
+
+/** The same, or -1 if the bytes can't be text, whatever follows. */
+export const check = (bytes: Uint8Array, start: number, end: number): number => {
+  const complete = completed(bytes, start, end)
+  return complete < 0 || decode(bytes, start, complete) === undefined ? -1 : complete
 }
 
 /** Texts of at most so many UTF-16 units are encoded by way of `scratch`. */

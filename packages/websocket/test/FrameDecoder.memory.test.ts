@@ -42,7 +42,7 @@ for (const mask of [true, false]) {
         frame(9, "ping", { mask }),
         frame(0, big.slice(300_001), { mask })
       )
-      const { found, inPlace } = read(new FrameDecoder(mask, limits), stream, () => size)
+      const { found, inPlace } = read(new FrameDecoder({ masked: mask, ...limits }), stream, () => size)
       const ping = Uint8Array.from([..."ping"].map((char) => char.charCodeAt(0)))
       assert.deepStrictEqual(found, [...messages, ping, big])
       assert.isAbove(inPlace.length, 0)
@@ -54,7 +54,7 @@ for (const mask of [true, false]) {
 const offered = (decoder: FrameDecoder): Uint8Array | undefined => decoder.memory
 
 it("offers no more than the message needs, and nothing for what a header announces", () => {
-  const decoder = new FrameDecoder(false, limits)
+  const decoder = new FrameDecoder({ masked: false, ...limits })
   const stream = frame(2, bytes(1_000_000))
   decoder.feed(stream.subarray(0, 10))
   assert.strictEqual(decoder.next(), needMore)
@@ -71,7 +71,7 @@ it("offers no more than the message needs, and nothing for what a header announc
 })
 
 it("a large message has a buffer of its own size, allocated once", () => {
-  const decoder = new FrameDecoder(true, limits)
+  const decoder = new FrameDecoder({ masked: true, ...limits })
   const payload = bytes(1_048_576)
   const { found, inPlace } = read(decoder, frame(2, payload, { mask: true }), () => Number.MAX_SAFE_INTEGER)
   const [message] = found as [Uint8Array]

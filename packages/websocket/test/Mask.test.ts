@@ -6,7 +6,7 @@ const byteByByte = (bytes: Uint8Array, start: number, end: number, key: number):
   bytes.map((byte, i) => i < start || i >= end ? byte : byte ^ (key >>> (((i - start) % 4) * 8)))
 
 describe("Mask", () => {
-  it("5.7: masks Hello", () => {
+  it("RFC 6455 5.7: masks Hello", () => {
     const bytes = utf8("Hello")
     Mask.apply(bytes, 0, 5, 0x3d21fa37)
     assert.strictEqual(toHex(bytes), "7f9f4d5158")
@@ -14,7 +14,7 @@ describe("Mask", () => {
     assert.strictEqual(toHex(bytes), toHex(utf8("Hello")))
   })
 
-  it("5.3: masks every length at every alignment, and nothing around it", () => {
+  it("RFC 6455 5.3: masks every length at every alignment, and nothing around it", () => {
     const next = random(3)
     for (const shift of [0, 1, 2, 3]) {
       const memory = new Uint8Array(600)
@@ -30,7 +30,7 @@ describe("Mask", () => {
     }
   })
 
-  it("5.3: goes on in the middle of the key", () => {
+  it("RFC 6455 5.3: goes on in the middle of the key", () => {
     const key = 0x3d21fa37
     for (let first = 0; first < 40; first++) {
       const bytes = Uint8Array.from({ length: 100 }, (_, i) => i)
@@ -47,7 +47,7 @@ describe("Mask", () => {
     assert.deepStrictEqual(bytes.slice(-8), hex("0102030401020304"))
   })
 
-  it("10.3: never takes a key twice in a row", () => {
+  it("RFC 6455 10.3: never takes a key twice in a row", () => {
     const keys = new Set(Array.from({ length: 5_000 }, Mask.freshKey))
     assert.isAtLeast(keys.size, 4_990)
   })

@@ -1,6 +1,6 @@
 /** What the tests of this package share: bytes as hex, frames by hand, ways to cut input, and a recording Io. */
 import type { ConnectionReason } from "@wirestack/protocol/ConnectionError"
-import type { Goodbye, Io } from "@wirestack/protocol/Machine"
+import type { Goodbye, Io, Machine } from "@wirestack/protocol/Machine"
 import type { EndOfInput } from "@wirestack/protocol/Outcome"
 
 export const hex = (text: string): Uint8Array =>
@@ -43,6 +43,66 @@ export const frame = (opcode: number, payload: Uint8Array | string, options: Fra
   const key = [0x37, 0xfa, 0x21, 0x3d]
   return concat(Uint8Array.from([...out, ...key]), data.map((byte, i) => byte ^ key[i % 4]))
 }
+
+/** The body of a Close frame. */
+export const closeBody = (code: number, reason = ""): Uint8Array =>
+  concat(Uint8Array.of(code >> 8, code & 255), utf8(reason))
+
+export interface Read {
+  readonly fin: boolean
+  readonly rsv: number
+  readonly opcode: number
+  /** The masking key; undefined for none. */
+  readonly key: string | undefined
+  readonly lengthBytes: 0 | 2 | 8
+  readonly payload: Uint8Array
+}
+
+/** The frames in some bytes, which must end with one; read by other code than the one under test. */
+export const unframe = (bytes: Uint8Array): ReadonlyArray<Read> => {
+  const frames: Array<Read> = []
+  for (let at = 0; at < bytes.length;) {
+    const [first, second] = bytes.subarray(at, at + 2)
+    const short = second & 0x7f
+    const lengthBytes = short === 127 ? 8 : short === 126 ? 2 : 0
+    const key = second < 0x80 ? undefined : bytes.subarray(at + 2 + lengthBytes, at + 6 + lengthBytes)
+    const long = bytes.subarray(at + 2, at + 2 + lengthBytes)
+    const length = lengthBytes === 0 ? short : long.reduce((sum, byte) => sum * 256 + byte, 0)
+    const start = at + 2 + lengthBytes + (key === undefined ? 0 : 4)
+    at = start + length
+    if (at > bytes.length) throw new Error("a frame is cut off")
+    frames.push({
+      fin: first >= 0x80,
+      rsv: (first >> 4) & 7,
+      opcode: first & 15,
+      key: key === undefined ? undefined : toHex(key),
+      lengthBytes,
+      payload: bytes.slice(start, at).map((byte, i) => byte ^ (key?.[i % 4] ?? 0))
+    })
+  }
+  return frames
+}
+
+/** What is not UTF-8: its name, the bytes, and the offset of the first impossible one. */
+export const notUtf8: ReadonlyArray<readonly [string, string, number]> = [
+  ["a continuation byte alone", "80", 0],
+  ["a continuation byte too many", "c3a980", 2],
+  ["an overlong form of 2 bytes", "c0af", 0],
+  ["an overlong form of 2 bytes, C1", "c1bf", 0],
+  ["an overlong form of 3 bytes", "e09f80", 1],
+  ["an overlong form of 4 bytes", "f08fbfbf", 1],
+  ["a high surrogate", "eda080", 1],
+  ["a low surrogate", "edbfbf", 1],
+  ["more than U+10FFFF", "f4908080", 1],
+  ["a lead byte above F4", "f5808080", 0],
+  ["a byte FE", "fe", 0],
+  ["a byte FF", "ff", 0],
+  ["a character of 2 bytes cut short", "c341", 1],
+  ["a character of 3 bytes cut short", "e28241", 2],
+  ["a character of 4 bytes cut short", "f09f9841", 3],
+  ["a lead byte after a lead byte", "e2e282", 1],
+  ["the sample of Autobahn 6.3", "cebae1bdb9cf83cebcceb5eda080656469746564", 12]
+]
 
 /** A small generator of numbers between 0 and 1 that repeats itself for a seed (mulberry32). */
 export const random = (seed: number): () => number => {
@@ -127,4 +187,48 @@ export class FakeIo<In extends string | Uint8Array> implements Io<In, Uint8Array
     this.parts = []
     return all
   }
+}
+
+/** Shows a machine its input, and goes on as long as it has only waited for what it emitted to be delivered. */
+export const receive = <In extends string | Uint8Array>(
+  machine: Pick<Machine<Uint8Array, Uint8Array, In, In>, "receive">,
+  input: ReadonlyArray<Uint8Array>,
+  io: FakeIo<In>
+): boolean => {
+  let done = machine.receive(input, io)
+  while (!done && io.room()) done = machine.receive([], io)
+  return done
+}
+
+/** What a machine writes next of what waits in it, if something does. */
+export const proceed = (machine: Machine<Uint8Array, Uint8Array, any, any>): Uint8Array | undefined => {
+  const io = new FakeIo<string | Uint8Array>()
+  return machine.proceed!(io) ? io.sent() : undefined
+}
+
+/** The frames in the bytes: their first bytes, and their payloads without a mask. Fails if they are cut off. */
+export const framesOf = (
+  bytes: Uint8Array,
+  masked: boolean
+): Array<{ readonly first: number; readonly payload: Uint8Array }> => {
+  const frames: Array<{ readonly first: number; readonly payload: Uint8Array }> = []
+  for (let at = 0; at < bytes.length;) {
+    const [first, second] = bytes.subarray(at)
+    if (second >= 0x80 !== masked) throw new Error("masked in the wrong direction")
+    const lengthBytes = (second & 0x7f) < 126 ? 0 : (second & 0x7f) === 126 ? 2 : 8
+    at += 2
+    let length = lengthBytes === 0 ? second & 0x7f : 0
+    for (let i = 0; i < lengthBytes; i++) length = length * 256 + bytes[at++]
+    const key = bytes.subarray(at, masked ? at += 4 : at)
+    if (at + length > bytes.length) throw new Error("a frame is cut off")
+    frames.push({ first, payload: bytes.slice(at, at += length).map((byte, i) => masked ? byte ^ key[i % 4] : byte) })
+  }
+  return frames
+}
+
+/** All that waits in a machine, piece by piece. */
+export const drain = (machine: Machine<Uint8Array, Uint8Array, any, any>): ReadonlyArray<Uint8Array> => {
+  const pieces: Array<Uint8Array> = []
+  for (let next = proceed(machine); next !== undefined; next = proceed(machine)) pieces.push(next)
+  return pieces
 }

@@ -1,0 +1,172 @@
+/**
+ * Frames from messages: what fits into one frame is written at once, the rest waits here and is written frame by frame, so that
+ * control frames find their place in between (RFC 6455 section 5.4).
+ *
+ * Messages come whole or in parts. What waits is not copied before its turn, nor compressed: a large message costs no memory
+ * beyond its own. A server's large payloads are passed on as they are; all others are copied behind their head, and masked
+ * there.
+ */
+import type { Io } from "@wirestack/protocol/Machine"
+import type { Unsent } from "@wirestack/protocol/Outcome"
+import { Other } from "@wirestack/protocol/Reason"
+import type { ExtensionChain } from "../ExtensionChain.ts"
+import { Bits, headSize, writeHead } from "../Frame.ts"
+import * as Mask from "../Mask.ts"
+import { Opcode } from "../Opcode.ts"
+import * as Utf8 from "../Utf8.ts"
+
+/** A payload is not copied from this size on, where it need not be masked. */
+const large = 32_768
+
+/** Extensions get no more at once, since they may take long for it. */
+const transformedSize = 65_536
+
+const none: ReadonlyArray<never> = []
+
+export type DataOpcode = typeof Opcode.Text | typeof Opcode.Binary
+
+/** A part of a message that waits. */
+interface Waiting {
+  readonly type: DataOpcode
+  readonly bytes: Uint8Array
+  /** The message ends with it. */
+  readonly last: boolean
+  readonly plain: boolean
+}
+
+/** Copies the first `length` bytes; a few of them faster than `set` does. */
+const copy = (source: Uint8Array, length: number, target: Uint8Array, offset: number): void => {
+  if (length <= 12) { for (let i = 0; i < length; i++) target[offset + i] = source[i] }
+  else target.set(length === source.length ? source : new Uint8Array(source.buffer, source.byteOffset, length), offset)
+}
+
+export class FrameEncoder {
+  /** How many bytes of payload were written, as long as nobody sets it back. */
+  handed = 0
+
+  private readonly masks: boolean
+  private readonly maxFrameSize: number
+  private readonly extensions: ExtensionChain | undefined
+
+  private queue: Array<Waiting> | undefined = undefined
+  /** How much of the first in the queue is written. */
+  private written = 0
+
+  /** A frame of the message in progress is written, but not its last. */
+  private opened = false
+  /** A part of the message in progress was taken, but not its last. */
+  private begun = false
+  /** The reserved bits of that message; it is transformed if there are any. */
+  private rsv = 0
+
+  constructor(masks: boolean, maxFrameSize: number, extensions: ExtensionChain | undefined) {
+    this.masks = masks
+    this.maxFrameSize = extensions === undefined ? maxFrameSize : Math.min(maxFrameSize, transformedSize)
+    this.extensions = extensions
+  }
+
+  /** Whether something waits. */
+  get busy(): boolean {
+    return this.queue !== undefined
+  }
+
+  /** What waits; a message counts if it has not been written to its end. */
+  get unsent(): Unsent {
+    let messages = 0
+    let bytes = 0
+    for (const waiting of this.queue ?? none) {
+      if (waiting.last) messages++
+      bytes += waiting.bytes.length
+    }
+    return { messages, bytes: bytes - this.written }
+  }
+
+  /**
+   * Writes a part of a message, the first `length` of `bytes`, or has it wait. The message ends with it if it is the `last`; no
+   * extension transforms a `plain` one.
+   */
+  write(
+    type: DataOpcode,
+    bytes: Uint8Array,
+    length: number,
+    last: boolean,
+    plain: boolean,
+    io: Io<any, Uint8Array>
+  ): void {
+    if (this.queue === undefined && length <= this.maxFrameSize) {
+      return this.part(type, bytes, length, last, plain, bytes !== Utf8.scratch, io)
+    }
+    const kept = bytes === Utf8.scratch ? bytes.slice(0, length) : bytes.subarray(0, length)
+    const waiting = { type, bytes: kept, last, plain }
+    if (this.queue === undefined) this.queue = [waiting]
+    else this.queue.push(waiting)
+  }
+
+  /** Writes the next frame of what waits. */
+  proceed(io: Io<any, Uint8Array>): void {
+    const queue = this.queue!
+    const { bytes, last, plain, type } = queue[0]
+    const start = this.written
+    const end = Math.min(start + this.maxFrameSize, bytes.length)
+    const ended = end === bytes.length
+    if (ended) {
+      this.written = 0
+      if (queue.length === 1) this.queue = undefined
+      else queue.shift()
+    } else this.written = end
+    this.part(type, bytes.subarray(start, end), end - start, ended && last, plain, true, io)
+  }
+
+  /** Drops what waits, and returns what that was. */
+  drop(): Unsent {
+    const { unsent } = this
+    this.queue = undefined
+    this.written = 0
+    return unsent
+  }
+
+  private part(
+    type: DataOpcode,
+    bytes: Uint8Array,
+    length: number,
+    last: boolean,
+    plain: boolean,
+    lasting: boolean,
+    io: Io<any, Uint8Array>
+  ): void {
+    const { extensions } = this
+    if (extensions !== undefined) {
+      try {
+        if (!this.begun) this.rsv = plain ? 0 : extensions.begin(last ? length : undefined)
+        if (this.rsv !== 0) {
+          bytes = extensions.encode(bytes.subarray(0, length), last)
+          length = bytes.length
+          lasting = false
+        }
+      } catch (cause) {
+        // Nobody knows what of the message the extension has taken.
+        return io.fail(new Other({ cause }))
+      }
+    }
+    this.begun = !last
+    // Nothing in the middle of a message is not worth a frame.
+    if (length === 0 && !last) return
+    const first = (last ? Bits.Fin : 0) | (this.opened ? Opcode.Continuation : type | this.rsv)
+    this.opened = !last
+    this.frame(first, bytes, length, lasting, io)
+  }
+
+  /** Writes a frame whose payload is the first `length` bytes of `payload`; all of it, and it may be passed on, if it is `lasting`. */
+  frame(first: number, payload: Uint8Array, length: number, lasting: boolean, io: Io<any, Uint8Array>): void {
+    this.handed += length
+    const key = this.masks ? Mask.freshKey() : undefined
+    const apart = lasting && length >= large && key === undefined
+    const head = headSize(length) + (key === undefined ? 0 : 4)
+    const offset = io.reserve(apart ? head : head + length)
+    const { buffer } = io
+    const start = writeHead(buffer, offset, first, length, key)
+    if (apart) return io.write(payload)
+    copy(payload, length, buffer, start)
+    if (key !== undefined) Mask.apply(buffer, start, start + length, key)
+  }
+}

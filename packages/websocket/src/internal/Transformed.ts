@@ -1,0 +1,76 @@
+/**
+ * Puts a message together that extensions have transformed: the parts go through them, and what they make of it is checked and bounded
+ * as it comes.
+ */
+import { TooLarge, Violation } from "@wirestack/protocol/Reason"
+import { textSection } from "../CloseCode.ts"
+import type { ExtensionChain } from "../ExtensionChain.ts"
+import type { FrameDecoder } from "../FrameDecoder.ts"
+import { Opcode } from "../Opcode.ts"
+import * as Utf8 from "../Utf8.ts"
+import { pieceSize } from "../Zlib.ts"
+import { Assembly } from "./Assembly.ts"
+
+export const notText = (): Violation => new Violation({ rule: "a text is UTF-8", section: textSection })
+
+/** The next piece of a message, or what is wrong with its part; undefined if that is used up. */
+export const next = (extensions: ExtensionChain): Uint8Array | Violation | TooLarge | undefined => {
+  try {
+    return extensions.next()
+  } catch (thrown) {
+    if (thrown instanceof Violation || thrown instanceof TooLarge) return thrown
+    throw thrown
+  }
+}
+
+export class Transformed {
+  /** The size in bytes of the message whose last part was added. */
+  size = 0
+
+  private message: string | Uint8Array = ""
+
+  private readonly extensions: ExtensionChain
+  private readonly limit: number
+  private begun = false
+  private readonly bytes = new Assembly()
+  /** How far a text is complete and valid. */
+  private checked = 0
+
+  constructor(extensions: ExtensionChain, limit: number) {
+    this.extensions = extensions
+    this.limit = limit
+  }
+
+  /** The message, once its last part was added; only once. */
+  take(): string | Uint8Array {
+    const { message } = this
+    this.message = ""
+    return message
+  }
+
+  /** Adds the part that the decoder has found; tells what is wrong with it. */
+  add({ last, message, rsv, type }: FrameDecoder): Violation | TooLarge | undefined {
+    const { bytes, extensions, limit } = this
+    if (!this.begun) extensions.expect(rsv)
+    this.begun = !last
+    extensions.feed(message as Uint8Array, last)
+    for (let piece = next(extensions); piece !== undefined; piece = next(extensions)) {
+      if (!(piece instanceof Uint8Array)) return piece
+      const size = bytes.size + piece.length
+      if (size > limit) return new TooLarge({ what: "a message", size, limit })
+      bytes.append(piece, 0, piece.length, last && piece.length < pieceSize ? size : limit)
+    }
+    const isText = type === Opcode.Text
+    if (!last) {
+      if (isText) this.checked = Utf8.check(bytes.bytes, this.checked, bytes.size)
+      return this.checked < 0 ? notText() : undefined
+    }
+    this.checked = 0
+    const whole = bytes.take()
+    const made = isText ? Utf8.decode(whole, 0, whole.length) : whole
+    if (made === undefined) return notText()
+    this.message = made
+    this.size = whole.length
+    return undefined
+  }
+}
