@@ -2,31 +2,44 @@ import { describe, it } from "@effect/vitest"
 import { MemoryTransport, Transport } from "@wirestack/protocol"
 import { random, rechunk, Samples, transportSuite } from "@wirestack/protocol/testing"
 import { WebSocket } from "@wirestack/websocket"
-import type { Layer } from "effect"
+import { answering, capabilities, frames, parts } from "./shapes.ts"
 
-const capabilities = {
-  halfClose: "a Close frame ends both directions",
-  statuses: { done: 1000, failed: 1011, away: 1001 },
-  abortIsSeen: true
-} as const
+const here = { endpoint: () => "memory:here", nobody: "memory:nobody", capabilities } as const
+const inPieces = rechunk(() => random(7, 300))
 
-const subject = (layer: () => Layer.Layer<Transport.MessageTransport<Transport.Connect | Transport.Listen>>) =>
-  ({
+const whole = (bytes: () => ReturnType<typeof MemoryTransport.layer>) =>
+  transportSuite({
+    ...here,
     shape: Transport.Messages,
-    layer,
-    endpoint: () => "memory:here",
-    nobody: "memory:nobody",
-    samples: Samples.messages({ text: true }),
-    capabilities
-  }) as const
+    layer: () => WebSocket.over()(bytes()),
+    samples: Samples.messages({ text: true })
+  })
 
-describe("over memory", () => {
-  for (const { name, run } of transportSuite(subject(() => WebSocket.over()(MemoryTransport.layer())))) {
-    it.live(name, () => run)
-  }
+const streamed = (bytes: () => ReturnType<typeof MemoryTransport.layer>) =>
+  transportSuite({
+    ...here,
+    shape: WebSocket.Parts,
+    layer: () => WebSocket.streamed.over()(bytes()),
+    samples: parts
+  })
+
+const raw = transportSuite({
+  ...here,
+  shape: WebSocket.Frames,
+  layer: () => answering(WebSocket.raw.over()(MemoryTransport.layer())),
+  samples: frames
 })
 
-describe("over memory in random pieces", () => {
-  const layer = () => WebSocket.over()(rechunk(() => random(7, 300))(MemoryTransport.layer()))
-  for (const { name, run } of transportSuite(subject(layer))) it.live(name, () => run)
-})
+const suites = {
+  "over memory": whole(() => MemoryTransport.layer()),
+  "over memory in random pieces": whole(() => inPieces(MemoryTransport.layer())),
+  "messages in parts over memory": streamed(() => MemoryTransport.layer()),
+  "messages in parts over memory in random pieces": streamed(() => inPieces(MemoryTransport.layer())),
+  "frames over memory": raw
+}
+
+for (const [title, suite] of Object.entries(suites)) {
+  describe(title, () => {
+    for (const { name, run } of suite) it.live(name, () => run)
+  })
+}

@@ -1,0 +1,162 @@
+/**
+ * Serves several resources on one listener: a request goes to the route whose host and path it matches.
+ *
+ *     Router.serve("wss://0.0.0.0:443", [
+ *       Route.protocol("/rooms/:room", Chat, Codec.json(), joinRoom),
+ *       Route.messages("/echo", (connection) => Stream.run(Connection.messages(connection), Connection.sink(connection)))
+ *     ])
+ *
+ * Of several routes that match, the one with the more specific host is taken, then the one with the more specific path. What no
+ * route matches is answered with 404. What is said in the options holds for all routes that don't say otherwise.
+ */
+import type { Connection } from "@wirestack/protocol/Connection"
+import type { Endpoint, Input } from "@wirestack/protocol/Endpoint"
+import type { DrainReport, Listener, RunOptions } from "@wirestack/protocol/Listener"
+import type { ListenError } from "@wirestack/protocol/ListenError"
+import * as Protocol from "@wirestack/protocol/Protocol"
+import {
+  type At,
+  Bytes,
+  type Listen,
+  listen as listenOn,
+  type ListenOptions,
+  type Shape,
+  shape
+} from "@wirestack/protocol/Transport"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Order from "effect/Order"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Heartbeat from "./Heartbeat.ts"
+import * as HostPattern from "./HostPattern.ts"
+import { layer, type WebSocket } from "./internal/details.ts"
+import { Hearts } from "./internal/Hearts.ts"
+import { answer, below, type Plan } from "./internal/server.ts"
+import type { Lower, Role } from "./internal/upgraded.ts"
+import * as PathPattern from "./PathPattern.ts"
+import type { Options as RouteOptions, Route, RoutedRequest } from "./Route.ts"
+import * as ServerHandshake from "./ServerHandshake.ts"
+import type { Deadline, ServerOptions } from "./WebSocket.ts"
+import type { Message } from "./WebSocketMachine.ts"
+
+/** What holds for all routes, and for the listener. */
+export interface Options<R = never> extends Omit<RouteOptions<Message, R>, "host">, Deadline, ListenOptions {
+  /** The largest head of the opening handshake, in bytes; 16 KiB by default. */
+  readonly maxHeadSize?: number
+  /** How many handshakes go on at once; those beyond are refused. No limit of its own by default. */
+  readonly maxHandshakes?: number
+}
+
+/** A bound server of several routes. */
+export interface RoutedListener<R> {
+  /** Where it listens, with the port the system chose. */
+  readonly address: Endpoint
+  /** Handles connections until interrupted; a listener is run once. */
+  readonly run: (options?: RunOptions) => Effect.Effect<never, ListenError, R>
+  /** What draining did; resolves when the listener has closed. */
+  readonly drained: Effect.Effect<DrainReport>
+}
+
+/** What the handlers of these routes need. */
+export type RouteServices<Routes extends ReadonlyArray<Route<any>>> = [Routes[number]] extends [never] ? never
+  : Routes[number] extends Route<infer R> ? R
+  : never
+
+interface Served extends Plan<any, any, any> {
+  readonly route: Route<any>
+  readonly params: RoutedRequest<any>["params"]
+}
+
+type Routed = Connection<any, any, WebSocket> & {
+  readonly route: Route<any>
+  readonly request: RoutedRequest<any>
+}
+
+const Routing: Shape<"websocket/routed", any, any> = shape("websocket/routed")
+
+const specificFirst: Order.Order<Route<any>> = (self, that) =>
+  self.host === undefined || that.host === undefined
+    ? self.host === that.host ? PathPattern.compare(self.path, that.path) : self.host === undefined ? 1 : -1
+    : HostPattern.compare(self.host, that.host) || PathPattern.compare(self.path, that.path)
+
+const over = (unsorted: ReadonlyArray<Route<any>>, shared: Options<any>) =>
+  Protocol.make(Bytes, Routing, () => {
+    const routes = [...unsorted].sort(specificFirst).map((route) => {
+      const options = { ...shared, ...route.options } as ServerOptions<any, any>
+      const { heartbeat = {} } = options
+      const hearts = heartbeat === "off" ? undefined : new Hearts(Heartbeat.timing(heartbeat))
+      const role: Role<any, any> = {
+        role: "server",
+        options,
+        machine: (framed) => route.machine(framed, options.transforms),
+        hearts
+      }
+      return { route, role, options, protocols: route.protocols }
+    })
+    const find = (upgrade: ServerHandshake.Upgrade): Result.Result<Served, ServerHandshake.Refused> => {
+      for (const plan of routes) {
+        const { host, path } = plan.route
+        if (host !== undefined && !HostPattern.matches(host, upgrade.host)) continue
+        const params = PathPattern.match(path, upgrade.path)
+        if (params !== undefined) return Result.succeed({ ...plan, params })
+      }
+      return Result.fail(ServerHandshake.missing(upgrade))
+    }
+    return {
+      layer,
+      below,
+      handshakeWithin: shared.handshakeWithin,
+      maxHandshakes: shared.maxHandshakes,
+      server: (lower: Lower, ask) =>
+        Effect.map(
+          answer(lower, ask.endpoint.place, shared.maxHeadSize, find),
+          ({ connection, plan: { params, route }, upgrade }) =>
+            Object.assign(connection, { route, request: { ...upgrade, params, details: connection.details } })
+        )
+    }
+  })
+
+/** The byte transport of the context, as a layer to put something on. */
+const bytes = Layer.effect(Bytes.key, Effect.service(Bytes.key))
+
+/**
+ * Listens over the byte transport that the context provides.
+ *
+ * @category constructors
+ */
+export const listen = <const Routes extends ReadonlyArray<Route<any>>, R = never>(
+  endpoint: Input,
+  routes: Routes,
+  options: Options<R> = {}
+): Effect.Effect<
+  RoutedListener<RouteServices<Routes>>,
+  ListenError,
+  Scope.Scope | At<"bytes", Listen> | RouteServices<Routes> | R
+> =>
+  Effect.gen(function*() {
+    const stack = yield* Layer.build(over(routes, options)(bytes as any))
+    const listener = (yield* Effect.provideContext(
+      listenOn(Routing)(endpoint, options),
+      stack as any
+    )) as Listener<any, any>
+    return {
+      address: listener.address,
+      drained: listener.drained,
+      run: (options?: RunOptions) =>
+        listener.run((connection) => {
+          const { request, route } = connection as Routed
+          return route.handle(connection as Routed, request)
+        }, options)
+    }
+  }) as any
+
+/** A layer that serves the routes for as long as it is provided. */
+export const serve = <const Routes extends ReadonlyArray<Route<any>>, R = never>(
+  endpoint: Input,
+  routes: Routes,
+  options?: Options<R> & RunOptions
+): Layer.Layer<never, ListenError, At<"bytes", Listen> | RouteServices<Routes> | R> =>
+  Layer.effectDiscard(
+    Effect.flatMap(listen(endpoint, routes, options), (listener) => Effect.forkScoped(listener.run(options)))
+  ) as any

@@ -1,0 +1,55 @@
+/** The hearts of all connections of one layer, in one fiber that runs as long as there are any. */
+import type { Control } from "@wirestack/protocol/Connection"
+import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Schedule from "effect/Schedule"
+import { type Patient, Pulse, type Timing } from "../Heartbeat.ts"
+import { Unresponsive } from "../WebSocketReason.ts"
+import { millis } from "./millis.ts"
+import type { Pings } from "./Pings.ts"
+
+/** A connection with a heartbeat. */
+export interface Living {
+  readonly machine: Patient
+  readonly asked: Pings
+  readonly control: Control
+}
+
+export class Hearts {
+  private readonly timing: Timing
+  private readonly pulses = new Map<Living, Pulse>()
+  private fiber: Fiber.Fiber<unknown> | undefined = undefined
+
+  constructor(timing: Timing) {
+    this.timing = timing
+  }
+
+  add(living: Living, clock: Clock.Clock, context: Context.Context<never>): void {
+    this.pulses.set(living, new Pulse(living.machine, this.timing, millis(clock)))
+    this.fiber ??= Effect.runForkWith(context)(this.beating)
+  }
+
+  delete(living: Living): void {
+    if (!this.pulses.delete(living) || this.pulses.size > 0) return
+    this.fiber?.interruptUnsafe()
+    this.fiber = undefined
+  }
+
+  private readonly beating = Effect.suspend(() =>
+    Effect.repeat(this.beat, Schedule.spaced(Math.max(1, Math.min(this.timing.interval, this.timing.timeout) / 4)))
+  )
+
+  private readonly beat = Effect.flatMap(Clock.Clock, (clock) =>
+    Effect.sync(() => {
+      const now = millis(clock)
+      for (const [{ asked: pings, control }, pulse] of this.pulses) {
+        const verdict = pulse.beat(now, pings.roundTrip)
+        if (verdict === "ping" && pings.ask()) control.flush()
+        else if (verdict === "fail") {
+          control.fail(new Unresponsive({ silent: Math.round(pulse.silent(now)), pings: this.timing.misses }))
+        }
+      }
+    }))
+}

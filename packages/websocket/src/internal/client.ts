@@ -1,0 +1,155 @@
+/** A client's opening handshake on the connection below, its redirects, and who has to wait for it. */
+import type { Ask, Negotiated } from "@wirestack/protocol/Ask"
+import { ConnectError, type ConnectReason, fromConnectionError } from "@wirestack/protocol/ConnectError"
+import { type Endpoint, formatPlace } from "@wirestack/protocol/Endpoint"
+import type { Attempt } from "@wirestack/protocol/Protocol"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as ClientHandshake from "../ClientHandshake.ts"
+import * as Extension from "../Extension.ts"
+import { UpgradeMalformed } from "../HandshakeReason.ts"
+import * as HttpHead from "../HttpHead.ts"
+import * as Redirect from "../Redirect.ts"
+import type { ClientOptions } from "../WebSocket.ts"
+import { layer, type WebSocket } from "./details.ts"
+import { millis } from "./millis.ts"
+import { type Found, readUntil } from "./readUntil.ts"
+import { below } from "./server.ts"
+import { type Lower, type Role, upgraded } from "./upgraded.ts"
+
+/** How long the body of a refusal is waited for, in milliseconds; less if the handshake's own time is nearly up. */
+const bodyWithin = 1_000
+
+const fail = (reason: ConnectReason): Effect.Effect<never, ConnectError> =>
+  Effect.fail(new ConnectError({ layer, reason }))
+
+const hostOf = ({ demands, place }: Endpoint): string =>
+  place._tag === "Tcp" ? ClientHandshake.hostHeader(place.host, place.port, demands.includes("tls")) : "localhost"
+
+type Answer = Found<
+  ReturnType<ClientHandshake.ClientHandshake["ended"]> | Result.Result<ClientHandshake.Upgraded, ConnectReason>
+>
+
+/** Reads the answer, at the latest at `deadline`; the body of a refusal has no more than its own time. */
+const answerTo = (
+  half: ClientHandshake.ClientHandshake,
+  lower: Lower,
+  deadline: number
+): Effect.Effect<Answer, ConnectError> => {
+  const receive = (chunk: Uint8Array) => half.receive(chunk)
+  const ended = () => half.ended()
+  return Effect.flatMap(
+    readUntil(lower, (chunk) => receive(chunk) ?? (half.refused ? "refused" : undefined), ended),
+    ({ found, rest }) => {
+      if (found !== "refused") return Effect.succeed({ found, rest })
+      for (const chunk of rest) {
+        const answer = receive(chunk)
+        if (answer !== undefined) return Effect.succeed({ found: answer, rest: [] })
+      }
+      return Effect.flatMap(now, (now) =>
+        Effect.timeoutOrElse(readUntil(lower, receive, ended), {
+          duration: Math.max(0, Math.min(bodyWithin, (deadline - now) / 2)),
+          orElse: () => Effect.succeed({ found: ended(), rest: [] })
+        }))
+    }
+  )
+}
+
+const now = Effect.map(Clock.Clock, millis)
+
+/** The handshakes under way, of all clients: a place is the same whoever connects to it. */
+const connecting = new Map<string, { readonly semaphore: Semaphore.Semaphore; users: number }>()
+
+export const client = <In, Out, R>(
+  role: Role<In, Out>,
+  options: ClientOptions<any, R>,
+  within: Duration.Input = "10 seconds"
+) => {
+  const { cookies, headers, maxConnecting = 1, maxHeadSize, maxRedirects = 0, origin, skipHandshake = false } = options
+
+  const handshake = (asked: Redirect.Asked) => (lower: Lower, ask: Ask) =>
+    Effect.gen(function*() {
+      const started = yield* Clock.currentTimeNanos
+      const deadline = (yield* now) + Duration.toMillis(Duration.fromInputUnsafe(within))
+      const { endpoint, path } = asked
+      const [, pathname, query = ""] = /^([^?]*)\??([^]*)$/.exec(path)!
+      if (skipHandshake) {
+        const facts = { protocol: ask.offers.at(0), headers: [], path: pathname, query, extensions: [] }
+        return yield* upgraded(lower, role, facts, [], started)
+      }
+      const extensions = yield* Effect.all(options.extensions ?? [])
+      const made = ClientHandshake.make({
+        host: hostOf(endpoint),
+        path,
+        protocols: ask.offers,
+        extensions: Extension.offer(extensions),
+        limits: { ...HttpHead.defaultLimits, ...maxHeadSize === undefined ? undefined : { maxHeadSize } },
+        ...asked.headers === undefined ? undefined : { headers: asked.headers },
+        ...asked.cookies === undefined ? undefined : { cookies: asked.cookies },
+        ...asked.credentials === undefined ? undefined : { credentials: asked.credentials },
+        ...origin === undefined ? undefined : { origin }
+      })
+      if (Result.isFailure(made)) return yield* fail(made.failure)
+      const half = made.success
+      yield* Effect.mapError(lower.send(half.request), fromConnectionError)
+      const { found, rest } = yield* answerTo(half, lower, deadline)
+      if (Result.isFailure(found)) return yield* fail(found.failure)
+      const agreed = Extension.agree(extensions, found.success.extensions)
+      if (Result.isFailure(agreed)) {
+        const { rule, section = "RFC 6455 section 9.1" } = agreed.failure
+        return yield* fail(new UpgradeMalformed({ rule, section }))
+      }
+      const { headers, leftover, protocol } = found.success
+      const facts = { protocol, headers, path: pathname, query, extensions: agreed.success }
+      return yield* upgraded(lower, role, facts, [leftover, ...rest], started)
+    })
+
+  /** @see https://www.rfc-editor.org/rfc/rfc6455#section-4.1 */
+  const inTurn = <A, E, R>(endpoint: Endpoint, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    if (endpoint.place._tag !== "Tcp" || maxConnecting === Infinity) return effect
+    const key = `${maxConnecting} ${formatPlace(endpoint.place)}`
+    const enter = Effect.sync(() => {
+      let entry = connecting.get(key)
+      if (entry === undefined) connecting.set(key, entry = { semaphore: Semaphore.makeUnsafe(maxConnecting), users: 0 })
+      entry.users++
+      return entry
+    })
+    return Effect.acquireUseRelease(
+      enter,
+      ({ semaphore }) => Semaphore.withPermit(semaphore, effect),
+      (entry) => Effect.sync(() => --entry.users === 0 && connecting.delete(key))
+    )
+  }
+
+  const connect = (
+    attempt: Attempt<Uint8Array, Uint8Array, In, Out, never, WebSocket | Negotiated, R | Scope.Scope>,
+    ask: Ask
+  ) => {
+    const from = (asked: Redirect.Asked, left: number): ReturnType<typeof attempt> =>
+      Effect.catch(
+        inTurn(
+          asked.endpoint,
+          attempt({ ...ask, endpoint: asked.endpoint, demands: asked.endpoint.demands }, handshake(asked))
+        ),
+        (error) => {
+          if (error.reason._tag !== "UpgradeRejected" || maxRedirects === 0) return Effect.fail(error)
+          const next = Redirect.follow(asked, error.reason, left)
+          return Result.isFailure(next) ? fail(next.failure) : from(next.success, left - 1)
+        }
+      )
+    const { credentials, path = "/" } = ask.endpoint
+    return from({
+      endpoint: ask.endpoint,
+      path: options.path ?? path,
+      ...headers === undefined ? undefined : { headers },
+      ...cookies === undefined ? undefined : { cookies },
+      ...credentials === undefined ? undefined : { credentials }
+    }, maxRedirects)
+  }
+
+  return { below, connect }
+}

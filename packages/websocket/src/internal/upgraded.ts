@@ -1,0 +1,204 @@
+/** Puts a WebSocket's machine on a connection whose opening handshake is done. */
+import { Negotiated } from "@wirestack/protocol/Ask"
+import * as Connection from "@wirestack/protocol/Connection"
+import { Closed, ConnectionError, type ConnectionReason, Unencodable } from "@wirestack/protocol/ConnectionError"
+import { TimedOut } from "@wirestack/protocol/Reason"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import { maxReasonSize } from "../CloseBody.ts"
+import { type CloseCode, isCloseCode } from "../CloseCode.ts"
+import type { Agreed } from "../Extension.ts"
+import { ExtensionChain } from "../ExtensionChain.ts"
+import type { Headers } from "../Headers.ts"
+import * as Utf8 from "../Utf8.ts"
+import type { CommonOptions, ServerOptions } from "../WebSocket.ts"
+import { layer, WebSocket } from "./details.ts"
+import { type Framed, maxControls, type Options } from "./Framed.ts"
+import type { Hearts, Living } from "./Hearts.ts"
+import { Meter } from "./Meter.ts"
+import { millis } from "./millis.ts"
+import { Pings } from "./Pings.ts"
+
+export type Lower = Connection.Connection<Uint8Array, Uint8Array>
+
+type WebSocketDetails = WebSocket["Service"]
+
+/** What the handshake has found out. */
+export interface Facts {
+  readonly protocol: string | undefined
+  readonly path: string
+  readonly query: string
+  readonly headers: Headers
+  readonly extensions: ReadonlyArray<Agreed>
+}
+
+/** What is the same for all connections of a layer. */
+export interface Role<In, Out> {
+  readonly role: "client" | "server"
+  readonly options: CommonOptions<any, any> & Pick<ServerOptions<any, any>, "firstMessageWithin">
+  readonly machine: (options: Options) => Framed<In, Out>
+  readonly hearts: Hearts | undefined
+}
+
+const refused = (reason: ConnectionReason) => new ConnectionError({ layer, reason })
+
+/** A WebSocket's details: one small object a connection, which makes its effects when they are asked for. */
+class Upgraded implements WebSocketDetails, Living {
+  readonly machine: Framed<any, any>
+  readonly control: Connection.Control
+  private readonly facts: Facts
+  private readonly clock: Clock.Clock
+  private readonly took: bigint
+  private asking: Pings | undefined = undefined
+
+  constructor(facts: Facts, took: bigint, machine: Framed<any, any>, control: Connection.Control, clock: Clock.Clock) {
+    this.facts = facts
+    this.took = took
+    this.machine = machine
+    this.control = control
+    this.clock = clock
+  }
+
+  get protocol() {
+    return this.facts.protocol
+  }
+
+  get extensions() {
+    return this.facts.extensions.map(({ name, params }) => ({ name, params }))
+  }
+
+  get path() {
+    return this.facts.path
+  }
+
+  get query() {
+    return this.facts.query
+  }
+
+  get headers() {
+    return this.facts.headers
+  }
+
+  get handshakeTime() {
+    return Duration.nanos(this.took)
+  }
+
+  /** The pings under way. */
+  get asked(): Pings {
+    return this.asking ??= new Pings(this.machine, this.clock)
+  }
+
+  get ping() {
+    const { control } = this
+    const pong = Effect.suspend(() =>
+      Effect.raceFirst(
+        this.asked.send(() => control.flush()),
+        Effect.andThen(control.closed, Effect.fail(new Closed()))
+      )
+    )
+    return Effect.mapBoth(pong, { onSuccess: Duration.millis, onFailure: refused })
+  }
+
+  get pings() {
+    const { control, machine } = this
+    return Stream.unwrap(Effect.map(Queue.sliding<Uint8Array>(maxControls), (queue) => {
+      machine.onPing = (payload) => Queue.offerUnsafe(queue, payload.slice())
+      return Stream.interruptWhen(Stream.fromQueue(queue), control.closed)
+    }))
+  }
+
+  get pong() {
+    const { control, machine } = this
+    return (payload?: Uint8Array) =>
+      Effect.suspend(() => {
+        try {
+          if (!machine.pong(payload)) return Effect.fail(refused(machine.refusal!))
+        } catch (reason) {
+          return Effect.fail(refused(reason as ConnectionReason))
+        }
+        control.flush()
+        return Effect.void
+      })
+  }
+
+  get close() {
+    const { control, machine } = this
+    return (code: CloseCode, reason = "") =>
+      Effect.suspend(() => {
+        if (!isCloseCode(code)) {
+          return Effect.fail(refused(new Unencodable({ detail: `${code} can't be sent as a close code` })))
+        }
+        const size = Utf8.encode(reason).length
+        if (size > maxReasonSize) {
+          const detail = `a close reason of ${size} bytes is longer than ${maxReasonSize}`
+          return Effect.fail(refused(new Unencodable({ detail })))
+        }
+        machine.closeWith(code, reason)
+        control.close("done")
+        return control.closed
+      })
+  }
+}
+
+const meterOf = (options: CommonOptions<any, any>, clock: Clock.Clock): Meter | undefined => {
+  const { maxBytesPerSecond = Infinity, maxMessagesPerSecond = Infinity } = options
+  return maxBytesPerSecond === Infinity && maxMessagesPerSecond === Infinity
+    ? undefined
+    : new Meter({ maxBytesPerSecond, maxMessagesPerSecond }, () => millis(clock))
+}
+
+/** `leftover` is what came behind the handshake; `started` is when that began. */
+export const upgraded = <In, Out>(
+  lower: Lower,
+  { hearts, machine: make, options, role }: Role<In, Out>,
+  facts: Facts,
+  leftover: ReadonlyArray<Uint8Array>,
+  started: bigint
+) =>
+  Effect.contextWith((context: Context.Context<never>) => {
+    const clock = Context.get(context, Clock.Clock)
+    const { answersPings, firstMessageWithin, maxFragments, maxFrameSize, maxMessageSize } = options
+    const machine = make({
+      role,
+      answersPings,
+      maxFrameSize,
+      extensions: facts.extensions.length === 0 ? undefined : new ExtensionChain(facts.extensions),
+      meter: meterOf(options, clock),
+      ...maxMessageSize === undefined ? undefined : { maxMessageSize },
+      ...maxFragments === undefined ? undefined : { maxFragments }
+    })
+    let live: Upgraded | undefined
+    const details = (control: Connection.Control) => {
+      const took = clock.currentTimeNanosUnsafe() - started
+      const made = live = new Upgraded(facts, took, machine, control, clock)
+      if (hearts !== undefined) {
+        hearts.add(made, clock, context)
+        machine.onRelease = () => hearts.delete(made)
+      }
+      return Context.make(WebSocket, made).pipe(Context.add(Negotiated, { protocol: facts.protocol }))
+    }
+    const connection = Connection.fuse<Uint8Array, Uint8Array, never, In, Out, WebSocket | Negotiated>(lower, machine, {
+      layer,
+      // Nothing is no sign of life.
+      leftover: leftover.filter((chunk) => chunk.length > 0),
+      details,
+      closePolicy: options.closePolicy
+    })
+    if (firstMessageWithin === undefined) return connection
+    return Effect.tap(
+      connection,
+      Effect.forkScoped(
+        Effect.andThen(
+          Effect.sleep(firstMessageWithin),
+          Effect.sync(() => {
+            const after = Duration.toMillis(Duration.fromInputUnsafe(firstMessageWithin))
+            if (!machine.spoken) live!.control.fail(new TimedOut({ phase: "the first message", after }))
+          })
+        )
+      )
+    )
+  })
