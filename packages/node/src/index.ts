@@ -1,0 +1,2 @@
+export * as NodeZlib from "./NodeZlib.ts"
+export * as WebSocket from "./WebSocket.ts"
