@@ -11,8 +11,10 @@ const program = Effect.gen(function*() {
       return yield* (yield* Effect.promise(() => import("./chat/main.ts"))).main(args)
     case "echo-server":
       return yield* (yield* Effect.promise(() => import("./echo-server.ts"))).main(args)
+    case "echo-client":
+      return yield* (yield* Effect.promise(() => import("./echo-client.ts"))).main(args)
     default:
-      yield* Console.error("npm run example -- chat | echo-server")
+      yield* Console.error("npm run example -- chat | echo-server | echo-client")
       process.exitCode = 2
   }
 })

@@ -17,10 +17,10 @@ const serving = (...options: ReadonlyArray<string>) =>
     return { server, url, port: Number(port) }
   })
 
-const connect = (url: string): Effect.Effect<WebSocket, never, Scope.Scope> =>
+const connect = (url: string, perMessageDeflate = false): Effect.Effect<WebSocket, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.promise(async () => {
-      const client = new WebSocket(url, { rejectUnauthorized: false, perMessageDeflate: false })
+      const client = new WebSocket(url, { rejectUnauthorized: false, perMessageDeflate, maxPayload: 33_554_432 })
       await once(client, "open")
       return client
     }),
@@ -64,11 +64,11 @@ const ends = (server: Running, signal: NodeJS.Signals) =>
   })
 
 describe("the echo server", () => {
-  for (const options of [[], ["--tls"]]) {
-    it.live(`echoes text as text and bytes as bytes (${options[0] ?? "default"})`, () =>
+  for (const options of [[], ["--tls"], ["--streamed"], ["--streamed", "--tls", "--compression"]]) {
+    it.live(`echoes text as text and bytes as bytes (${options.join(" ") || "default"})`, () =>
       Effect.gen(function*() {
         const { server, url } = yield* serving(...options)
-        assert.match(url, options.length === 0 ? /^ws:.*\/$/ : /^wss:.*\/$/)
+        assert.match(url, options.includes("--tls") ? /^wss:.*\/$/ : /^ws:.*\/$/)
         const client = yield* connect(url)
         assert.strictEqual(yield* echo(client, "hello, wörld"), "hello, wörld")
         assert.strictEqual(yield* echo(client, ""), "")
@@ -77,6 +77,23 @@ describe("the echo server", () => {
         assert.strictEqual(server.stdout(), `listening ${url}\n`)
       }).pipe(Effect.scoped))
   }
+
+  it.live("compresses with --compression, as the client wants it, and takes as many --max-fragments as it may", () =>
+    Effect.gen(function*() {
+      const { url } = yield* serving("--compression", "--max-message", "16777216", "--max-fragments", "262144")
+      const client = yield* connect(url, true)
+      assert.strictEqual(client.extensions, "permessage-deflate")
+      const bytes = Buffer.alloc(16_777_216, "0123456789abcdef")
+      assert.isTrue((yield* echo(client, bytes)).toString("latin1") === bytes.toString("latin1"))
+      const plain = yield* connect(url)
+      const answer = Effect.promise(() => once(plain, "message"))
+      const receiving = yield* Effect.forkChild(answer, { startImmediately: true })
+      for (let at = 0; at < bytes.length; at += 64) {
+        plain.send(bytes.subarray(at, at + 64), { fin: at + 64 === bytes.length })
+      }
+      const [data] = yield* Fiber.join(receiving)
+      assert.isTrue(bytes.equals(data as Buffer))
+    }).pipe(Effect.scoped))
 
   it.live("refuses what is over --max-message with 1009, and only that", () =>
     Effect.gen(function*() {

@@ -1,5 +1,5 @@
 /** Programs as processes of their own: what they say, how they end, and that they do. */
-import { Effect, type Scope } from "effect"
+import { type Duration, Effect, type Scope } from "effect"
 import { spawn, spawnSync } from "node:child_process"
 import * as path from "node:path"
 
@@ -7,8 +7,11 @@ export interface Running {
   readonly pid: number
   readonly stdout: () => string
   readonly stderr: () => string
-  /** Waits until the pattern is in what was said, on either output. Fails after 15 seconds, or when it can't be any more. */
-  readonly says: (pattern: RegExp) => Effect.Effect<RegExpExecArray>
+  /**
+   * Waits until the pattern is in what was said, on either output. Fails when its time is up, 15 seconds by default, or when it can't
+   * be any more.
+   */
+  readonly says: (pattern: RegExp, within?: Duration.Input) => Effect.Effect<RegExpExecArray>
   readonly write: (text: string) => Effect.Effect<void>
   /** Ends the program's input. */
   readonly end: Effect.Effect<void>
@@ -17,9 +20,14 @@ export interface Running {
   readonly exit: Effect.Effect<number | NodeJS.Signals>
 }
 
-const inTime = <A>(what: string, effect: Effect.Effect<A>, said: () => string): Effect.Effect<A> =>
+const inTime = <A>(
+  what: string,
+  effect: Effect.Effect<A>,
+  said: () => string,
+  within: Duration.Input = "15 seconds"
+): Effect.Effect<A> =>
   Effect.timeoutOrElse(effect, {
-    duration: "15 seconds",
+    duration: within,
     orElse: () => Effect.die(new Error(`${what}; it said:\n${said()}`))
   })
 
@@ -81,7 +89,7 @@ export const run = (
         pid: child.pid!,
         stdout: () => state.stdout,
         stderr: () => state.stderr,
-        says: (pattern) =>
+        says: (pattern, within) =>
           inTime(
             `${command} did not say ${pattern}`,
             seeing(() => {
@@ -90,7 +98,8 @@ export const run = (
               if (state.ended === undefined) return undefined
               return Effect.die(new Error(`${command} ended without saying ${pattern}; it said:\n${said()}`))
             }),
-            said
+            said,
+            within
           ),
         write: (text) => Effect.sync(() => void child.stdin.write(text)),
         end: Effect.sync(() => void child.stdin.end()),
@@ -117,3 +126,7 @@ export const example = (
 /** Whether a command is there. */
 export const exists = (command: string, ...args: ReadonlyArray<string>): boolean =>
   spawnSync(command, args, { stdio: "ignore" }).status === 0
+
+/** Where a command is, if it is. */
+export const which = (command: string): string | undefined =>
+  spawnSync("which", [command], { encoding: "utf8" }).stdout?.trim() || undefined
