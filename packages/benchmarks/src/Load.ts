@@ -4,6 +4,7 @@
  */
 import * as crypto from "node:crypto"
 import * as net from "node:net"
+import type { Contestant } from "./Contestant.ts"
 import * as Frames from "./Frames.ts"
 import type { Workload } from "./Workload.ts"
 
@@ -15,7 +16,8 @@ export interface Load {
   readonly stop: () => Promise<void>
 }
 
-const upgrade = (socket: net.Socket): Promise<void> =>
+/** Makes a WebSocket of a connected socket; `extensions` is what is offered, and has to be accepted. */
+export const upgrade = (socket: net.Socket, extensions?: string): Promise<void> =>
   new Promise((resolve, reject) => {
     const key = crypto.randomBytes(16).toString("base64")
     let head = ""
@@ -24,13 +26,15 @@ const upgrade = (socket: net.Socket): Promise<void> =>
       if (!head.includes("\r\n\r\n")) return
       socket.off("data", onData)
       const accept = crypto.createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64")
-      if (head.startsWith("HTTP/1.1 101") && head.includes(accept)) resolve()
+      const extended = extensions === undefined || /^sec-websocket-extensions: /im.test(head)
+      if (head.startsWith("HTTP/1.1 101") && head.includes(accept) && extended) resolve()
       else reject(new Error(`no upgrade: ${head}`))
     }
     socket.on("data", onData)
     socket.write(
       `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`
+        `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n` +
+        (extensions === undefined ? "\r\n" : `Sec-WebSocket-Extensions: ${extensions}\r\n\r\n`)
     )
   })
 
@@ -90,7 +94,8 @@ class Client {
   }
 }
 
-const connect = (port: number): Promise<net.Socket> =>
+/** Connects to a server on this machine. */
+export const connect = (port: number): Promise<net.Socket> =>
   new Promise((resolve, reject) => {
     const socket = net.connect({ port, host: "127.0.0.1", noDelay: true }, () => resolve(socket))
     socket.once("error", reject)
@@ -100,12 +105,13 @@ const connect = (port: number): Promise<net.Socket> =>
 export const start = async (
   port: number,
   workload: Workload,
-  framed: boolean,
+  { frameSize, speaks }: Pick<Contestant, "frameSize" | "speaks">,
   fail: (error: Error) => void
 ): Promise<Load> => {
-  const frames = Frames.make(workload, framed)
+  const framed = speaks !== "bytes"
+  const frames = Frames.make(workload, framed, frameSize)
   const sockets = await Promise.all(Array.from({ length: workload.connections }, () => connect(port)))
-  if (framed) await Promise.all(sockets.map(upgrade))
+  if (framed) await Promise.all(sockets.map((socket) => upgrade(socket)))
   const clients = sockets.map((socket) => new Client(socket, frames, fail))
   return {
     echoed: () => clients.reduce((sum, client) => sum + client.echoed, 0),

@@ -1,14 +1,18 @@
 /**
- * Server CPU per message, as ratios to `ws` of the same run.
+ * Server CPU per message, as ratios to `ws` of the same run; with `--memory`, bytes per idle connection (see `Memory`).
  *
- * Each server is a process of its own, and runs what is published: the compiled packages. Rounds are interleaved: in every round each server gets the same load for the
- * same time, so what the machine does meanwhile meets all alike; a ratio is taken within a round, and the median over
- * the rounds is shown with its spread. Every echoed byte is checked.
+ * Each server is a process of its own, and runs what is published: the compiled packages. Rounds are interleaved: in
+ * every round each server gets the same load for the same time, so what the machine does meanwhile meets all alike; a
+ * ratio is taken within a round, and the median over the rounds is shown with its spread. Every echoed byte is checked.
+ *
+ *     npm run bench -- [--quick] [--workload NAME] [--servers FILE,...] [--frame-size BYTES] [--json FILE]
+ *     npm run bench -- --memory [--connections 10000] [--quick] [--servers FILE,...] [--json FILE]
  */
-import { fork } from "node:child_process"
-import { once } from "node:events"
 import { parseArgs } from "node:util"
+import { choose, type Contestant, type Server, start } from "./Contestant.ts"
 import * as Load from "./Load.ts"
+import { median } from "./median.ts"
+import * as Memory from "./Memory.ts"
 import { type Workload, workloads } from "./Workload.ts"
 
 const { values } = parseArgs({
@@ -16,35 +20,44 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     workload: { type: "string" },
     servers: { type: "string" },
+    "frame-size": { type: "string", default: `${1024 * 1024}` },
+    memory: { type: "boolean", default: false },
+    connections: { type: "string", default: "10000" },
     json: { type: "string" }
   }
 })
 
-const contestants = [
-  { name: "ws", file: "ws", args: [], framed: true },
-  { name: "wirestack, Stream per batch", file: "wirestack", args: ["batch"], framed: true },
-  { name: "wirestack, Stream per message", file: "wirestack", args: ["message"], framed: true },
-  { name: "node:net, bytes", file: "raw", args: [], framed: false }
-]
-
-type Contestant = typeof contestants[number]
-
-const start = async (contestant: Contestant) => {
-  const child = fork(new URL(`./servers/${contestant.file}.js`, import.meta.url), contestant.args)
-  const ask = async (): Promise<{ readonly cpu: number; readonly rss: number }> => {
-    child.send("cpu")
-    return (await once(child, "message"))[0] as any
-  }
-  const [{ port }] = await once(child, "message") as [{ readonly port: number }]
-  return { ...contestant, port, ask, stop: () => child.disconnect() }
+if (values.memory) {
+  await Memory.measure({ ...values, connections: Number(values.connections) })
+  process.exit()
 }
 
-type Server = Awaited<ReturnType<typeof start>>
+/** What Wirestack cuts large messages into. */
+const frameSize = Number(values["frame-size"])
+
+const contestants: ReadonlyArray<Contestant> = [
+  { name: "ws", file: "ws", args: [], speaks: "frames" },
+  {
+    name: "wirestack, Stream per batch",
+    file: "wirestack",
+    args: ["batch", `${frameSize}`],
+    speaks: "frames",
+    frameSize
+  },
+  {
+    name: "wirestack, Stream per message",
+    file: "wirestack",
+    args: ["message", `${frameSize}`],
+    speaks: "frames",
+    frameSize
+  },
+  { name: "node:net, bytes", file: "raw", args: [], speaks: "bytes" }
+]
 
 /** CPU microseconds per message of one server under a load for some time. */
 const measure = async (server: Server, workload: Workload, millis: number): Promise<number> => {
   let failure: Error | undefined
-  const load = await Load.start(server.port, workload, server.framed, (error) => failure ??= error)
+  const load = await Load.start(server.port, workload, server, (error) => failure ??= error)
   await new Promise((resolve) => setTimeout(resolve, millis / 10))
   const before = await server.ask()
   const from = load.echoed()
@@ -56,15 +69,10 @@ const measure = async (server: Server, workload: Workload, millis: number): Prom
   return (after.cpu - before.cpu) / messages
 }
 
-const median = (numbers: ReadonlyArray<number>): number => {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2
-}
-
 const rounds = values.quick ? 7 : 21
 const millis = values.quick ? 600 : 1_500
-const chosen = contestants.filter(({ file }) => file === "ws" || (values.servers ?? file).split(",").includes(file))
-const servers = await Promise.all(chosen.map(start))
+const chosen = choose(contestants, values.servers === undefined ? undefined : `ws,${values.servers}`)
+const servers = await Promise.all(chosen.map((contestant) => start(contestant)))
 const results: Array<
   {
     readonly workload: string
@@ -104,7 +112,7 @@ for (const workload of workloads.filter(({ name }) => name.includes(values.workl
     )
   }
 }
-for (const server of servers) server.stop()
+await Promise.all(servers.map((server) => server.stop()))
 if (values.json !== undefined) {
   const { writeFile } = await import("node:fs/promises")
   await writeFile(values.json, `${JSON.stringify({ node: process.version, rounds, results }, undefined, 2)}\n`)
