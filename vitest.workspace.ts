@@ -1,7 +1,7 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config"
 import { extract } from "./scripts/doctest.ts"
 
-const packages = ["protocol", "transport-tcp", "transport-tls", "websocket", "examples"]
+const packages = ["protocol", "transport-tcp", "transport-tls", "websocket", "node", "examples"]
 const conditions = ["@wirestack/source", "module", "node", "import", "default"]
 
 /** Sources are resolved by the export condition: no build, no table of aliases. */
@@ -16,6 +16,8 @@ export default defineConfig((): ViteUserConfig => {
   extract()
   return {
     test: {
+      // Many tests wait more than they work.
+      maxWorkers: 3,
       projects: [
         ...packages.map((name) => project(name, `packages/${name}`, "test/**/*.test.ts")),
         project("docs", ".doctest", "**/*.test.ts")

@@ -14,7 +14,7 @@ import * as path from "node:path"
 import { parseSync } from "oxc-parser"
 
 const scope = "@wirestack/"
-const published = ["protocol", "transport-tcp", "transport-tls", "websocket"]
+const published = ["protocol", "transport-tcp", "transport-tls", "websocket", "node"]
 
 /** What each package may stand on. */
 const below: Record<string, ReadonlyArray<string>> = {
@@ -22,6 +22,7 @@ const below: Record<string, ReadonlyArray<string>> = {
   "transport-tcp": ["protocol"],
   "transport-tls": ["protocol"],
   websocket: ["protocol"],
+  node: ["protocol", "transport-tcp", "transport-tls", "websocket"],
   examples: published,
   benchmarks: published
 }
