@@ -57,10 +57,10 @@ export interface Options {
 const enough = 1 << 20
 
 /** How long a peer may take to end the connection once the closing handshake is over. */
-const endsWithin = 1000
+const endsWithin = 3000
 
 /** How long a peer may take to fail a connection whose frame it has only in part. */
-const failsWithin = 500
+const failsWithin = 3000
 
 export class Peer {
   readonly role: "client" | "server"

@@ -23,14 +23,12 @@ const { values } = parseArgs({
     case: { type: "string", multiple: true },
     role: { type: "string", multiple: true },
     url: { type: "string" },
-    peer: { type: "string", default: "wirestack" },
-    /** Compress, where the program does so only if it is told to. */
-    compression: { type: "boolean", default: false }
+    peer: { type: "string", default: "wirestack" }
   }
 })
 
 const example = path.resolve(import.meta.dirname, "../../src/run.ts")
-const options = ["--max-message", String(1 << 26), ...values.compression ? ["--compression"] : []]
+const options = ["--compression", "--max-message", String(1 << 26)]
 
 /** How each peer is started; a client gets the URL and the number of its connections in addition. */
 const programs: Record<string, (role: string) => ReadonlyArray<string>> = {
