@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Codec, Connection, MemoryTransport, Transport } from "@wirestack/protocol"
+import { Codec, Connection, type Machine, MemoryTransport, Transport } from "@wirestack/protocol"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
+import { Truncated } from "@wirestack/protocol/Reason"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import type { Message } from "@wirestack/protocol/Transport"
-import { Cause, Clock, Effect, Exit, Fiber, Option, Schema, Scope, Stream } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Fiber, Option, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { over, Parted, Parting } from "./support/Parting.ts"
 import { turns } from "./support/turns.ts"
@@ -21,9 +22,18 @@ const facing = (role: "client" | "server" = "server", closeWithin: "5 seconds" |
     const bare = yield* Connection.make(far)
     const scope = yield* Scope.make()
     const lower = yield* Scope.provide(Connection.make(near, { closeWithin }), scope)
-    const connection = yield* Scope.provide(Connection.fuse(lower, new Parting(role), { layer: "parting" }), scope)
+    let control!: Connection.Control
+    const options = {
+      layer: "parting",
+      details: (given: Connection.Control) => {
+        control = given
+        return Context.empty()
+      }
+    }
+    const connection = yield* Scope.provide(Connection.fuse(lower, new Parting(role), options), scope)
     return {
       bare,
+      control,
       connection,
       lower,
       close: (exit: Exit.Exit<unknown, unknown> = Exit.void) => Scope.close(scope, exit)
@@ -142,6 +152,52 @@ describe("close", () => {
       yield* Fiber.join(closing)
       const outcome = yield* connection.closed
       assert.isTrue(outcome.clean)
+    }))
+
+  it.effect("what arrives while a connection that was given up closes is discarded and counted, pulled or not", () =>
+    Effect.gen(function*() {
+      const { bare, close, connection, control } = yield* facing()
+      yield* bare.send("before")
+      yield* turns
+      control.fail(new Truncated({ inside: "our patience" }))
+      assert.deepStrictEqual(yield* bare.pull, ["bye 2"])
+      for (let n = 0; n < 40; n++) yield* bare.send("x".repeat(8_000))
+      yield* bare.send("bye 1")
+      yield* bare.end
+      yield* turns
+      assert.deepStrictEqual(yield* connection.pull, ["before"])
+      assert.strictEqual(failure(yield* Effect.exit(connection.pull)), "Truncated")
+      yield* close()
+      assert.strictEqual((yield* connection.closed).undelivered, 40)
+    }))
+
+  it.effect("what closes already is not given up", () =>
+    Effect.gen(function*() {
+      const { bare, close, connection, control } = yield* facing()
+      const closing = yield* Effect.forkChild(close())
+      assert.deepStrictEqual(yield* bare.pull, ["bye 1"])
+      control.fail(new Truncated({ inside: "our patience" }))
+      yield* bare.send("bye 1")
+      yield* bare.end
+      yield* Fiber.join(closing)
+      const outcome = yield* connection.closed
+      assert.isTrue(outcome.clean)
+      assert.isUndefined(outcome.error)
+    }))
+
+  it.effect("who waits for `closed` may interrupt who pulls, which has the last batch by then", () =>
+    Effect.gen(function*() {
+      const { bare, connection } = yield* facing()
+      yield* bare.sendAll(["a", "b", "c", "d", "e", "bye 1"])
+      yield* bare.end
+      yield* turns
+      const pulled: Array<Message> = []
+      yield* Effect.scoped(Effect.gen(function*() {
+        const consume = Effect.map(connection.pull, (batch) => pulled.push(...batch))
+        yield* Effect.forkScoped(Effect.ignore(Effect.forever(consume)))
+        yield* connection.closed
+      }))
+      assert.deepStrictEqual(pulled, ["a", "b", "c", "d", "e"])
     }))
 
   it.effect("an end without a goodbye is an error", () =>
@@ -370,6 +426,42 @@ describe("send", () => {
       yield* bare.send("?1")
       assert.deepStrictEqual(yield* bare.pull, ["!1"])
       yield* connection.abort
+    }))
+
+  it.effect("what waits in many pieces is handed down in several turns, and an answer goes ahead of the rest", () =>
+    Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<Message>()
+      const bare = yield* Connection.make(far)
+      const pieces: Array<string> = []
+      const answers: Array<string> = []
+      let written = 0
+      const machine: Machine.Machine<Message, Message, Message, Message> = {
+        receive: (input) => {
+          answers.push(...input.map((message) => `!${message}`))
+          return true
+        },
+        encode: (message) => pieces.push(...message as string),
+        get busy() {
+          return pieces.length > 0
+        },
+        proceed: (io) => {
+          const next = answers.shift() ?? pieces.shift()
+          if (next === undefined) return false
+          written++
+          io.write(next)
+          return true
+        },
+        ended: (endOfInput, io) => io.end(endOfInput)
+      }
+      const connection = yield* Connection.fuse(yield* Connection.make(near), machine, { layer: "pieces" })
+      yield* connection.send("x".repeat(100))
+      yield* Effect.promise(() => Promise.resolve())
+      assert.strictEqual(written, 16)
+      yield* bare.send("1")
+      const seen = yield* Stream.runCollect(Stream.take(Connection.messages(bare), 101))
+      assert.deepStrictEqual(seen.filter((message) => message !== "!1"), Array.from({ length: 100 }, () => "x"))
+      assert.isBelow(seen.indexOf("!1"), 100)
+      yield* bare.abort
     }))
 
   it.effect("a goodbye behind queued data leaves as soon as there is room", () =>
