@@ -3,11 +3,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { WebSocket } from "@wirestack/node"
 import { Connection, type Endpoint, Subprotocol, Transport } from "@wirestack/protocol"
 import * as Codec from "@wirestack/protocol/Codec"
+import type { Outcome } from "@wirestack/protocol/Outcome"
 import { TcpInfo } from "@wirestack/transport-tcp"
 import { TlsInfo } from "@wirestack/transport-tls"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
 import { PerMessageDeflate, Refusal, Route } from "@wirestack/websocket"
-import { Effect, Layer, Option, Schema, Stream } from "effect"
+import { Deferred, Effect, Layer, Option, Schema, Stream } from "effect"
+import { once } from "node:events"
+import * as Net from "node:net"
 
 const { identity, trust } = await Effect.runPromise(DevelopmentCertificates.localhost)
 
@@ -86,6 +89,47 @@ describe("connect", () => {
       assert.strictEqual(error.reason.status, 307)
     })))
 })
+
+it.live("RFC 6455 4.1: connections that are made one by one take turns, too", () =>
+  Effect.scoped(Effect.gen(function*() {
+    let now = 0
+    let most = 0
+    const accept = () =>
+      Effect.gen(function*() {
+        most = Math.max(most, ++now)
+        yield* Effect.sleep("20 millis")
+        now--
+        return {}
+      })
+    const server = url(yield* serving({ accept }), "ws", "/")
+    yield* Effect.forEach([1, 2, 3], () => WebSocket.connect(server), { concurrency: 3 })
+    assert.strictEqual(most, 1)
+    yield* Effect.forEach([1, 2, 3], () => WebSocket.connect(server, { maxConnecting: 3 }), { concurrency: 3 })
+    assert.strictEqual(most, 3)
+  })))
+
+it.live("a reset behind the peer's Close is no clean end", () =>
+  Effect.scoped(Effect.gen(function*() {
+    const ended = yield* Deferred.make<Outcome>()
+    const { place } = yield* serving({ heartbeat: "off" }, (peer) =>
+      Effect.gen(function*() {
+        yield* Effect.forkDetach(Effect.flatMap(peer.closed, (outcome) => Deferred.succeed(ended, outcome)))
+        for (let i = 0; i < 20; i++) yield* peer.send(new Uint8Array(60_000))
+        yield* peer.closed
+      }))
+    assert(place._tag === "Tcp")
+    const socket = Net.connect(place.port, "localhost")
+    yield* Effect.promise(() => once(socket, "connect"))
+    const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13"
+    socket.write(`GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${key}\r\n\r\n`)
+    yield* Effect.promise(() => once(socket, "readable"))
+    socket.write(Uint8Array.of(0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8))
+    yield* Effect.sleep("50 millis")
+    socket.resetAndDestroy()
+    const outcome = yield* Deferred.await(ended)
+    assert.strictEqual(outcome.received?.code, 1000)
+    assert.isFalse(outcome.clean)
+  })))
 
 class Greeter extends Subprotocol.Service<Greeter>()("greeter.v1", { client: Schema.String, server: Schema.String }) {}
 

@@ -318,3 +318,17 @@ for (const role of ["client", "server"] as const) {
     })
   })
 }
+
+it("neither a ping nor a pong is the first message, and any part of one is", () => {
+  for (const opcode of [Continuation, Text, Binary]) {
+    const machine = new FrameMachine({ role: "server" })
+    const take = (opcode: Opcode, fin = true) =>
+      MachineSuite.feed(machine, [[bytesOf(opcode, "?", { mask: true, fin })]])
+    take(Ping)
+    take(Pong)
+    assert.isFalse(machine.spoken)
+    take(opcode === Continuation ? Text : opcode, opcode !== Continuation)
+    take(Ping)
+    assert.isTrue(machine.spoken)
+  }
+})

@@ -62,6 +62,22 @@ describe("Pulse", () => {
     assert.deepStrictEqual(until(50), ["35 ping", "50 fail"])
   })
 
+  it("does nothing where no ping may be sent", () => {
+    const { patient, until } = pulse()
+    patient.speaks = false
+    assert.deepStrictEqual(until(100), [])
+    patient.speaks = true
+    assert.deepStrictEqual(until(111), ["101 ping", "106 ping", "111 fail"])
+  })
+
+  it("gives a second more for every 64 KiB since the last sign of life", () => {
+    const { patient, until } = pulse()
+    patient.handed = 3 * 65_536
+    assert.deepStrictEqual(until(36), ["20 ping", "28 ping", "36 fail"])
+    patient.heard = true
+    assert.deepStrictEqual(until(67), ["57 ping", "62 ping", "67 fail"])
+  })
+
   it("begins the time for an answer when the ping has left", () => {
     const { patient, until } = pulse()
     until(20)

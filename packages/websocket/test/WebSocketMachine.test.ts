@@ -12,6 +12,11 @@ const setup = (role: Options["role"], options?: Omit<Options, "role">) => ({
 })
 
 describe("WebSocketMachine", () => {
+  it("refuses frames without a byte of payload", () => {
+    for (const maxFrameSize of [0, -1, NaN]) assert.throws(() => setup("server", { maxFrameSize }), RangeError)
+    for (const maxFrameSize of [1, Infinity]) setup("server", { maxFrameSize })
+  })
+
   for (const role of ["client", "server"] as const) {
     const mask = role === "server"
 

@@ -29,6 +29,16 @@ describe("Meter", () => {
     assert.strictEqual(took(1, 0), "messages")
   })
 
+  it("takes a first message also where there are fewer than one a second", () => {
+    const { clock, took } = setup(0.5, Infinity)
+    for (let i = 0; i < 3; i++) {
+      assert.isUndefined(took(1, 0))
+      clock.now += 1_990
+      assert.strictEqual(took(1, 0), "messages")
+      clock.now += 20
+    }
+  })
+
   it("lets one message overdraw the bytes, and waits until that is paid back", () => {
     const { clock, meter, took } = setup(Infinity, 100)
     assert.isUndefined(took(1, 99))

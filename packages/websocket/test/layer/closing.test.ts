@@ -4,7 +4,19 @@ import { CloseCode, WebSocket } from "@wirestack/websocket"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { frame, hex, toHex } from "../support.ts"
-import { bytes, connect, ending, on, pair, reasonOf, serve, upgradedBytes } from "./support.ts"
+import {
+  all,
+  bytes,
+  connect,
+  ending,
+  on,
+  pair,
+  reasonOf,
+  serve,
+  serverOfBytes,
+  settle,
+  upgradedBytes
+} from "./support.ts"
 
 describe("close", () => {
   const bye = { code: 4001, reason: "bis später" }
@@ -70,6 +82,57 @@ describe("close", () => {
         yield* client.send(frame(8, hex("03f4"), { mask: true }))
         yield* client.end
         assert.deepInclude(yield* connection.closed, { first: "local", clean: true, sent: { code: 1012, reason: "" } })
+      })
+    ))
+
+  it.effect("what waits behind data that did not leave was not said", () =>
+    Effect.gen(function*() {
+      for (const first of ["remote", "local"] as const) {
+        yield* on(
+          { server: { heartbeat: "off" } },
+          Effect.gen(function*() {
+            const [server, client] = yield* serverOfBytes
+            yield* server.send(new Uint8Array(3_000_000))
+            yield* settle
+            const { close } = detail(server, WebSocket.WebSocket)
+            if (first === "remote") yield* client.send(frame(8, hex("03e8"), { mask: true }))
+            else yield* Effect.forkChild(close(1000), { startImmediately: true })
+            const closed = yield* Effect.forkChild(server.closed, { startImmediately: true })
+            yield* TestClock.adjust("6 seconds")
+            const outcome = yield* Fiber.join(closed)
+            assert.strictEqual(outcome.first, first)
+            assert.isUndefined(outcome.sent)
+            assert.strictEqual(outcome.received?.code, first === "remote" ? 1000 : undefined)
+            assert.strictEqual(outcome.unsent.messages, 1)
+            assert.isFalse(outcome.clean)
+          })
+        )
+      }
+    }))
+
+  it.effect("what did not leave in time is told, also if the peer reads again later", () =>
+    on(
+      { server: { heartbeat: "off", closePolicy: { flush: "500 millis" } } },
+      Effect.gen(function*() {
+        const [server, client] = yield* serverOfBytes
+        const size = 5_000_000
+        yield* server.send(new Uint8Array(size))
+        yield* settle
+        const closing = yield* Effect.forkChild(detail(server, WebSocket.WebSocket).close(1000), {
+          startImmediately: true
+        })
+        yield* TestClock.adjust("500 millis")
+        yield* settle
+        const received = (yield* all(client)).length
+        yield* client.end
+        yield* TestClock.adjust("5 seconds")
+        const outcome = yield* Fiber.join(closing)
+        assert.isAbove(received, 0)
+        assert.isBelow(received, size)
+        assert.isAtLeast(outcome.unsent.bytes + received, size)
+        assert.strictEqual(outcome.unsent.messages, 1)
+        assert.isUndefined(outcome.sent)
+        assert.isFalse(outcome.clean)
       })
     ))
 

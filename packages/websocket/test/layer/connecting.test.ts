@@ -100,6 +100,19 @@ describe("a request", () => {
     }))
 })
 
+it.effect("a path with a line feed is no endpoint", () =>
+  Effect.gen(function*() {
+    for (const path of ["/a\nb", "/a?b\nc", "/a?b\r\nX: c"]) {
+      yield* on(
+        { client: { path } },
+        Effect.gen(function*() {
+          yield* serveBytes
+          assert.strictEqual((yield* reasonOf(Effect.scoped(connect())))._tag, "InvalidEndpoint")
+        })
+      )
+    }
+  }))
+
 describe("a no", () => {
   it.effect("has no more than a second for its body", () =>
     on(

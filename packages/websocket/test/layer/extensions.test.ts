@@ -22,6 +22,7 @@ import {
   on,
   type Options,
   pair,
+  reasonOf,
   request,
   serve,
   settle
@@ -86,6 +87,29 @@ const inverted = <A, E>(
     return result
   })
 
+/** The extension, whose engine breaks at the `n`th piece it is to encode. */
+const breaking = (n: number): Extension.Extension => {
+  const { extension } = inverting()
+  return {
+    ...extension,
+    answer: (params) => {
+      const answered = extension.answer(params)!
+      let encoded = 0
+      return {
+        ...answered,
+        session: () => {
+          const session = answered.session()
+          const encode = (part: Uint8Array) => {
+            if (++encoded === n) throw new Error("the engine broke")
+            return invert(part)
+          }
+          return { ...session, outgoing: { ...session.outgoing, encode } }
+        }
+      }
+    }
+  }
+}
+
 const offering = { "Sec-WebSocket-Extensions": "x-invert" }
 
 /** A client of bytes that has offered the extension. */
@@ -101,6 +125,23 @@ const masked = (opcode: number, payload: Uint8Array, options: { readonly fin?: b
   frame(opcode, payload, { mask: true, rsv: 2, ...options })
 
 describe("an extension", () => {
+  it.effect("that throws fails the connection", () =>
+    on(
+      { client: { extensions: [inverting().effect] }, server: { extensions: [Effect.succeed(breaking(2))] } },
+      Effect.gen(function*() {
+        const [client, server] = yield* pair
+        yield* server.send("one")
+        yield* Effect.ignore(server.send("two"))
+        const { reason } = yield* failure(server)
+        assert.strictEqual(reason._tag, "Other")
+        assert.strictEqual((yield* reasonOf(server.send("three")))._tag, "Other")
+        assert.deepStrictEqual([...yield* client.pull], ["one"])
+        const outcome = yield* server.closed
+        assert.isFalse(outcome.clean)
+        assert.strictEqual(outcome.error?.reason._tag, "Other")
+      })
+    ))
+
   it.effect("RFC 6455 9: transforms what both sides send", () =>
     inverted(
       Effect.gen(function*() {

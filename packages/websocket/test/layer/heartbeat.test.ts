@@ -1,9 +1,10 @@
 /** A peer that is gone is found out, and one that is there is left in peace. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Heartbeat } from "@wirestack/websocket"
+import { detail } from "@wirestack/protocol/Connection"
+import { type Heartbeat, WebSocket } from "@wirestack/websocket"
 import { Effect, Exit, Fiber, Metric, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { concat, frame } from "../support.ts"
+import { closeBody, concat, frame } from "../support.ts"
 import {
   clientOfBytes,
   collecting,
@@ -168,6 +169,45 @@ describe("heartbeat", () => {
       // An answer is not waited for longer than for a ping.
       assert.deepStrictEqual(yield* life({ interval: "4 seconds", timeout: "20 seconds" }), [12, 2])
     }))
+
+  it.effect("does nothing once the connection closes", () =>
+    on(
+      { server: { heartbeat: { interval: "1 second", timeout: "500 millis" } } },
+      Effect.gen(function*() {
+        const [server, client] = yield* serverOfBytes
+        const taken = yield* collecting(client)
+        const closing = yield* Effect.forkChild(detail(server, WebSocket.WebSocket).close(1000), {
+          startImmediately: true
+        })
+        yield* seconds(4)
+        assert.deepStrictEqual(opcodes(taken()), [8])
+        yield* client.send(frame(8, closeBody(1000), { mask: true }))
+        yield* client.end
+        const outcome = yield* Fiber.join(closing)
+        assert.isTrue(outcome.clean)
+        assert.isUndefined(outcome.error)
+        assert.strictEqual(outcome.sent?.code, 1000)
+      })
+    ))
+
+  it.effect("takes nothing more of a peer that it has given up", () =>
+    on(
+      { server: { heartbeat: { interval: "1 second", timeout: "500 millis", misses: 1 } } },
+      Effect.gen(function*() {
+        const [server, client] = yield* serverOfBytes
+        const taken = yield* collecting(client)
+        yield* seconds(1)
+        yield* TestClock.adjust("500 millis")
+        assert.deepStrictEqual(opcodes(taken()), [9, 8])
+        const message = frame(2, new Uint8Array(30_000), { mask: true })
+        for (let i = 0; i < 20; i++) yield* client.send(message)
+        yield* client.send(frame(8, closeBody(1011), { mask: true }))
+        yield* client.end
+        const outcome = yield* server.closed
+        assert.strictEqual(outcome.undelivered, 20)
+        assert.strictEqual(outcome.error?.reason._tag, "Unresponsive")
+      })
+    ))
 
   it.effect("gives a slow peer the time it takes", () =>
     on(
