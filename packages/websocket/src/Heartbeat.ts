@@ -1,10 +1,14 @@
 /**
  * The heartbeat: it finds out that a peer is gone, which TCP by itself may never tell.
  *
- * Any byte that arrives proves life. After `interval` without one a ping is sent, and the time for an answer begins when the ping has
- * left; it follows the round trips that were measured. Without an answer to `misses` pings in a row the connection fails with
- * `Unresponsive`. For what was sent since the last byte came there is a second more for every 64 KiB. While we don't take what has arrived nothing can be heard, so nothing is missed; a peer that doesn't take
- * what we send gets three times as long.
+ * Any byte that arrives proves life. After `interval` without one a ping is sent, and the time for an answer begins when the ping
+ * has left; it follows the round trips that were measured. Without an answer to `misses` pings in a row the connection fails
+ * with `Unresponsive`. It looks four times in a `timeout`, so what it does may come that much later.
+ *
+ * - For what was sent since the last byte came there is a second more for every 64 KiB, a minute at most.
+ * - A peer that doesn't take what we send, so that the ping can't leave, gets three times as long.
+ * - While we don't take what has arrived nothing can be heard, so nothing is missed. A peer that itself stops reading for longer
+ *   than all this is taken for dead.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2
  */
@@ -54,6 +58,9 @@ export interface Patient {
 /** How many bytes a millisecond a peer takes at least: a ping lies behind what was sent before it. */
 const slowest = 65.536
 
+/** How much longer than that nothing is on its way: the system's buffers hold some megabytes. */
+const longest = 60_000
+
 /** The heartbeat of one connection: `beat` is called from time to time and says what to do. */
 export class Pulse {
   private readonly patient: Patient
@@ -93,7 +100,7 @@ export class Pulse {
       this.asked = now
     }
     const patience = Math.min(interval, Math.max(timeout, 4 * (roundTrip ?? 0))) * (this.held ? 3 : 1)
-    if (now - this.asked < patience + patient.handed / slowest) return "wait"
+    if (now - this.asked < patience + Math.min(longest, patient.handed / slowest)) return "wait"
     return ++this.missed < misses ? this.ask(now) : "fail"
   }
 

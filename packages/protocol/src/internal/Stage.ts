@@ -214,7 +214,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     }
   }
 
-  /** Lets others have their turn before the next pieces. */
+  /** Lets others have their turn before the next pieces; this is no time to wait, only a turn of the runtime. */
   private continueLater(): void {
     if (this.continuing) return
     this.continuing = true
