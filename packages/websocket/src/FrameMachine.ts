@@ -44,24 +44,16 @@ export class FrameMachine extends Framed<Frame, Frame> {
     const opcode = found as Opcode
     const payload = decoder.message as Uint8Array
     if (this.meter !== undefined && !this.metered(1, payload.length, io)) return true
-    const { spoken } = this
     const frame = { opcode, fin: decoder.fin, payload }
-    this.emit(opcode > Binary || decoder.rsv === 0 ? frame : { ...frame, rsv: decoder.rsv }, payload.length, io)
     if (opcode > Binary) {
-      this.spoken = spoken
+      this.pass(frame, payload.length, io)
       this.control(opcode, payload)
-    }
+    } else this.emit(decoder.rsv === 0 ? frame : { ...frame, rsv: decoder.rsv }, payload.length, io)
     return true
   }
 
-  protected override closedByPeer(body: Uint8Array, io: Below<Frame>): void {
-    const status = CloseBody.decode(body)
-    if (status instanceof Violation) return this.fail(status, io)
+  protected override answerClose(body: Uint8Array, io: Below<Frame>): void {
     this.emit({ opcode: Close, fin: true, payload: body }, body.length, io)
-    this.first ??= "remote"
-    this.received = status
-    this.over = true
-    if (this.sent !== undefined) io.closed(this.goodbye()!)
   }
 
   override ended(endOfInput: EndOfInput, io: Below<Frame>): void {

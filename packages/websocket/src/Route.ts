@@ -15,7 +15,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { type Frame, FrameMachine } from "./FrameMachine.ts"
 import * as HostPattern from "./HostPattern.ts"
-import type { Framed, Options as FramedOptions } from "./internal/Framed.ts"
+import type { MakeMachine } from "./internal/Role.ts"
 import * as PathPattern from "./PathPattern.ts"
 import { type OutgoingPart, type Part, StreamedMachine } from "./StreamedMachine.ts"
 import type { Request, ServerOptions, WebSocket } from "./WebSocket.ts"
@@ -42,7 +42,7 @@ export interface Route<out R = never> {
   readonly options: Options<never, R>
   /** The subprotocols that are spoken here. */
   readonly protocols: ReadonlyArray<string>
-  readonly machine: (options: FramedOptions, transforms: ServerOptions["transforms"]) => Framed<any, any>
+  readonly machine: MakeMachine<any, any>
   /** Handles a connection, which is closed when this ends. */
   readonly handle: (
     connection: Connection<any, any, any>,

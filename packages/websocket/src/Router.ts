@@ -28,12 +28,11 @@ import * as Layer from "effect/Layer"
 import type * as Order from "effect/Order"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as Heartbeat from "./Heartbeat.ts"
 import * as HostPattern from "./HostPattern.ts"
 import { layer, type WebSocket } from "./internal/details.ts"
-import { Hearts } from "./internal/Hearts.ts"
+import * as Role from "./internal/Role.ts"
 import { answer, below, type Plan } from "./internal/server.ts"
-import type { Lower, Role } from "./internal/upgraded.ts"
+import type { Lower } from "./internal/upgraded.ts"
 import * as PathPattern from "./PathPattern.ts"
 import type { Options as RouteOptions, Route, RoutedRequest } from "./Route.ts"
 import * as ServerHandshake from "./ServerHandshake.ts"
@@ -84,15 +83,7 @@ const over = (unsorted: ReadonlyArray<Route<any>>, shared: Options<any>) =>
   Protocol.make(Bytes, Routing, () => {
     const routes = [...unsorted].sort(specificFirst).map((route) => {
       const options = { ...shared, ...route.options } as ServerOptions<any, any>
-      const { heartbeat = {} } = options
-      const hearts = heartbeat === "off" ? undefined : new Hearts(Heartbeat.timing(heartbeat))
-      const role: Role<any, any> = {
-        role: "server",
-        options,
-        machine: (framed) => route.machine(framed, options.transforms),
-        hearts
-      }
-      return { route, role, options, protocols: route.protocols }
+      return { route, role: Role.make("server", options, route.machine), options, protocols: route.protocols }
     })
     const find = (upgrade: ServerHandshake.Upgrade): Result.Result<Served, ServerHandshake.Refused> => {
       for (const plan of routes) {

@@ -30,13 +30,11 @@ import type * as Effect from "effect/Effect"
 import type { Extension } from "./Extension.ts"
 import { type Frame, FrameMachine } from "./FrameMachine.ts"
 import type { Headers } from "./Headers.ts"
-import * as Heartbeat from "./Heartbeat.ts"
+import type * as Heartbeat from "./Heartbeat.ts"
 import { client as connecting } from "./internal/client.ts"
 import { layer, type WebSocket } from "./internal/details.ts"
-import type { Framed, Options as FramedOptions } from "./internal/Framed.ts"
-import { Hearts } from "./internal/Hearts.ts"
+import * as Role from "./internal/Role.ts"
 import { server as accepting } from "./internal/server.ts"
-import type { Role } from "./internal/upgraded.ts"
 import type * as Origin from "./Origin.ts"
 import type { Refusal } from "./Refusal.ts"
 import type { Decision, Upgrade } from "./ServerHandshake.ts"
@@ -160,15 +158,9 @@ interface Layers<S, M> {
 
 const layers = <S, In, Out, M>(
   above: Shape<S, In, Out>,
-  machine: (options: FramedOptions, transforms: CommonOptions<M, any>["transforms"]) => Framed<In, Out>,
+  machine: Role.MakeMachine<In, Out>,
   defaults?: CommonOptions<any, any>
 ): Layers<S, M> => {
-  const role = (role: "client" | "server", options: CommonOptions<any, any>): Role<In, Out> => ({
-    role,
-    options,
-    machine: (framed) => machine(framed, options.transforms),
-    hearts: options.heartbeat === "off" ? undefined : new Hearts(Heartbeat.timing(options.heartbeat ?? {}))
-  })
   const make = (
     { handshakeWithin }: Deadline,
     clientOptions: ClientOptions<M, any> | undefined,
@@ -196,8 +188,10 @@ const layers = <S, In, Out, M>(
       layer,
       handshakeWithin,
       maxHandshakes: asServer?.maxHandshakes,
-      ...asClient === undefined ? undefined : connecting(role("client", asClient), asClient, handshakeWithin),
-      ...asServer === undefined ? undefined : accepting(role("server", asServer), asServer)
+      ...asClient === undefined
+        ? undefined
+        : connecting(Role.make("client", asClient, machine), asClient, handshakeWithin),
+      ...asServer === undefined ? undefined : accepting(Role.make("server", asServer, machine), asServer)
     }))
   }
   return {

@@ -11,8 +11,8 @@
  *   passed on as they are by a server and copied by a client.
  * - A message larger than `maxFrameSize` leaves in several frames, as the layer below has room for them; control frames go
  *   in between.
- * - It holds one incomplete message (`maxMessageSize`), the input it had no room for, the message being sent, the latest pong
- *   and a few pings of our own.
+ * - It holds one incomplete message (`maxMessageSize`), the input it had no room for, the message being sent, and a
+ *   bounded number of pongs and of pings of our own.
  * - After a Close frame, ours or the peer's, nothing more is sent; after the peer's, what arrives is ignored.
  */
 import { type Found, part } from "./FrameDecoder.ts"

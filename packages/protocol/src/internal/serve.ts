@@ -58,7 +58,7 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
   private readonly acceptor: Acceptor<In, Out, D>
   private readonly ask: Ask
   private readonly live = new Set<Handling>()
-  /** How many connections each address has. */
+  /** How many connections each address has, if that is bounded. */
   private readonly peers = new Map<string, number>()
   private readonly report = Deferred.makeUnsafe<DrainReport>()
   private readonly emptied = Deferred.makeUnsafe<void>()
@@ -138,7 +138,7 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
   }
 
   private count(peer: string | undefined, change: 1 | -1): void {
-    if (peer === undefined) return
+    if (peer === undefined || this.ask.maxConnectionsPerPeer === undefined) return
     const count = (this.peers.get(peer) ?? 0) + change
     if (count === 0) this.peers.delete(peer)
     else this.peers.set(peer, count)

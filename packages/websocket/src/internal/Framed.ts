@@ -182,11 +182,16 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
     return this.over || this.last !== undefined
   }
 
-  /** Gives a message, or what else there is, to the layer above. */
+  /** Gives a message, or a part of one, to the layer above. */
   protected emit(message: In, size: number, io: Below<In>): void {
-    this.gave = true
     this.spoken = true
-    io.emit(message, size)
+    this.pass(message, size, io)
+  }
+
+  /** Gives what is not a message to the layer above. */
+  protected pass(found: In, size: number, io: Below<In>): void {
+    this.gave = true
+    io.emit(found, size)
   }
 
   memory(): Uint8Array | undefined {
@@ -218,14 +223,19 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
   }
 
   /** @see https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1 */
-  protected closedByPeer(body: Uint8Array, io: Below<In>): void {
+  private closedByPeer(body: Uint8Array, io: Below<In>): void {
     const status = CloseBody.decode(body)
     if (status instanceof Violation) return this.fail(status, io)
     this.first ??= "remote"
-    if (this.sent === undefined) this.sendClose(body, io)
+    this.answerClose(body, io)
     this.received = status
     this.over = true
-    io.closed(this.goodbye()!)
+    if (this.sent !== undefined) io.closed(this.goodbye()!)
+  }
+
+  /** Does with the peer's Close what is to be done; without one of ours the closing handshake is not complete. */
+  protected answerClose(body: Uint8Array, io: Below<In>): void {
+    if (this.sent === undefined) this.sendClose(body, io)
   }
 
   /** Fails, once what was given before is delivered. */

@@ -1,6 +1,6 @@
 /** A client's opening handshake on the connection below, its redirects, and who has to wait for it. */
 import type { Ask, Negotiated } from "@wirestack/protocol/Ask"
-import { ConnectError, type ConnectReason, fromConnectionError } from "@wirestack/protocol/ConnectError"
+import type { ConnectError, ConnectReason } from "@wirestack/protocol/ConnectError"
 import { type Endpoint, formatPlace } from "@wirestack/protocol/Endpoint"
 import type { Attempt } from "@wirestack/protocol/Protocol"
 import * as Clock from "effect/Clock"
@@ -12,20 +12,17 @@ import * as Semaphore from "effect/Semaphore"
 import * as ClientHandshake from "../ClientHandshake.ts"
 import * as Extension from "../Extension.ts"
 import { UpgradeMalformed } from "../HandshakeReason.ts"
-import * as HttpHead from "../HttpHead.ts"
 import * as Redirect from "../Redirect.ts"
 import type { ClientOptions } from "../WebSocket.ts"
-import { layer, type WebSocket } from "./details.ts"
+import type { WebSocket } from "./details.ts"
 import { millis } from "./millis.ts"
-import { type Found, readUntil } from "./readUntil.ts"
+import { fail, type Found, limits, readUntil, sending } from "./opening.ts"
+import type { Role } from "./Role.ts"
 import { below } from "./server.ts"
-import { type Lower, type Role, upgraded } from "./upgraded.ts"
+import { type Lower, upgraded } from "./upgraded.ts"
 
 /** How long the body of a refusal is waited for, in milliseconds; less if the handshake's own time is nearly up. */
 const bodyWithin = 1_000
-
-const fail = (reason: ConnectReason): Effect.Effect<never, ConnectError> =>
-  Effect.fail(new ConnectError({ layer, reason }))
 
 const hostOf = ({ demands, place }: Endpoint): string =>
   place._tag === "Tcp" ? ClientHandshake.hostHeader(place.host, place.port, demands.includes("tls")) : "localhost"
@@ -87,7 +84,7 @@ export const client = <In, Out, R>(
         path,
         protocols: ask.offers,
         extensions: Extension.offer(extensions),
-        limits: { ...HttpHead.defaultLimits, ...maxHeadSize === undefined ? undefined : { maxHeadSize } },
+        limits: limits(maxHeadSize),
         ...asked.headers === undefined ? undefined : { headers: asked.headers },
         ...asked.cookies === undefined ? undefined : { cookies: asked.cookies },
         ...asked.credentials === undefined ? undefined : { credentials: asked.credentials },
@@ -95,7 +92,7 @@ export const client = <In, Out, R>(
       })
       if (Result.isFailure(made)) return yield* fail(made.failure)
       const half = made.success
-      yield* Effect.mapError(lower.send(half.request), fromConnectionError)
+      yield* sending(lower, half.request)
       const { found, rest } = yield* answerTo(half, lower, deadline)
       if (Result.isFailure(found)) return yield* fail(found.failure)
       const agreed = Extension.agree(extensions, found.success.extensions)

@@ -1,6 +1,6 @@
 /** A server's opening handshake on a connection that was accepted below. */
 import { type Ask, met, type Negotiated } from "@wirestack/protocol/Ask"
-import { ConnectError, type ConnectReason, fromConnectionError } from "@wirestack/protocol/ConnectError"
+import type { ConnectError, ConnectReason } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
 import { Closed } from "@wirestack/protocol/ConnectionError"
 import type { Place } from "@wirestack/protocol/Endpoint"
@@ -11,13 +11,13 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Extension from "../Extension.ts"
 import { InvalidHeader, UpgradeMalformed } from "../HandshakeReason.ts"
-import * as HttpHead from "../HttpHead.ts"
 import * as Origin from "../Origin.ts"
 import * as ServerHandshake from "../ServerHandshake.ts"
 import type { ServerOptions } from "../WebSocket.ts"
-import { layer, type WebSocket } from "./details.ts"
-import { readUntil } from "./readUntil.ts"
-import { type Lower, type Role, upgraded } from "./upgraded.ts"
+import type { WebSocket } from "./details.ts"
+import { fail, limits, readUntil, sending } from "./opening.ts"
+import type { Role } from "./Role.ts"
+import { type Lower, upgraded } from "./upgraded.ts"
 
 /** What a server makes of a request. */
 export interface Plan<In, Out, R> {
@@ -50,8 +50,7 @@ export const answer = <In, Out, R, P extends Plan<In, Out, R>>(
         sending(lower, step.failure.response),
         fail(step.failure.reason)
       )
-    const limits = { ...HttpHead.defaultLimits, ...maxHeadSize === undefined ? undefined : { maxHeadSize } }
-    const { found, rest } = yield* readUntil(lower, ServerHandshake.read(limits), () => undefined)
+    const { found, rest } = yield* readUntil(lower, ServerHandshake.read(limits(maxHeadSize)), () => undefined)
     if (found === undefined) return yield* fail(new Closed())
     const { head, leftover } = yield* checked(found)
     const upgrade = yield* checked(ServerHandshake.judge(head))
@@ -82,12 +81,6 @@ export const answer = <In, Out, R, P extends Plan<In, Out, R>>(
     const connection = yield* upgraded(lower, role, facts, [leftover, ...rest], started)
     return { plan, upgrade, connection }
   })
-
-const fail = (reason: ConnectReason): Effect.Effect<never, ConnectError> =>
-  Effect.fail(new ConnectError({ layer, reason }))
-
-const sending = (lower: Lower, bytes: Uint8Array): Effect.Effect<void, ConnectError> =>
-  Effect.mapError(lower.send(bytes), fromConnectionError)
 
 /** What went wrong on our side is not the client's business. */
 const broken = (reason: ConnectReason): ServerHandshake.Refused =>

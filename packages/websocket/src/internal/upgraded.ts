@@ -15,13 +15,14 @@ import type { Agreed } from "../Extension.ts"
 import { ExtensionChain } from "../ExtensionChain.ts"
 import type { Headers } from "../Headers.ts"
 import * as Utf8 from "../Utf8.ts"
-import type { CommonOptions, ServerOptions } from "../WebSocket.ts"
+import type { CommonOptions } from "../WebSocket.ts"
 import { layer, WebSocket } from "./details.ts"
-import { type Framed, maxControls, type Options } from "./Framed.ts"
-import type { Hearts, Living } from "./Hearts.ts"
+import { type Framed, maxControls } from "./Framed.ts"
+import type { Living } from "./Hearts.ts"
 import { Meter } from "./Meter.ts"
 import { millis } from "./millis.ts"
 import { Pings } from "./Pings.ts"
+import type { Role } from "./Role.ts"
 
 export type Lower = Connection.Connection<Uint8Array, Uint8Array>
 
@@ -34,14 +35,6 @@ export interface Facts {
   readonly query: string
   readonly headers: Headers
   readonly extensions: ReadonlyArray<Agreed>
-}
-
-/** What is the same for all connections of a layer. */
-export interface Role<In, Out> {
-  readonly role: "client" | "server"
-  readonly options: CommonOptions<any, any> & Pick<ServerOptions<any, any>, "firstMessageWithin">
-  readonly machine: (options: Options) => Framed<In, Out>
-  readonly hearts: Hearts | undefined
 }
 
 const refused = (reason: ConnectionReason) => new ConnectionError({ layer, reason })
