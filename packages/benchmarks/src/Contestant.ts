@@ -1,36 +1,112 @@
-/** A server under test: a process of its own, which runs what is published, the compiled packages. */
+/** Who is measured: a server, or for `client` workloads a client, as a process of its own that runs what is published. */
 import { fork } from "node:child_process"
 import { once } from "node:events"
+import { createRequire } from "node:module"
 import type { Usage } from "./servers/ready.ts"
+import type { Serving } from "./Serving.ts"
+import type { Workload } from "./Workload.ts"
 
-/** What is started, and how it is spoken to. */
 export interface Contestant {
-  readonly name: string
+  /** Its name on the command line. */
+  readonly id: string
+  readonly title: string
   readonly file: string
-  readonly args: ReadonlyArray<string>
-  /** What its clients speak: bare bytes, WebSocket, or WebSocket with permessage-deflate. */
-  readonly speaks: "bytes" | "frames" | "deflate"
-  /** The largest payload of the frames it sends; any by default. */
-  readonly frameSize?: number
+  readonly args?: ReadonlyArray<string>
+  readonly env?: Readonly<Record<string, string>>
+  /** The file is run by Bun instead of Node. */
+  readonly bun?: true
+  /** It echoes bytes, and knows nothing of frames. */
+  readonly bare?: true
+  /** It can be measured as a client. */
+  readonly client?: true
+  readonly serves: (serving: Workload["serving"]) => boolean
+  /** It takes no part in a quick run that does not name it. */
+  readonly slow?: true
+}
+
+const plainEcho = ({ deflate, tls, what }: Workload["serving"]): boolean =>
+  what === "echo" && tls === undefined && deflate === undefined
+
+const all = (): boolean => true
+
+export const contestants: ReadonlyArray<Contestant> = [
+  { id: "ws", title: "ws with bufferutil", file: "ws", client: true, serves: all },
+  {
+    id: "ws-plain",
+    title: "ws",
+    file: "ws",
+    env: { WS_NO_BUFFER_UTIL: "1" },
+    client: true,
+    slow: true,
+    serves: all
+  },
+  { id: "websocket", title: "websocket", file: "websocket", slow: true, serves: plainEcho },
+  { id: "effect", title: "Effect's WebSocket server", file: "effect", slow: true, serves: plainEcho },
+  { id: "bun", title: "Bun's server", file: "bun", bun: true, serves: all },
+  {
+    id: "raw",
+    title: "node:net, bytes",
+    file: "raw",
+    bare: true,
+    serves: ({ deflate, what }) => what === "echo" && deflate === undefined
+  },
+  { id: "codec", title: "Wirestack, codec on node:net", file: "codec", slow: true, serves: plainEcho },
+  {
+    id: "batch",
+    title: "Wirestack, Stream per batch",
+    file: "wirestack",
+    args: ["batch"],
+    client: true,
+    serves: ({ what }) => what !== "broadcast"
+  },
+  {
+    id: "message",
+    title: "Wirestack, Stream per message",
+    file: "wirestack",
+    args: ["message"],
+    client: true,
+    serves: all
+  }
+]
+
+/** Whether a contestant can be measured by a workload. */
+export const takesPart = (contestant: Contestant, { mode, serving }: Workload): boolean => {
+  if (mode === "client") return contestant.client === true
+  if (mode === "echo") return contestant.serves(serving)
+  return contestant.bare === undefined && contestant.serves(serving)
 }
 
 /** A running one. */
-export interface Server extends Contestant {
+export interface Running {
+  readonly pid: number
   readonly port: number
-  readonly ask: () => Promise<Usage>
+  readonly usage: () => Promise<Usage>
   readonly stop: () => Promise<void>
 }
 
-/** Starts one; `flags` are Node's. */
-export const start = async (contestant: Contestant, flags: ReadonlyArray<string> = []): Promise<Server> => {
-  const file = new URL(`./servers/${contestant.file}.js`, import.meta.url)
-  const child = fork(file, contestant.args, { execArgv: [...process.execArgv, ...flags] })
+/** Where Bun is. */
+export const bun = (): string => createRequire(import.meta.url).resolve("bun/bin/bun.exe")
+
+/** Starts a server; `flags` are Node's. */
+export const start = async (
+  { args = [], bun: onBun, env, file }: Contestant,
+  serving: Serving,
+  flags: ReadonlyArray<string> = []
+): Promise<Running> => {
+  const child = fork(new URL(`./servers/${file}.js`, import.meta.url), [JSON.stringify(serving), ...args], {
+    env: { ...process.env, ...env },
+    execArgv: onBun === undefined ? [...process.execArgv, ...flags] : [],
+    ...onBun === undefined ? {} : { execPath: bun() }
+  })
   const exited = once(child, "exit")
-  const [{ port }] = await once(child, "message") as [{ readonly port: number }]
+  const [{ port }] = await Promise.race([
+    once(child, "message") as Promise<[{ readonly port: number }]>,
+    exited.then(([code]) => Promise.reject(new Error(`${file} exited with ${code}`)))
+  ])
   return {
-    ...contestant,
+    pid: child.pid!,
     port,
-    ask: async () => {
+    usage: async () => {
       child.send("usage")
       return (await once(child, "message"))[0] as Usage
     },
@@ -40,7 +116,3 @@ export const start = async (contestant: Contestant, flags: ReadonlyArray<string>
     }
   }
 }
-
-/** Those whose file is among the named ones, separated by commas; without names all. */
-export const choose = <C extends Contestant>(all: ReadonlyArray<C>, names: string | undefined): ReadonlyArray<C> =>
-  all.filter(({ file }) => (names ?? file).split(",").includes(file))

@@ -1,72 +1,83 @@
-/** The bytes a load is made of, built once: masked binary frames for the server, and the echo that is to come back. */
-import type { Workload } from "./Workload.ts"
+/** Frames as a client writes them, and a strict reader of those a server sends (RFC 6455 section 5, RFC 7692). */
+import * as zlib from "node:zlib"
+import type { Message } from "./Messages.ts"
 
-/** The first byte of a whole binary message, and of a compressed one (RFC 7692). */
-export const binary = 0x82
-export const compressedBinary = 0xc2
+const Fin = 0x80
+/** Set on a compressed message. */
+export const Rsv1 = 0x40
+const Masked = 0x80
 
-const header = (first: number, length: number, mask: Buffer | undefined): Buffer => {
-  const bit = mask === undefined ? 0 : 0x80
-  const extended = length < 126 ? 0 : length < 65_536 ? 2 : 8
+const Opcode = { Continuation: 0, Text: 1, Binary: 2, Close: 8 } as const
+
+const mask = Buffer.from([17, 42, 99, 250])
+
+/** A whole frame, masked; the key is the same for all, since nobody looks on. */
+const frame = (first: number, body: Uint8Array): Buffer => {
+  const extended = body.length < 126 ? 0 : body.length < 65_536 ? 2 : 8
   const head = Buffer.alloc(2 + extended)
   head[0] = first
-  head[1] = bit | (extended === 0 ? length : extended === 2 ? 126 : 127)
-  if (extended === 2) head.writeUInt16BE(length, 2)
-  if (extended === 8) head.writeBigUInt64BE(BigInt(length), 2)
-  return mask === undefined ? head : Buffer.concat([head, mask])
+  head[1] = Masked | (extended === 0 ? body.length : extended === 2 ? 126 : 127)
+  if (extended === 2) head.writeUInt16BE(body.length, 2)
+  if (extended === 8) head.writeBigUInt64BE(BigInt(body.length), 2)
+  return Buffer.concat([head, mask, Buffer.from(body.map((byte, i) => byte ^ mask[i & 3]))])
 }
 
-/** A message as a client sends it, in a frame whose first byte is `first`. */
-export const masked = (first: number, body: Buffer, mask: Buffer): Buffer =>
-  Buffer.concat([header(first, body.length, mask), Buffer.from(body.map((byte, i) => byte ^ mask[i & 3]))])
+/** The end of a compressed message that is not sent: RFC 7692 section 7.2.1. */
+const tail = Buffer.from([0, 0, 0xff, 0xff])
 
-/** A repeating sequence of messages: what is sent, and what must come back, byte for byte. */
-export interface Frames {
-  /** The sequence as the client sends it; `sent.length / count` bytes a message. */
-  readonly sent: Buffer
-  /** The sequence as it comes back. */
-  readonly echoed: Buffer
-  /** Messages in the sequence. */
-  readonly count: number
+const flushed = { finishFlush: zlib.constants.Z_SYNC_FLUSH }
+
+/** A message as a client sends it. */
+export const encode = (message: Message, deflate: boolean): Buffer => {
+  const opcode = typeof message === "string" ? Opcode.Text : Opcode.Binary
+  const body = Buffer.from(message as string)
+  return deflate
+    ? frame(Fin | Rsv1 | opcode, zlib.deflateRawSync(body, flushed).subarray(0, -tail.length))
+    : frame(Fin | opcode, body)
 }
 
-/** Payloads that differ from one message to the next, so that a lost or reordered one shows. */
-const payload = (n: number, size: number): Buffer => {
-  const bytes = Buffer.alloc(size)
-  for (let i = 0; i < size; i++) bytes[i] = (n * 37 + i * 11 + (i >> 7)) & 0xff
-  return bytes
+/** A Close with the code 1000, as a client sends it. */
+export const close = frame(Fin | Opcode.Close, Buffer.from([0x03, 0xe8]))
+
+/** A message that came, and where behind it the next begins. */
+export interface Read {
+  readonly message: Message
+  readonly end: number
 }
 
-/** A message as a server sends it, in frames of at most `frameSize` bytes. */
-const fragmented = (body: Buffer, frameSize: number): ReadonlyArray<Buffer> => {
-  const frames: Array<Buffer> = []
-  let at = 0
-  do {
-    const fragment = body.subarray(at, at + frameSize)
-    const first = (at === 0 ? binary & 0x0f : 0) | (at + fragment.length === body.length ? 0x80 : 0)
-    frames.push(header(first, fragment.length, undefined), fragment)
-    at += fragment.length
-  } while (at < body.length)
-  return frames
+const broken = (rule: string): never => {
+  throw new Error(`what came back is no message: ${rule}`)
 }
 
-/**
- * The frames of a workload, which comes back in frames of at most `frameSize`; `framed: false` gives bare payloads, for a server that
- * echoes bytes.
- */
-export const make = (workload: Workload, framed: boolean, frameSize = Infinity): Frames => {
-  const sent: Array<Buffer> = []
-  const echoed: Array<Buffer> = []
-  for (let n = 0; n < workload.depth; n++) {
-    const body = payload(n, workload.size)
-    if (framed) {
-      const mask = Buffer.from([17 + n, 42, 99, 250])
-      sent.push(masked(binary, body, mask))
-      echoed.push(...fragmented(body, frameSize))
-    } else {
-      sent.push(body)
-      echoed.push(body)
-    }
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** The message that begins at `start`, in one frame or several; undefined if it has not come whole. */
+export const read = (bytes: Buffer, start: number): Read | undefined => {
+  const parts: Array<Buffer> = []
+  let first = -1
+  for (let at = start; at + 2 <= bytes.length;) {
+    const head = bytes[at]
+    const short = bytes[at + 1]
+    if (short >= Masked) broken("a server does not mask its frames")
+    const size = short < 126 ? 2 : short === 126 ? 4 : 10
+    if (at + size > bytes.length) return undefined
+    const length = size === 2 ? short : size === 4 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2))
+    if ((size === 4 && length < 126) || (size === 10 && length < 65_536)) broken("a length has its shortest form")
+    if (at + size + length > bytes.length) return undefined
+    const opcode = head & 0x0f
+    if (first < 0) first = head
+    else if (opcode !== Opcode.Continuation || (head & 0x70) !== 0) broken("a message ends before the next begins")
+    parts.push(bytes.subarray(at + size, at + size + length))
+    at += size + length
+    if (head < Fin) continue
+    return { message: messageOf(first & ~Fin, Buffer.concat(parts)), end: at }
   }
-  return { sent: Buffer.concat(sent), echoed: Buffer.concat(echoed), count: workload.depth }
+  return undefined
+}
+
+const messageOf = (first: number, body: Buffer): Message => {
+  const bytes = first >= Rsv1 ? zlib.inflateRawSync(Buffer.concat([body, tail]), flushed) : body
+  const opcode = first & ~Rsv1
+  if (opcode === Opcode.Text) return decoder.decode(bytes)
+  return opcode === Opcode.Binary ? bytes : broken(`its first byte is ${first}`)
 }

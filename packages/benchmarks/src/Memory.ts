@@ -2,84 +2,87 @@
  * Bytes per idle connection, and what is left of them when they have closed.
  *
  * In every round each server is started anew, so that no round finds what an earlier one has made room for, and warmed up
- * with a few hundred connections, so that code and caches do not count. Then a client opens the connections and sends one
- * message on each; when all are echoed, the server collects its garbage and tells what memory it has; what was there
- * before is subtracted. `rss` is what the system sees, with all slack; `heapUsed` and `external` (which includes array
- * buffers) are what the connections hold, and hardly differ between two runs. The system's own memory for a socket is in
- * none of them.
+ * with a few hundred connections, so that code and caches do not count. Then the connections are opened, and one message goes back
+ * and forth on each; the server collects its garbage and tells what memory it has; what was there before is subtracted. `rss`
+ * is what the system sees, with all slack; `heapUsed` and `external` (which includes array buffers) are what the
+ * connections hold, and hardly differ between two runs. The system's own memory for a socket is in none of them.
  */
-import { fork } from "node:child_process"
-import { once } from "node:events"
-import { writeFile } from "node:fs/promises"
-import type { Command } from "./clients/idle.ts"
-import { choose, type Contestant, type Server, start } from "./Contestant.ts"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type Contestant, contestants, start } from "./Contestant.ts"
+import * as Generator from "./Generator.ts"
 import { median } from "./median.ts"
-
-/** What is measured, and where the results go. */
-export interface Options {
-  readonly connections: number
-  readonly quick: boolean
-  readonly servers?: string | undefined
-  readonly json?: string | undefined
-}
-
-const contestants: ReadonlyArray<Contestant> = [
-  { name: "ws", file: "ws", args: [], speaks: "frames" },
-  { name: "wirestack", file: "wirestack", args: ["message"], speaks: "frames" },
-  { name: "wirestack, deflate", file: "wirestack", args: ["message", "takeover"], speaks: "deflate" },
-  {
-    name: "wirestack, deflate, no takeover",
-    file: "wirestack",
-    args: ["message", "no-takeover"],
-    speaks: "deflate"
-  },
-  { name: "ws, deflate", file: "ws", args: ["takeover"], speaks: "deflate" },
-  { name: "ws, deflate, no takeover", file: "ws", args: ["no-takeover"], speaks: "deflate" },
-  { name: "node:net, bytes", file: "raw", args: [], speaks: "bytes" }
-]
+import * as Script from "./Script.ts"
+import type { Serving } from "./Serving.ts"
+import type { Workload } from "./Workload.ts"
 
 const kinds = ["rss", "heapUsed", "external", "arrayBuffers"] as const
 
-type Bytes = Record<typeof kinds[number], number>
+export type Bytes = Readonly<Record<typeof kinds[number], number>>
 
 /** Bytes per connection: while all are idle, and after all have closed. */
-interface Sample {
+export interface Held {
   readonly idle: Bytes
   readonly remaining: Bytes
+}
+
+/** What a contestant held in all rounds. */
+export interface Row {
+  readonly contestant: string
+  readonly deflate: Serving["deflate"]
+  readonly samples: ReadonlyArray<Held>
 }
 
 const warmUp = 500
 
 /** A server hears of the end of a connection a little later than the client that ended it. */
-const quiet = () => new Promise((resolve) => setTimeout(resolve, 300))
+const quiet = () => new Promise((resolve) => setTimeout(resolve, 500))
 
-/** A process with connections to one server. */
-const clientOf = (server: Server) => {
-  const child = fork(new URL("./clients/idle.js", import.meta.url), [String(server.port), server.speaks])
-  const tell = async (command: Command): Promise<void> => {
-    child.send(command)
-    const [failure] = await once(child, "message") as [string | null]
-    if (failure !== null) throw new Error(`${server.name}: ${failure}`)
-    await quiet()
-  }
-  return {
-    open: (connections: number) => tell({ open: connections }),
-    close: () => tell("close"),
-    stop: () => child.disconnect()
-  }
+const workloadOf = (connections: number, deflate: Serving["deflate"]): Workload => ({
+  id: `memory-${deflate}`,
+  title: "",
+  mode: "echo",
+  connections,
+  depth: 1,
+  kind: deflate === undefined ? "text" : "json",
+  size: deflate === undefined ? 64 : 2_000,
+  serving: { what: "echo", deflate },
+  goals: []
+})
+
+/** Opens connections, sends one message on each, and does something before they are closed. */
+const during = async <A>(
+  workload: Workload,
+  generator: Generator.Generator,
+  server: { readonly pid: number; readonly port: number },
+  script: string,
+  what: () => Promise<A>
+): Promise<A> => {
+  const load = await Generator.start(generator, workload, server, script, "memory")
+  await load.window(0)
+  const result = await what()
+  await load.stop()
+  await quiet()
+  return result
 }
 
-const sample = async (contestant: Contestant, connections: number): Promise<Sample> => {
-  const server = await start(contestant, ["--expose-gc"])
-  const client = clientOf(server)
-  await client.open(warmUp)
-  await client.close()
-  const { memory: before } = await server.ask()
-  await client.open(connections)
-  const { memory: idle } = await server.ask()
-  await client.close()
-  const { memory: after } = await server.ask()
-  client.stop()
+const sample = async (
+  contestant: Contestant,
+  deflate: Serving["deflate"],
+  connections: number,
+  generator: Generator.Generator,
+  folder: string
+): Promise<Held> => {
+  const workload = workloadOf(connections, deflate)
+  const server = await start(contestant, { what: "echo", deflate }, ["--expose-gc"])
+  const script = join(folder, contestant.id)
+  await writeFile(script, Script.encode(await Script.learn(workload, contestant, server.port)))
+  const { usage } = server
+  await during({ ...workload, connections: warmUp }, generator, server, script, quiet)
+  const { memory: before } = await usage()
+  const { memory: idle } = await during(workload, generator, server, script, usage)
+  const { memory: after } = await usage()
   await server.stop()
   const perConnection = (memory: NodeJS.MemoryUsage): Bytes => ({
     rss: (memory.rss - before.rss) / connections,
@@ -90,56 +93,49 @@ const sample = async (contestant: Contestant, connections: number): Promise<Samp
   return { idle: perConnection(idle), remaining: perConnection(after) }
 }
 
-interface Figure {
-  readonly median: number
-  readonly low: number
-  readonly high: number
+/** What is measured: a server, and how it compresses. */
+const cases: ReadonlyArray<readonly [contestant: string, deflate: Serving["deflate"]]> = [
+  ["ws", undefined],
+  ["message", undefined],
+  ["raw", undefined],
+  ["ws", "no-takeover"],
+  ["message", "no-takeover"],
+  ["ws", "takeover"],
+  ["message", "takeover"]
+]
+
+/** Measures all round by round; with `plain`, only servers that do not compress. */
+export const measure = async (connections: number, rounds: number, plain: boolean): Promise<ReadonlyArray<Row>> => {
+  const generator = await Generator.make()
+  const folder = await mkdtemp(join(tmpdir(), "wirestack-memory-"))
+  const rows = cases.filter(([, deflate]) => !plain || deflate === undefined)
+    .map(([contestant, deflate]) => ({ contestant, deflate, samples: new Array<Held>() }))
+  try {
+    for (let round = 0; round < rounds; round++) {
+      for (const { contestant, deflate, samples } of rows) {
+        const found = contestants.find(({ id }) => id === contestant)!
+        samples.push(await sample(found, deflate, connections, generator, folder))
+      }
+    }
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+  return rows
 }
 
-const figure = (numbers: ReadonlyArray<number>): Figure => ({
-  median: median(numbers),
-  low: Math.min(...numbers),
-  high: Math.max(...numbers)
-})
+const text = (numbers: ReadonlyArray<number>): string =>
+  `${median(numbers).toFixed(0)} (${Math.min(...numbers).toFixed(0)} to ${Math.max(...numbers).toFixed(0)})`
 
-const figures = (all: ReadonlyArray<Bytes>) => ({
-  rss: figure(all.map(({ rss }) => rss)),
-  heapUsed: figure(all.map(({ heapUsed }) => heapUsed)),
-  external: figure(all.map(({ external }) => external)),
-  arrayBuffers: figure(all.map(({ arrayBuffers }) => arrayBuffers))
-})
-
-const print = (title: string, rows: ReadonlyArray<readonly [string, ReturnType<typeof figures>]>): void => {
-  console.log(`${title.padEnd(34)}${kinds.map((kind) => kind.padStart(26)).join("")}`)
-  const text = (bytes: number): string => bytes.toFixed(0)
-  for (const [name, row] of rows) {
-    const cells = kinds.map((kind) => {
-      const { high, low, median } = row[kind]
-      return `${text(median)} (${text(low)} to ${text(high)})`.padStart(26)
-    })
-    console.log(`  ${name.padEnd(32)}${cells.join("")}`)
+/** Prints a table. */
+export const print = (rows: ReadonlyArray<Row>): void => {
+  for (const state of ["idle", "remaining"] as const) {
+    const title = state === "idle" ? "bytes per idle connection" : "bytes left when they have closed"
+    console.log(`${title.padEnd(44)}${kinds.map((kind) => kind.padStart(26)).join("")}`)
+    for (const { contestant, deflate, samples } of rows) {
+      const { title } = contestants.find(({ id }) => id === contestant)!
+      const name = deflate === undefined ? title : `${title}, ${deflate}`
+      const cells = kinds.map((kind) => text(samples.map((held) => held[state][kind])).padStart(26))
+      console.log(`  ${name.padEnd(42)}${cells.join("")}`)
+    }
   }
-  console.log()
-}
-
-/** Measures all contestants, round by round, and prints a table. */
-export const measure = async ({ connections, json, quick, servers }: Options): Promise<void> => {
-  const rounds = quick ? 3 : 7
-  const chosen = choose(contestants, servers)
-  const samples = new Map<Contestant, Array<Sample>>(chosen.map((contestant) => [contestant, []]))
-  for (let round = 0; round < rounds; round++) {
-    for (const contestant of chosen) samples.get(contestant)!.push(await sample(contestant, connections))
-  }
-  const results = [...samples].map(([{ name }, own]) => ({
-    server: name,
-    idle: figures(own.map(({ idle }) => idle)),
-    remaining: figures(own.map(({ remaining }) => remaining))
-  }))
-  console.log(
-    `server memory in bytes per connection, ${connections} connections; ${rounds} rounds, median (lowest to highest)\n`
-  )
-  print("idle", results.map(({ idle, server }) => [server, idle]))
-  print("after all have closed", results.map(({ remaining, server }) => [server, remaining]))
-  if (json === undefined) return
-  await writeFile(json, `${JSON.stringify({ node: process.version, connections, rounds, results }, undefined, 2)}\n`)
 }

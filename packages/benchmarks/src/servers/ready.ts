@@ -1,13 +1,12 @@
-/** What a server has used and holds: CPU in microseconds, memory in bytes. */
+/** What a process holds and has used, without its garbage: memory in bytes, CPU in microseconds. */
 export interface Usage {
-  readonly cpu: number
   readonly memory: NodeJS.MemoryUsage
+  readonly cpu: number
 }
 
-/** What every server tells its parent: the port it listens on, and when asked, what it has used and holds. */
+/** What every server does for who started it: it tells the port it listens on, and when asked, what it holds and has used. */
 export const ready = (port: number): void => {
   process.on("message", () => {
-    // Where memory is measured, what is garbage does not count.
     for (let i = 0; i < 3; i++) globalThis.gc?.({ execution: "sync", type: "major", flavor: "last-resort" })
     const { system, user } = process.cpuUsage()
     process.send!({ cpu: user + system, memory: process.memoryUsage() } satisfies Usage)

@@ -1,41 +1,76 @@
-/** Wirestack's WebSocket over TCP, as its users write it: an echo as a Stream, per batch or per message, compressed or not. */
+/** Wirestack as its users write it: Streams, handled per batch or (with the argument `message`) per message. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as WebSocket from "@wirestack/node/WebSocket"
+import * as Codec from "@wirestack/protocol/Codec"
 import * as Connection from "@wirestack/protocol/Connection"
+import type { Endpoint } from "@wirestack/protocol/Endpoint"
 import * as Transport from "@wirestack/protocol/Transport"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Stream from "effect/Stream"
+import { Events } from "../Event.ts"
+import { maxMessageSize, told } from "../Serving.ts"
 import { ready } from "./ready.ts"
 
-const [, , unit, choice] = process.argv
+const { deflate, tls, what } = told()
 
-const perMessage = unit === "message"
+const perMessage = process.argv[3] === "message"
 
-/** A number is the size of the frames it sends, a word how it compresses. */
-const maxFrameSize = Number(choice ?? NaN)
-
-const takeover = choice === "takeover" || choice === "no-takeover"
-  ? { serverNoContextTakeover: choice === "no-takeover", clientNoContextTakeover: choice === "no-takeover" }
-  : undefined
-
-const echo = (connection: Connection.Connection<Transport.Message, Transport.Message>) => {
-  const messages = Connection.messages(connection)
-  return perMessage
-    ? Stream.runForEach(messages, connection.send)
-    : Stream.runForEachArray(messages, connection.sendAll)
+const tellPort = ({ place }: Endpoint): void => {
+  if (place._tag === "Tcp") ready(place.port)
 }
 
-const program = Effect.gen(function*() {
-  const listener = yield* Transport.listen(Transport.Messages)("ws://127.0.0.1:0/", { maxConnections: 1_000_000 })
-  const { place } = listener.address
-  if (place._tag === "Tcp") ready(place.port)
-  return yield* listener.run(echo, { onIncident: () => Effect.void })
+/** Sends back what comes. */
+const echo = <A>(connection: Connection.Connection<A, A>) =>
+  perMessage
+    ? Stream.runForEach(Connection.messages(connection), connection.send)
+    : Stream.runForEachArray(Connection.messages(connection), connection.sendAll)
+
+type Member = Connection.Connection<Transport.Message, Transport.Message>
+
+const members = new Set<Member>()
+
+/** Sends what comes to all. */
+const broadcast = (connection: Member) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => members.add(connection)),
+    () =>
+      Stream.runForEach(
+        Connection.messages(connection),
+        (message) => Effect.forEach(members, (member) => member.send(message), { discard: true })
+      ),
+    () => Effect.sync(() => members.delete(connection))
+  )
+
+const url = tls === undefined ? "ws://127.0.0.1:0/" : "wss://127.0.0.1:0/"
+
+const limits = { maxConnections: 1_000_000 }
+
+const quiet = { onIncident: () => Effect.void }
+
+const listening = Effect.gen(function*() {
+  const listener = yield* Transport.listen(Transport.Messages)(url, limits)
+  tellPort(listener.address)
+  return yield* listener.run(what === "broadcast" ? broadcast : echo, quiet)
+})
+
+const speaking = Effect.gen(function*() {
+  const listener = yield* Events.listen(url, limits)
+  tellPort(listener.address)
+  return yield* listener.run(echo, quiet)
 })
 
 const stack = WebSocket.server({
-  maxMessageSize: 4 * 1_048_576,
-  compression: takeover ?? false,
-  ...Number.isNaN(maxFrameSize) ? {} : { maxFrameSize }
+  maxMessageSize,
+  compression: deflate === undefined ? false : {
+    serverNoContextTakeover: deflate === "no-takeover",
+    clientNoContextTakeover: deflate === "no-takeover"
+  },
+  ...tls === undefined ? {} : { tls: { identity: { certificate: tls.cert, key: Redacted.make(tls.key) } } }
 })
 
-NodeRuntime.runMain(Effect.provide(Effect.scoped(program), stack))
+NodeRuntime.runMain(Effect.scoped(
+  what === "typed"
+    ? Effect.provide(speaking, Events.over(Codec.json())(stack))
+    : Effect.provide(listening, stack)
+))

@@ -1,16 +1,30 @@
-/** `ws`, with `bufferutil` as its documentation advises; compressing if told so, and then with or without takeover. */
-import { type PerMessageDeflateOptions, WebSocketServer } from "ws"
+/** `ws`; what of `bufferutil` it finds is the business of who starts it. */
+import * as http from "node:http"
+import * as https from "node:https"
+import type { AddressInfo } from "node:net"
+import { type RawData, type WebSocket, WebSocketServer } from "ws"
+import { maxMessageSize, type Serving, told } from "../Serving.ts"
 import { ready } from "./ready.ts"
 
-const deflate: { readonly [argument: string]: PerMessageDeflateOptions | boolean } = {
-  takeover: true,
-  "no-takeover": { serverNoContextTakeover: true, clientNoContextTakeover: true }
+const { deflate, tls, what } = told()
+const noTakeover = { serverNoContextTakeover: true, clientNoContextTakeover: true }
+const perMessageDeflate = deflate === "no-takeover" ? noTakeover : deflate === "takeover"
+
+type Answer = (socket: WebSocket, data: RawData, binary: boolean) => void
+
+const answers: Record<Serving["what"], Answer> = {
+  echo: (socket, data, binary) => socket.send(data, { binary }),
+  broadcast: (_, data, binary) => {
+    for (const client of server.clients) client.send(data, { binary })
+  },
+  typed: (socket, data) => socket.send(JSON.stringify(JSON.parse(String(data))))
 }
 
-const perMessageDeflate = deflate[process.argv[2]] ?? false
-const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate })
+const answer = answers[what]
+const below = tls === undefined ? http.createServer() : https.createServer(tls)
+const server = new WebSocketServer({ server: below, perMessageDeflate, maxPayload: maxMessageSize })
 server.on("connection", (socket) => {
-  socket.on("message", (data, binary) => socket.send(data, { binary }))
+  socket.on("message", (data, binary) => answer(socket, data, binary))
   socket.on("error", () => socket.terminate())
 })
-server.on("listening", () => ready((server.address() as { readonly port: number }).port))
+below.listen(0, "127.0.0.1", () => ready((below.address() as AddressInfo).port))
