@@ -18,6 +18,7 @@
  */
 import { ConnectionError, type ConnectionReason, Reset } from "./ConnectionError.ts"
 import { Piece, settled } from "./internal/Piece.ts"
+import { Slab } from "./internal/Slab.ts"
 import type { Draft, EndOfInput, Why } from "./Outcome.ts"
 import { type Offering, RawSocket } from "./RawSocket.ts"
 import { type Receiver, type Wire, writeAhead } from "./Wire.ts"
@@ -55,9 +56,6 @@ export interface Options {
   readonly bare?: boolean
 }
 
-/** Where reads go by default. What is read is copied out at once, so that one buffer serves every socket. */
-const shared = new Uint8Array(65_536)
-
 /** Where what a socket reads goes to. */
 export interface Reader {
   /** Takes what was read; false stops reading. */
@@ -68,19 +66,47 @@ export interface Reader {
 
 const nobody: Reader = { take: () => false, memory: () => undefined }
 
+/** Where reads go by default. What is read is copied out at once, so that one buffer serves every socket. */
+const shared = new Uint8Array(65_536)
+
+/** Up to these sizes, what is read is copied behind what was read before: memory of its own would cost more than the copy. */
+const tinySize = 1_024
+const smallSize = 16_384
+
+/** Whoever keeps a piece keeps its slab, so the slab for tiny ones is small. */
+const tiny = new Slab(16_384)
+const small = new Slab(65_536)
+
+/** The first bytes of `shared` as the receiver's own. */
+const copied = (size: number): Uint8Array => {
+  if (size > smallSize) return shared.slice(0, size)
+  const slab = size > tinySize ? small : tiny
+  const offset = slab.cut(size)
+  const { bytes } = slab
+  bytes.set(new Uint8Array(shared.buffer, 0, size), offset)
+  return new Uint8Array(bytes.buffer, offset, size)
+}
+
 /**
  * How a `net.Socket` reads into memory of ours: made before the socket, given to it as its option `onread`, and then to
  * its wire. No buffer is allocated for a read, none is kept for an idle socket, and a large message is read into its place.
  */
 export class Intake {
   reader: Reader = nobody
-
-  /** Asked by the socket for the memory of its next read. */
-  readonly buffer = (): Uint8Array => this.reader.memory() ?? shared
+  /** Has the socket read into other memory from its next read on, if there is a way. */
+  aim: ((memory: Uint8Array) => void) | undefined = undefined
+  /** Where the socket reads to at first. */
+  readonly buffer = shared
+  private target: Uint8Array = shared
 
   /** Told by the socket how much it has read. */
-  readonly callback = (size: number, buffer: Uint8Array): boolean =>
-    this.reader.take(buffer === shared ? buffer.slice(0, size) : buffer.subarray(0, size))
+  readonly callback = (size: number): boolean => {
+    const { reader, target } = this
+    const goesOn = reader.take(target === shared ? copied(size) : target.subarray(0, size))
+    const next = this.aim === undefined ? shared : this.reader.memory() ?? shared
+    if (next !== target) this.aim!(this.target = next)
+    return goesOn
+  }
 }
 
 /** Up to this size, what was collected is copied into one buffer; above, a copy costs more than a vectored write. */

@@ -93,6 +93,9 @@ export class FrameDecoder {
   private readonly owned: number
 
   private chunk: Uint8Array = none
+  /** The buffer in which the chunk lies, and where: to ask for it once a message takes its time. */
+  private buffer: ArrayBufferLike = none.buffer
+  private base = 0
   private at = 0
   private end = 0
 
@@ -145,6 +148,8 @@ export class FrameDecoder {
   feed(chunk: Uint8Array): void {
     if (chunk.length === 0) this.message = none
     this.chunk = chunk
+    this.buffer = chunk.buffer
+    this.base = chunk.byteOffset
     this.at = 0
     this.end = chunk.length
   }
@@ -344,13 +349,14 @@ export class FrameDecoder {
     return part
   }
 
+  /** Something whole: all of `bytes`, or a piece of the chunk. */
   private found(opcode: Opcode, bytes: Uint8Array, start: number, end: number): Found {
     this.size = end - start
     if (opcode === Text && this.unit === "message") {
       const text = Utf8.decode(bytes, start, end)
       if (text === undefined) return this.notText()
       this.message = text
-    } else this.message = new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
+    } else this.message = bytes === this.chunk ? new Uint8Array(this.buffer, this.base + start, end - start) : bytes
     return opcode
   }
 

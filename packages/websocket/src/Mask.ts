@@ -31,18 +31,19 @@ export const advance = (key: number, count: number): number => {
 /** Larger buffers are not kept alive for the sake of their view. */
 const cachedSize = 65_536
 
-let viewed: Uint8Array = new Uint8Array(0)
-let view = new DataView(viewed.buffer)
+let viewed = new Uint8Array(0)
+let view: DataView = new DataView(viewed.buffer)
 
-/** A view of `bytes`; the last one is kept, since many frames come and go in one buffer. */
+/** A view of the whole buffer of `bytes`; the last one is kept, since many frames come and go in one buffer. */
 const viewOf = (bytes: Uint8Array): DataView => {
   if (bytes === viewed) return view
-  const made = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (bytes.byteLength <= cachedSize) {
-    viewed = bytes
-    view = made
+  const { buffer } = bytes
+  const found = view.buffer === buffer ? view : new DataView(buffer)
+  if (buffer.byteLength <= cachedSize) {
+    viewed = bytes as Uint8Array<ArrayBuffer>
+    view = found
   }
-  return made
+  return found
 }
 
 /** From this size on a view of whole words pays for itself. */
@@ -75,13 +76,19 @@ export const apply = (bytes: Uint8Array, start: number, end: number, key: number
     at = applyWords(bytes, at, end, key)
   } else if (end - start >= 16) {
     const words = viewOf(bytes)
-    for (const last = end - 16; at <= last; at += 16) {
-      words.setInt32(at, words.getInt32(at, true) ^ key, true)
-      words.setInt32(at + 4, words.getInt32(at + 4, true) ^ key, true)
-      words.setInt32(at + 8, words.getInt32(at + 8, true) ^ key, true)
-      words.setInt32(at + 12, words.getInt32(at + 12, true) ^ key, true)
+    const { byteOffset } = bytes
+    let word = byteOffset + start
+    const wordsEnd = byteOffset + end
+    for (const last = wordsEnd - 16; word <= last; word += 16) {
+      words.setInt32(word, words.getInt32(word, true) ^ key, true)
+      words.setInt32(word + 4, words.getInt32(word + 4, true) ^ key, true)
+      words.setInt32(word + 8, words.getInt32(word + 8, true) ^ key, true)
+      words.setInt32(word + 12, words.getInt32(word + 12, true) ^ key, true)
     }
-    for (const last = end - 4; at <= last; at += 4) words.setInt32(at, words.getInt32(at, true) ^ key, true)
+    for (const last = wordsEnd - 4; word <= last; word += 4) {
+      words.setInt32(word, words.getInt32(word, true) ^ key, true)
+    }
+    at = word - byteOffset
   }
   for (let shift = 0; at < end; at++, shift = (shift + 8) & 31) bytes[at] ^= key >>> shift
 }

@@ -3,12 +3,11 @@
  * after another, so a turn's worth of them leaves as a single piece. A slab is written once from start to end and then
  * left to the pieces that were cut from it, so nothing handed down is ever modified.
  */
-const slabSize = 65_536
+import { Slab } from "./Slab.ts"
+
+const slab = new Slab(65_536)
 
 const nothing = new Uint8Array(0)
-
-let slab = new Uint8Array(slabSize)
-let used = 0
 
 /** A piece of the slab that one layer fills. */
 export class Piece {
@@ -22,27 +21,24 @@ export class Piece {
 
   /** Whether `length` more bytes lie behind what was filled so far; otherwise that is to be taken before. */
   fits(length: number): boolean {
-    return this.end === this.start || (this.buffer === slab && this.end === used && used + length <= slab.length)
+    return this.end === this.start ||
+      (this.buffer === slab.bytes && this.end === slab.used && slab.used + length <= slab.size)
   }
 
   /** Makes room for `length` more bytes, which fit, and returns their offset in `buffer`. */
   reserve(length: number): number {
-    if (this.end === this.start) {
-      if (length > slabSize) {
-        this.buffer = new Uint8Array(length)
-        this.start = 0
-        this.end = length
-        return 0
-      }
-      if (used + length > slab.length) {
-        slab = new Uint8Array(slabSize)
-        used = 0
-      }
-      this.buffer = slab
-      this.start = this.end = used
+    if (this.end === this.start && length > slab.size) {
+      this.buffer = new Uint8Array(length)
+      this.start = 0
+      this.end = length
+      return 0
     }
-    const offset = this.end
-    this.end = used = offset + length
+    const offset = slab.cut(length)
+    if (this.end === this.start) {
+      this.buffer = slab.bytes
+      this.start = offset
+    }
+    this.end = offset + length
     return offset
   }
 

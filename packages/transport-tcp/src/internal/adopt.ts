@@ -1,17 +1,25 @@
 /**
  * Sockets that read into our memory (see `Intake`). Node documents `onread` for sockets one makes, and those of a server it
- * makes itself: such a socket is made anew from the handle of the accepted one. That way is not documented, so it is
- * tried on a stand-in first. Without it, and if anything looks different, an accepted socket is used as it is.
+ * makes itself: such a socket is made anew from the handle of the accepted one. That way is not documented, nor is how a
+ * handle is given other memory later, so both are tried on a stand-in first. Without them, and if anything looks different, an
+ * accepted socket is used as it is, and large messages are copied into their place.
  */
 import { Intake } from "@wirestack/protocol/SocketWire"
 import * as Net from "node:net"
 
 /** What of Node's sockets is used here and not documented. */
 interface Inner {
-  _handle: { readonly useUserBuffer?: unknown; readonly onread?: unknown } | null
+  _handle: { readonly useUserBuffer?: (memory: Uint8Array) => void; readonly onread?: unknown } | null
   /** The server that counts this socket as its own, and is told when it is destroyed. */
   _server: unknown
   server: unknown
+}
+
+/** Lets the memory in which a socket reads change. */
+const aim = (intake: Intake, socket: Net.Socket & Inner): void => {
+  if (typeof socket._handle?.useUserBuffer === "function") {
+    intake.aim = (memory) => socket._handle?.useUserBuffer!(memory)
+  }
 }
 
 const socketOn = (handle: unknown, intake: Intake): Net.Socket & Inner =>
@@ -32,7 +40,7 @@ const works = (): boolean => {
   try {
     const intake = new Intake()
     const socket = socketOn(handle, intake)
-    return socket._handle === handle && given === intake.buffer() && "onread" in handle && !reading
+    return socket._handle === handle && given === intake.buffer && "onread" in handle && !reading
   } catch {
     return false
   }
@@ -43,6 +51,11 @@ export const capable = { dialed: true, accepted: works() }
 
 /** For a socket to be made with it. */
 export const newIntake = (): Intake | undefined => capable.dialed ? new Intake() : undefined
+
+/** To be told of a socket that was made with an intake, once it is connected. */
+export const connected = (socket: Net.Socket, intake: Intake | undefined): void => {
+  if (capable.accepted && intake !== undefined) aim(intake, socket as Net.Socket & Inner)
+}
 
 /** An accepted, paused socket as one that reads into our memory, if that can be. */
 export const adopt = (accepted: Net.Socket): { readonly socket: Net.Socket; readonly intake: Intake | undefined } => {
@@ -55,5 +68,6 @@ export const adopt = (accepted: Net.Socket): { readonly socket: Net.Socket; read
   const socket = socketOn(handle, intake)
   old._handle = old._server = null
   socket._server = socket.server = server
+  aim(intake, socket)
   return { socket, intake }
 }
