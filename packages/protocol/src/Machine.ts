@@ -41,6 +41,8 @@ export interface Io<in Up, in Down> {
   reserve(length: number): number
   /** The buffer of the last `reserve`; it may be another one after the next. */
   readonly buffer: Uint8Array
+  /** Gives back the last `length` bytes of what was reserved last. */
+  giveBack(length: number): void
   /** The peer sends nothing more at this layer. */
   end(endOfInput: EndOfInput): void
   /** The closing handshake is over: nothing more in either direction. */
@@ -52,6 +54,11 @@ export interface Io<in Up, in Down> {
 /** A protocol as a machine: `LIn` and `LOut` are the layer below, `In` and `Out` the one above. */
 export interface Machine<in LIn, out LOut, out In, in Out> {
   receive(input: ReadonlyArray<LIn>, io: Io<In, LOut>): boolean
+  /**
+   * For machines above bytes: as `receive`, of bytes that are only lent. It may write to them, and copies what it keeps or emits
+   * before it returns. A machine without it receives a copy.
+   */
+  borrow?(input: Uint8Array, io: Io<In, LOut>): boolean
   /**
    * For machines above bytes: where the next bytes should lie, so that a large message is read into its place. They may
    * come there, and then `receive` gets a chunk that lies in this memory, or elsewhere. Asked after `receive` has taken all

@@ -9,7 +9,7 @@
  * - **Reading.** A socket made with an `Intake` reads into the memory that the layer above offers, or into a buffer that
  *   all sockets of the thread share and from which each chunk is copied. Any other stream passes its chunks up as they are.
  * - **Writing.** What is written in one turn is joined into one buffer up to 32 KiB; larger chunks are handed over uncopied,
- *   together. Nothing that was handed over is ever written to.
+ *   together. What was handed over is not written to, before a stream that copies has done so.
  * - **Bounds.** While the wire is paused, a stream without an `Intake` reads ahead up to its own high-water mark (64 KiB) and
  *   one read. `writable` counts what is collected here and what the stream holds, against `writeAhead`.
  * - **Ends.** What was read before a failure is delivered before it. A paused stream that is full, or that has an `Intake`,
@@ -17,9 +17,9 @@
  * - **Close** ends the output and settles when the stream has closed, that is when the peer has ended its output too.
  */
 import { ConnectionError, type ConnectionReason, Reset } from "./ConnectionError.ts"
-import { Piece, settled } from "./internal/Piece.ts"
-import { Slab } from "./internal/Slab.ts"
+import { done, Piece, settled } from "./internal/Piece.ts"
 import type { Draft, EndOfInput, Why } from "./Outcome.ts"
+import { owned } from "./Owned.ts"
 import { type Offering, RawSocket } from "./RawSocket.ts"
 import { type Receiver, type Wire, writeAhead } from "./Wire.ts"
 
@@ -54,38 +54,24 @@ export interface Options {
   cut?(socket: SocketLike): void
   /** Offers the stream to a layer that can stand on it directly (see `RawSocket`). */
   readonly bare?: boolean
+  /** Whether the stream has copied what it holds no more, as a socket does, and not passed it on; false by default. */
+  readonly copies?: boolean
 }
 
 /** Where what a socket reads goes to. */
 export interface Reader {
   /** Takes what was read; false stops reading. */
   take(chunk: Uint8Array): boolean
+  /** The same, of memory that is read into again next time. */
+  borrow(chunk: Uint8Array): boolean
   /** Memory for what is read next, if there is some. */
   memory(): Uint8Array | undefined
 }
 
-const nobody: Reader = { take: () => false, memory: () => undefined }
+const nobody: Reader = { take: () => false, borrow: () => false, memory: () => undefined }
 
-/** Where reads go by default. What is read is copied out at once, so that one buffer serves every socket. */
+/** Where reads go by default. What is read is used or copied at once, so that one buffer serves every socket. */
 const shared = new Uint8Array(65_536)
-
-/** Up to these sizes, what is read is copied behind what was read before: memory of its own would cost more than the copy. */
-const tinySize = 1_024
-const smallSize = 16_384
-
-/** Whoever keeps a piece keeps its slab, so the slab for tiny ones is small. */
-const tiny = new Slab(16_384)
-const small = new Slab(65_536)
-
-/** The first bytes of `shared` as the receiver's own. */
-const copied = (size: number): Uint8Array => {
-  if (size > smallSize) return shared.slice(0, size)
-  const slab = size > tinySize ? small : tiny
-  const offset = slab.cut(size)
-  const { bytes } = slab
-  bytes.set(new Uint8Array(shared.buffer, 0, size), offset)
-  return new Uint8Array(bytes.buffer, offset, size)
-}
 
 /**
  * How a `net.Socket` reads into memory of ours: made before the socket, given to it as its option `onread`, and then to
@@ -102,7 +88,9 @@ export class Intake {
   /** Told by the socket how much it has read. */
   readonly callback = (size: number): boolean => {
     const { reader, target } = this
-    const goesOn = reader.take(target === shared ? copied(size) : target.subarray(0, size))
+    const goesOn = target === shared
+      ? reader.borrow(new Uint8Array(shared.buffer, 0, size))
+      : reader.take(target.subarray(0, size))
     const next = this.aim === undefined ? shared : this.reader.memory() ?? shared
     if (next !== target) this.aim!(this.target = next)
     return goesOn
@@ -114,10 +102,18 @@ const joinSize = 32_768
 
 const nothing = new Uint8Array(0)
 
-const piece = new Piece()
+const kept = new Piece(false)
+
+const copied = new Piece(true)
 
 /** One buffer with the contents of some chunks; `joinSize` at most. */
-const join = (chunks: ReadonlyArray<Uint8Array>, from: number, to: number, size: number): Uint8Array => {
+const join = (
+  chunks: ReadonlyArray<Uint8Array>,
+  from: number,
+  to: number,
+  size: number,
+  piece: Piece
+): Uint8Array => {
   if (to - from === 1) return chunks[from]
   let offset = piece.reserve(size)
   const buffer = piece.buffer
@@ -129,20 +125,20 @@ const join = (chunks: ReadonlyArray<Uint8Array>, from: number, to: number, size:
 }
 
 /** Chunks as few pieces: neighbours are joined up to `joinSize`, larger ones stay as they are. */
-const piecesOf = (chunks: ReadonlyArray<Uint8Array>): Array<Uint8Array> => {
+const piecesOf = (chunks: ReadonlyArray<Uint8Array>, piece: Piece): Array<Uint8Array> => {
   const pieces: Array<Uint8Array> = []
   let from = 0
   let size = 0
   for (let i = 0; i < chunks.length; i++) {
     const { length } = chunks[i]
     if (size > 0 && size + length > joinSize) {
-      pieces.push(join(chunks, from, i, size))
+      pieces.push(join(chunks, from, i, size, piece))
       from = i
       size = 0
     }
     size += length
   }
-  pieces.push(join(chunks, from, chunks.length, size))
+  pieces.push(join(chunks, from, chunks.length, size, piece))
   return pieces
 }
 
@@ -201,6 +197,10 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
 
   // Writing.
 
+  get copies(): boolean {
+    return this.options.copies === true
+  }
+
   get writable(): boolean {
     if (this.collected + this.socket.writableLength < writeAhead) return true
     this.starved = true
@@ -220,15 +220,18 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   }
 
   private handOver(): void {
-    const { chunks, collected, socket } = this
+    const { chunks, collected, copies, socket } = this
     if (collected === 0) return
     const written = this.confirm || this.starved ? this.whenWritten : undefined
+    const space = copies ? copied : kept
     this.collected = 0
     this.pending = socket.writableLength + collected
+    let pieces: ReadonlyArray<Uint8Array>
     if (collected <= joinSize || chunks.length === 1) {
-      socket.write(join(chunks, 0, chunks.length, collected), written)
+      pieces = [join(chunks, 0, chunks.length, collected, space)]
+      socket.write(pieces[0], written)
     } else {
-      const pieces = piecesOf(chunks)
+      pieces = piecesOf(chunks, space)
       socket.cork()
       for (const piece of pieces) socket.write(piece, written)
       socket.uncork()
@@ -237,6 +240,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     if (socket.writableLength === 0 && socket.writable) {
       this.pending = 0
       this.confirm = false
+      if (copies) { for (let i = pieces.length - 1; i >= 0; i--) done(pieces[i]) }
     } else if (written === undefined) {
       this.confirm = true
       socket.write(nothing, this.whenWritten)
@@ -279,6 +283,15 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   /** For the stream, or the `Intake` of the socket. */
   take(chunk: Uint8Array): boolean {
     if (!this.over) this.receiver!.receive([chunk], chunk.length)
+    return true
+  }
+
+  /** For the `Intake` of the socket. */
+  borrow(chunk: Uint8Array): boolean {
+    if (this.over) return true
+    const receiver = this.receiver!
+    if (receiver.borrow === undefined) receiver.receive([owned(chunk)], chunk.length)
+    else receiver.borrow(chunk)
     return true
   }
 
@@ -397,7 +410,12 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     this.over = true
     this.detach()
     this.socket.removeListener("error", this.onError)
-    if (this.intake !== undefined) this.intake.reader = { ...nobody, take: (chunk) => this.socket.push!(chunk) }
+    if (this.intake !== undefined) {
+      this.intake.reader = {
+        ...nobody,
+        borrow: (chunk) => this.socket.push!(owned(chunk))
+      }
+    }
     return socket
   }
 }

@@ -35,6 +35,11 @@ export interface Receiver<in In> {
   /** Takes a non-empty batch; `size` is its weight in bytes, for the receiver's bounds. */
   receive(batch: ReadonlyArray<In>, size: number): void
   /**
+   * Takes bytes that are only lent: it may write to them, and copies what it keeps before it returns. Where there is no such
+   * method, they are copied first and received.
+   */
+  borrow?(bytes: Uint8Array): void
+  /**
    * Memory for the next bytes, not empty, asked for before each read by a wire that can read into memory it is given.
    * What is read lies at its beginning, and is received before anything else. What is offered may go unused.
    */
@@ -63,6 +68,8 @@ export interface Wire<out In, in Out> {
   readonly halfClose: boolean
   /** Whether there is room for another message. */
   readonly writable: boolean
+  /** Whether what is written is copied, and so never seen by anybody else; false by default. */
+  readonly copies?: boolean
   /** Sets who receives; replaces the one before. Delivery begins with `resume`. */
   attach(receiver: Receiver<In>): void
   write(message: Out): void

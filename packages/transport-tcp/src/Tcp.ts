@@ -63,7 +63,7 @@ const reset = (socket: Net.Socket): void => {
   socket.destroy()
 }
 
-const wireOptions = { layer: layerName, bare: true, cut: reset }
+const wireOptions = { layer: layerName, bare: true, copies: true, cut: reset }
 
 const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
   new SocketWire(socket, wireOptions, intake)

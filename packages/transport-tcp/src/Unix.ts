@@ -40,7 +40,7 @@ const layerName = "unix"
 /** The room for a path in `sockaddr_un`, less the final zero; a longer one would be cut off silently. */
 const maxPath = process.platform === "linux" ? 107 : 103
 
-const wireOptions = { layer: layerName, bare: true }
+const wireOptions = { layer: layerName, bare: true, copies: true }
 
 const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
   new SocketWire(socket, wireOptions, intake)

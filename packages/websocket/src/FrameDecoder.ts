@@ -14,10 +14,12 @@
  * The contract:
  *
  * - A chunk belongs to the decoder: it is unmasked in place, and a payload that lies in it whole is a piece of it.
+ * - A chunk may be only lent, until it is used up; `own` says when it has to be given back before that.
  * - `feed` wants the last chunk used up (`fed` is false), and lets go of it.
  * - A chunk that was read into `memory` lies in its place in the message, which is then not copied.
  * - It holds at most one message, whose buffer grows with the bytes that arrived, and one control frame.
  */
+import { owned } from "@wirestack/protocol/Owned"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import { textSection } from "./CloseCode.ts"
 import { Bits, maxControlSize, maxHeadSize } from "./Frame.ts"
@@ -98,6 +100,8 @@ export class FrameDecoder {
   private base = 0
   private at = 0
   private end = 0
+  /** The chunk is only lent: nothing of it may be given. */
+  private lent = false
 
   /** The beginning of a head that was cut off. */
   private head = none
@@ -144,14 +148,30 @@ export class FrameDecoder {
     return this.left > 0 && this.opcode <= Binary && !this.inParts ? this.data.free(this.left) : undefined
   }
 
-  /** Takes the next chunk; with an empty one it lets go of the last, and of the message that was found in it. */
-  feed(chunk: Uint8Array): void {
+  /**
+   * Takes the next chunk; with an empty one it lets go of the last, and of the message that was found in it. Of a chunk that is
+   * `lent` it copies what it gives.
+   */
+  feed(chunk: Uint8Array, lent = false): void {
     if (chunk.length === 0) this.message = none
     this.chunk = chunk
     this.buffer = chunk.buffer
     this.base = chunk.byteOffset
     this.at = 0
     this.end = chunk.length
+    this.lent = lent
+  }
+
+  /** Makes its own what it has not used of a chunk that was lent. */
+  own(): void {
+    if (this.lent) this.ownFrom(this.at)
+  }
+
+  /** Copies the chunk from this offset on, which is then 0, and goes on with the copy. */
+  private ownFrom(start: number): void {
+    const used = this.at - start
+    this.feed(owned(this.chunk.subarray(start)))
+    this.at = used
   }
 
   /** Finds the next message or control frame, or what else is to be given. */
@@ -324,7 +344,7 @@ export class FrameDecoder {
       this.kind = Continuation
       this.fragments = 0
     }
-    if (isData && this.inParts) return this.given(chunk, at, end, ended && fin)
+    if (isData && this.inParts) return this.given(at, end, ended && fin)
 
     const closed = fin || unit === "frame"
     assembly.append(chunk, at, end, closed ? assembly.size + rest : this.maxMessageSize)
@@ -341,11 +361,11 @@ export class FrameDecoder {
   }
 
   /** A part of a message; nothing in the middle of one is not worth mentioning. */
-  private given(bytes: Uint8Array, start: number, end: number, last: boolean): Found {
+  private given(start: number, end: number, last: boolean): Found {
     if (start === end && !last) return needMore
     this.last = last
     this.size = end - start
-    this.message = bytes.subarray(start, end)
+    this.message = this.pieceOf(start, end)
     return part
   }
 
@@ -356,8 +376,15 @@ export class FrameDecoder {
       const text = Utf8.decode(bytes, start, end)
       if (text === undefined) return this.notText()
       this.message = text
-    } else this.message = bytes === this.chunk ? new Uint8Array(this.buffer, this.base + start, end - start) : bytes
+    } else this.message = bytes === this.chunk ? this.pieceOf(start, end) : bytes
     return opcode
+  }
+
+  /** A piece of the chunk, which has been used up to its end. */
+  private pieceOf(start: number, end: number): Uint8Array {
+    if (!this.lent) return new Uint8Array(this.buffer, this.base + start, end - start)
+    this.ownFrom(start)
+    return new Uint8Array(this.buffer, this.base, end - start)
   }
 
   private notText(): typeof failed {

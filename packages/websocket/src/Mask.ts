@@ -9,6 +9,7 @@
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.3
  */
 import { crypto } from "./internal/platform.ts"
+import { viewOf } from "./internal/viewOf.ts"
 
 const keys = new Int32Array(1_024)
 let used = keys.length
@@ -26,24 +27,6 @@ export const freshKey = (): number => {
 export const advance = (key: number, count: number): number => {
   const bits = (count & 3) << 3
   return bits === 0 ? key : (key >>> bits) | (key << (32 - bits))
-}
-
-/** Larger buffers are not kept alive for the sake of their view. */
-const cachedSize = 65_536
-
-let viewed = new Uint8Array(0)
-let view: DataView = new DataView(viewed.buffer)
-
-/** A view of the whole buffer of `bytes`; the last one is kept, since many frames come and go in one buffer. */
-const viewOf = (bytes: Uint8Array): DataView => {
-  if (bytes === viewed) return view
-  const { buffer } = bytes
-  const found = view.buffer === buffer ? view : new DataView(buffer)
-  if (buffer.byteLength <= cachedSize) {
-    viewed = bytes as Uint8Array<ArrayBuffer>
-    view = found
-  }
-  return found
 }
 
 /** From this size on a view of whole words pays for itself. */

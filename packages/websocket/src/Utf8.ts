@@ -9,13 +9,28 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc3629#section-4
  */
+import { asciiOf, writeUtf8 } from "./internal/nodeText.ts"
 import { TextDecoder, TextEncoder } from "./internal/platform.ts"
+import { viewOf } from "./internal/viewOf.ts"
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()
 
 /** Up to this length, a loop over ASCII is faster than the platform's decoder and encoder. */
 const short = 12
+
+/** Up to this length, it is worth to see first whether a text is ASCII. */
+const medium = 128
+
+const isAscii = (bytes: Uint8Array, start: number, end: number): boolean => {
+  const words = viewOf(bytes)
+  let all = 0
+  let at = bytes.byteOffset + start
+  const last = bytes.byteOffset + end
+  for (; at + 4 <= last; at += 4) all |= words.getInt32(at, true)
+  for (; at < last; at++) all |= words.getUint8(at)
+  return (all & 0x80808080) === 0
+}
 
 /** The text in `bytes` from `start` to `end`, or undefined if it isn't UTF-8. */
 export const decode = (bytes: Uint8Array, start: number, end: number): string | undefined => {
@@ -32,6 +47,8 @@ export const decode = (bytes: Uint8Array, start: number, end: number): string | 
     }
     while (at < end && bytes[at] <= 0x7f) text += String.fromCharCode(bytes[at++])
     if (at === end) return text
+  } else if (asciiOf !== undefined && end - start <= medium && isAscii(bytes, start, end)) {
+    return asciiOf.call(bytes, start, end)
   }
   try {
     return decoder.decode(bytes.subarray(start, end))
@@ -93,20 +110,31 @@ export const scratchLimit = 32_768
 /** Where `encodeScratch` leaves its bytes, until its next call. */
 export const scratch = new Uint8Array(scratchLimit * 3)
 
-/** Encodes a text within the `scratchLimit` to the beginning of `scratch`, and returns its length in bytes. */
-export const encodeScratch = (text: string): number => {
-  const length = text.length
+/** Writes a text to `target` from `offset` on, where there is room for 3 bytes a UTF-16 unit, and returns its length in bytes. */
+export const write = (text: string, target: Uint8Array, offset: number): number => {
+  const { length } = text
   if (length <= short) {
     let at = 0
     for (; at < length; at++) {
       const unit = text.charCodeAt(at)
       if (unit > 0x7f) break
-      scratch[at] = unit
+      target[offset + at] = unit
     }
     if (at === length) return length
   }
-  return encoder.encodeInto(text, scratch).written
+  return writeUtf8 === undefined
+    ? encoder.encodeInto(text, target.subarray(offset, offset + length * 3)).written
+    : writeUtf8.call(target, text, offset, length * 3)
 }
+
+/** Writes a text to `target` from `offset` on if it has at most `size` bytes; returns its length, or -1 if it has more. */
+export const writeWhole = (text: string, target: Uint8Array, offset: number, size: number): number => {
+  const { read, written } = encoder.encodeInto(text, target.subarray(offset, offset + size))
+  return read === text.length ? written : -1
+}
+
+/** Encodes a text within the `scratchLimit` to the beginning of `scratch`, and returns its length in bytes. */
+export const encodeScratch = (text: string): number => write(text, scratch, 0)
 
 /** Encodes a text to bytes of their own. */
 export const encode = (text: string): Uint8Array => {

@@ -62,6 +62,7 @@ export class WebSocketMachine extends Framed<Message, Message> {
 
   encode(message: Message, io: Below<Message>): void {
     this.open()
+    if (typeof message === "string" && this.encoder.text(message, io)) return
     const plain = this.transforms !== undefined && this.extensions !== undefined && !this.transforms(message)
     if (typeof message !== "string") this.encoder.write(Opcode.Binary, message, message.length, true, plain, io)
     else if (message.length <= Utf8.scratchLimit) {

@@ -166,6 +166,11 @@ export class FakeIo<In extends string | Uint8Array> implements Io<In, Uint8Array
     return 7
   }
 
+  giveBack(length: number): void {
+    const reserved = this.parts.pop()!
+    this.parts.push(reserved.subarray(0, reserved.length - length))
+  }
+
   end(endOfInput: EndOfInput): void {
     this.events.push(`end ${endOfInput}`)
   }

@@ -28,6 +28,10 @@ class Output {
     return this.to - length
   }
 
+  giveBack(length: number): void {
+    this.to -= length
+  }
+
   write(bytes: Uint8Array): void {
     this.flush()
     this.socket.write(bytes)

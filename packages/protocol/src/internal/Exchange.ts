@@ -25,12 +25,13 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
   private readonly layer: string
   private readonly lower: Wire<any, LOut>
   private readonly machine: Machine<any, LOut, In, any>
-  private readonly piece = new Piece()
+  private readonly piece: Piece
 
   constructor(layer: string, lower: Wire<any, LOut>, machine: Machine<any, LOut, In, any>) {
     this.layer = layer
     this.lower = lower
     this.machine = machine
+    this.piece = new Piece(lower.copies === true)
   }
 
   room(): boolean {
@@ -55,6 +56,10 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
   reserve(length: number): number {
     if (!this.piece.fits(length)) this.pass()
     return this.piece.reserve(length)
+  }
+
+  giveBack(length: number): void {
+    this.piece.giveBack(length)
   }
 
   end(endOfInput: EndOfInput): void {

@@ -1,19 +1,30 @@
 /**
  * Memory for what is about to be sent, shared by all layers of the thread: frames reserved one after another lie one
- * after another, so a turn's worth of them leaves as a single piece. A slab is written once from start to end and then
- * left to the pieces that were cut from it, so nothing handed down is ever modified.
+ * after another, so a turn's worth of them leaves as a single piece.
+ *
+ * What is written to a wire that keeps it is written into memory once, and then left to the pieces that were cut from it. A
+ * wire that copies says when it has, and then the same memory is used again: that is why there are two slabs, and why a piece of
+ * the second must go to no other wire.
  */
 import { Slab } from "./Slab.ts"
 
-const slab = new Slab(65_536)
+const kept = new Slab(65_536)
+
+const copied = new Slab(131_072)
 
 const nothing = new Uint8Array(0)
 
-/** A piece of the slab that one layer fills. */
+/** A piece of a slab that one layer fills. */
 export class Piece {
   buffer: Uint8Array = nothing
+  private readonly slab: Slab
   private start = 0
   private end = 0
+
+  /** `copies` says what the wire does with it. */
+  constructor(copies: boolean) {
+    this.slab = copies ? copied : kept
+  }
 
   get size(): number {
     return this.end - this.start
@@ -21,12 +32,14 @@ export class Piece {
 
   /** Whether `length` more bytes lie behind what was filled so far; otherwise that is to be taken before. */
   fits(length: number): boolean {
+    const { slab } = this
     return this.end === this.start ||
       (this.buffer === slab.bytes && this.end === slab.used && slab.used + length <= slab.size)
   }
 
   /** Makes room for `length` more bytes, which fit, and returns their offset in `buffer`. */
   reserve(length: number): number {
+    const { slab } = this
     if (this.end === this.start && length > slab.size) {
       this.buffer = new Uint8Array(length)
       this.start = 0
@@ -42,14 +55,23 @@ export class Piece {
     return offset
   }
 
+  /** Gives back the last bytes of what was reserved last. */
+  giveBack(length: number): void {
+    this.end -= length
+    if (this.buffer === this.slab.bytes) this.slab.used -= length
+  }
+
   /** What was filled since the last `take`. */
   take(): Uint8Array {
-    const piece = this.buffer.subarray(this.start, this.end)
+    const piece = new Uint8Array(this.buffer.buffer, this.start, this.end - this.start)
     this.start = this.end
     this.buffer = nothing
     return piece
   }
 }
+
+/** A wire that copies has copied a piece. */
+export const done = (piece: Uint8Array): void => copied.rewind(piece)
 
 /** Bytes that have to wait: a view of a much larger buffer becomes a copy, so as not to keep that buffer alive. */
 export const settled = (bytes: Uint8Array): Uint8Array =>

@@ -8,6 +8,7 @@ import type { Patience, Phase } from "../ClosePolicy.ts"
 import { Aborted, ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
 import type { Machine } from "../Machine.ts"
 import type { Draft, EndOfInput, Why } from "../Outcome.ts"
+import { owned } from "../Owned.ts"
 import { Other } from "../Reason.ts"
 import type { Receiver, Released, Wire } from "../Wire.ts"
 import { Exchange } from "./Exchange.ts"
@@ -79,17 +80,32 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
 
   receive(input: ReadonlyArray<LIn>, _size: number): void {
     if (this.io.over !== undefined) return
-    if (this.kept || this.paused || this.backlog !== undefined) {
-      ;(this.backlog ??= []).push(input)
-    } else {
+    if (this.waiting) (this.backlog ??= []).push(input)
+    else {
       this.show(input)
       if (this.kept || this.io.over !== undefined) this.advance()
     }
   }
 
+  borrow(bytes: Uint8Array): void {
+    const { io, machine } = this
+    if (this.waiting || machine.borrow === undefined) return this.receive([owned(bytes) as LIn], bytes.length)
+    try {
+      this.kept = !machine.borrow(bytes, io)
+    } catch (thrown) {
+      io.broken(errorOf(thrown, this.layer))
+    }
+    this.shown()
+    if (this.kept || io.over !== undefined) this.advance()
+  }
+
   memory(): Uint8Array | undefined {
-    const waiting = this.kept || this.paused || this.backlog !== undefined || this.io.over !== undefined
-    return waiting ? undefined : this.machine.memory?.()
+    return this.waiting ? undefined : this.machine.memory?.()
+  }
+
+  /** Nothing is shown to the machine now. */
+  private get waiting(): boolean {
+    return this.kept || this.paused || this.backlog !== undefined || this.io.over !== undefined
   }
 
   drained(): void {
@@ -114,7 +130,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     this.advance()
   }
 
-  /** Shows input to the machine and delivers what it makes of it. */
+  /** Shows input to the machine. */
   private show(input: ReadonlyArray<LIn>): void {
     const io = this.io
     try {
@@ -122,6 +138,11 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     } catch (thrown) {
       io.broken(errorOf(thrown, this.layer))
     }
+    this.shown()
+  }
+
+  /** Delivers what the machine has made of what it was shown. */
+  private shown(): void {
     this.deliver()
     if (this.kept && !this.paused && this.io.over === undefined && !this.caughtUp) {
       // The machine had its messages delivered before it goes on to a goodbye: whoever is about to take them may answer.

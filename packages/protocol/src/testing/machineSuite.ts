@@ -60,6 +60,12 @@ export class Probe<Up, Down> implements Io<Up, Down> {
     return offset
   }
 
+  giveBack(length: number): void {
+    const { reserved } = this
+    if (reserved === undefined || reserved.length < length) this.breaches.push("it gave back what it had not reserved")
+    else this.reserved = reserved.subarray(0, reserved.length - length)
+  }
+
   end(endOfInput: EndOfInput): void {
     if (this.ending === "open") this.ending = endOfInput
   }
@@ -94,6 +100,25 @@ export interface FeedOptions {
   readonly room?: number | undefined
   /** How the input ends after the last piece; by default it doesn't. */
   readonly end?: EndOfInput | undefined
+  /** Whether a machine that borrows is lent its input: then that is overwritten as soon as it was shown. */
+  readonly lent?: boolean | undefined
+}
+
+/** Shows a machine a piece, lent if it may be. */
+const show = <LIn, LOut, In, Out>(
+  machine: Machine<LIn, LOut, In, Out>,
+  input: ReadonlyArray<LIn>,
+  io: Probe<In, LOut>,
+  lent: boolean
+): boolean => {
+  const [bytes] = input
+  if (!lent || machine.borrow === undefined || input.length !== 1 || !(bytes instanceof Uint8Array)) {
+    return machine.receive(input, io)
+  }
+  const memory = bytes.slice()
+  const took = machine.borrow(memory, io)
+  memory.fill(0xa5)
+  return took
 }
 
 /** Shows a machine its input, a call a piece, and tells what came of it. */
@@ -103,11 +128,11 @@ export const feed = <LIn, LOut, In, Out>(
   options?: FeedOptions
 ): Probe<In, LOut> => {
   const io = new Probe<In, LOut>()
-  const room = options?.room ?? Infinity
+  const { lent = false, room = Infinity } = options ?? {}
   for (const piece of pieces) {
     io.capacity = room
     let input = piece
-    for (let before = io.emitted.length; io.ending === "open" && !machine.receive(input, io);) {
+    for (let before = io.emitted.length; io.ending === "open" && !show(machine, input, io, lent);) {
       const reason = io.capacity <= 0 || io.emitted.length > before || io.ending !== "open"
       holds("it stops only without room, or behind what it emitted", reason, io.capacity)
       before = io.emitted.length
@@ -145,6 +170,7 @@ export const verifyBytes = <LOut, In, Out>(
       for (const room of [undefined, 1, 2]) {
         const what = room === undefined ? `${name}, ${how}` : `${name}, ${how}, with room for ${room}`
         expect(what, feed(make(), pieces, { room, end: "announced" }), vector)
+        expect(`${what}, lent`, feed(make(), pieces, { room, end: "announced", lent: true }), vector)
       }
     }
     run("whole", [[input]])

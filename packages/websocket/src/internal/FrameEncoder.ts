@@ -18,6 +18,9 @@ import * as Utf8 from "../Utf8.ts"
 /** A payload is not copied from this size on, where it need not be masked. */
 const large = 32_768
 
+/** For texts of up to so many UTF-16 units, there is room for whatever characters they have. */
+const shortText = 1_024
+
 /** Extensions get no more at once, since they may take long for it. */
 const transformedSize = 65_536
 
@@ -100,6 +103,36 @@ export class FrameEncoder {
     const waiting = { type, bytes: kept, last, plain }
     if (this.queue === undefined) this.queue = [waiting]
     else this.queue.push(waiting)
+  }
+
+  /**
+   * Writes a text as one frame, encoded right to where it leaves from. Returns false, and has written nothing, if that can't be
+   * done: what waits goes first, extensions want it in one piece of its own, and a long text must be ASCII.
+   */
+  text(text: string, io: Io<any, Uint8Array>): boolean {
+    const { extensions, masks, maxFrameSize, queue } = this
+    const isShort = text.length <= shortText
+    const most = isShort ? text.length * 3 : text.length
+    if (queue !== undefined || extensions !== undefined || most > maxFrameSize || most >= large) return false
+    const key = masks ? Mask.freshKey() : undefined
+    const keySize = key === undefined ? 0 : 4
+    const reserved = headSize(most) + keySize + most
+    const offset = io.reserve(reserved)
+    const { buffer } = io
+    // Most texts are ASCII.
+    const likely = offset + headSize(text.length) + keySize
+    const length = isShort ? Utf8.write(text, buffer, likely) : Utf8.writeWhole(text, buffer, likely, most)
+    if (length < 0) {
+      io.giveBack(reserved)
+      return false
+    }
+    const start = offset + headSize(length) + keySize
+    if (start !== likely) buffer.copyWithin(start, likely, likely + length)
+    writeHead(buffer, offset, Bits.Fin | Opcode.Text, length, key)
+    if (key !== undefined) Mask.apply(buffer, start, start + length, key)
+    io.giveBack(offset + reserved - start - length)
+    this.handed += length
+    return true
   }
 
   /** Writes the next frame of what waits. */

@@ -93,6 +93,8 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
   /** Input there was no room for: what the decoder still has, and these chunks from `next` on. */
   private waiting: ReadonlyArray<Uint8Array> = nothing
   private next = 0
+  /** The input is only lent. */
+  private lent = false
   /** Something was given to the layer above since `receive` was called. */
   private gave = false
   /** The end that was found, a Close or what is wrong, and waits until what came before it is delivered. */
@@ -136,6 +138,14 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
 
   // Receiving.
 
+  borrow(input: Uint8Array, io: Below<In>): boolean {
+    this.lent = true
+    const took = this.receive([input], io)
+    if (!took) this.decoder.own()
+    this.lent = false
+    return took
+  }
+
   receive(input: ReadonlyArray<Uint8Array>, io: Below<In>): boolean {
     this.io = io
     if (input.length > 0) {
@@ -161,7 +171,7 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
         if (this.last !== undefined) return false
       }
       if (this.next === this.waiting.length) break
-      decoder.feed(this.waiting[this.next++])
+      decoder.feed(this.waiting[this.next++], this.lent)
     }
     this.waiting = nothing
     this.next = 0

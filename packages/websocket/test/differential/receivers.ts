@@ -86,6 +86,10 @@ class Ear implements Io<Message, Uint8Array> {
     throw new Error("nothing is sent but control frames")
   }
 
+  giveBack(): void {
+    throw new Error("nothing was reserved")
+  }
+
   end(): void {
     this.breach = "an end that is neither a Close nor a failure"
   }
