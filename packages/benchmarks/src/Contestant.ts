@@ -2,6 +2,7 @@
 import { fork } from "node:child_process"
 import { once } from "node:events"
 import { createRequire } from "node:module"
+import { adopt } from "./children.ts"
 import type { Usage } from "./servers/ready.ts"
 import type { Serving } from "./Serving.ts"
 import type { Workload } from "./Workload.ts"
@@ -93,25 +94,24 @@ export const start = async (
   serving: Serving,
   flags: ReadonlyArray<string> = []
 ): Promise<Running> => {
-  const child = fork(new URL(`./servers/${file}.js`, import.meta.url), [JSON.stringify(serving), ...args], {
+  const child = adopt(fork(new URL(`./servers/${file}.js`, import.meta.url), [JSON.stringify(serving), ...args], {
     env: { ...process.env, ...env },
     execArgv: onBun === undefined ? [...process.execArgv, ...flags] : [],
     ...onBun === undefined ? {} : { execPath: bun() }
-  })
+  }))
   const exited = once(child, "exit")
-  const [{ port }] = await Promise.race([
-    once(child, "message") as Promise<[{ readonly port: number }]>,
-    exited.then(([code]) => Promise.reject(new Error(`${file} exited with ${code}`)))
-  ])
+  const gone = exited.then(([code]) => Promise.reject(new Error(`${file} exited with ${code}`)))
+  const said = async (): Promise<any> => (await Promise.race([once(child, "message"), gone]))[0]
+  const { port } = await said()
   return {
     pid: child.pid!,
     port,
-    usage: async () => {
-      child.send("usage")
-      return (await once(child, "message"))[0] as Usage
+    usage: () => {
+      if (child.connected) child.send("usage")
+      return said()
     },
     stop: async () => {
-      child.disconnect()
+      if (child.connected) child.disconnect()
       await exited
     }
   }

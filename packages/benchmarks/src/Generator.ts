@@ -9,6 +9,7 @@ import { mkdir, rename, stat } from "node:fs/promises"
 import * as readline from "node:readline"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
+import { adopt } from "./children.ts"
 import type { Sample } from "./Sample.ts"
 import type { Workload } from "./Workload.ts"
 
@@ -31,8 +32,9 @@ const onNode: Generator = {
   command: [process.execPath, fileURLToPath(new URL("./load.js", import.meta.url))]
 }
 
-/** Finds or makes the generator. */
+/** Finds or makes the generator; `WIRESTACK_LOAD=node` chooses the one on Node. */
 export const make = async (): Promise<Generator> => {
+  if (process.env.WIRESTACK_LOAD === "node") return onNode
   try {
     if (!await isFresh()) {
       await mkdir(new URL("../dist", import.meta.url), { recursive: true })
@@ -56,14 +58,22 @@ export interface Load {
   readonly stop: () => Promise<void>
 }
 
+/** Milliseconds after which a program that says nothing is given up. */
+const patience = 120_000
+
 /** Speaks to a program that answers each line with a line of JSON; what it says first is that it is ready. */
-export const speak = async (child: ChildProcess, who: string): Promise<Load> => {
+export const speak = async (child: ChildProcess): Promise<Load> => {
+  adopt(child)
   const exited = once(child, "exit")
+  // Of one that has ended, its output tells.
+  child.stdin!.on("error", () => undefined)
   const lines = readline.createInterface({ input: child.stdout! })[Symbol.asyncIterator]()
   const next = async (): Promise<any> => {
+    const timer = setTimeout(() => child.kill("SIGKILL"), patience)
     const { done, value } = await lines.next()
+    clearTimeout(timer)
     const said = done === true ? { error: "it has ended" } : JSON.parse(value)
-    if (said.error !== undefined) throw new Error(`${who}: ${said.error}`)
+    if (said.error !== undefined) throw new Error(said.error)
     return said
   }
   await next()
@@ -85,10 +95,9 @@ export const start = (
   { command }: Generator,
   { connections, depth, mode, serving }: Workload,
   server: { readonly pid: number; readonly port: number },
-  script: string,
-  who: string
+  script: string
 ): Promise<Load> => {
   const [file, ...first] = command
   const args = [mode, server.port, server.pid, connections, depth, script, ...serving.tls === undefined ? [] : ["tls"]]
-  return speak(spawn(file, [...first, ...args.map(String)], { stdio: ["pipe", "pipe", "inherit"] }), who)
+  return speak(spawn(file, [...first, ...args.map(String)], { stdio: ["pipe", "pipe", "inherit"] }))
 }

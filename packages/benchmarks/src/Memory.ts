@@ -7,17 +7,17 @@
  * is what the system sees, with all slack; `heapUsed` and `external` (which includes array buffers) are what the
  * connections hold, and hardly differ between two runs. The system's own memory for a socket is in none of them.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { type Contestant, contestants, start } from "./Contestant.ts"
+import { type Contestant, contestants, type Running, start } from "./Contestant.ts"
 import * as Generator from "./Generator.ts"
-import { median } from "./median.ts"
+import { reason } from "./reason.ts"
 import * as Script from "./Script.ts"
 import type { Serving } from "./Serving.ts"
+import { temporary } from "./temporary.ts"
 import type { Workload } from "./Workload.ts"
 
-const kinds = ["rss", "heapUsed", "external", "arrayBuffers"] as const
+export const kinds = ["rss", "heapUsed", "external", "arrayBuffers"] as const
 
 export type Bytes = Readonly<Record<typeof kinds[number], number>>
 
@@ -27,11 +27,19 @@ export interface Held {
   readonly remaining: Bytes
 }
 
-/** What a contestant held in all rounds. */
+/** What a contestant held, round by round. */
 export interface Row {
   readonly contestant: string
-  readonly deflate: Serving["deflate"]
+  readonly deflate?: Serving["deflate"]
   readonly samples: ReadonlyArray<Held>
+  /** How it failed, if it did. */
+  readonly doubt?: string
+}
+
+export interface Result {
+  readonly connections: number
+  readonly rounds: number
+  readonly rows: ReadonlyArray<Row>
 }
 
 const warmUp = 500
@@ -59,7 +67,7 @@ const during = async <A>(
   script: string,
   what: () => Promise<A>
 ): Promise<A> => {
-  const load = await Generator.start(generator, workload, server, script, "memory")
+  const load = await Generator.start(generator, workload, server, script)
   await load.window(0)
   const result = await what()
   await load.stop()
@@ -68,14 +76,12 @@ const during = async <A>(
 }
 
 const sample = async (
+  server: Running,
   contestant: Contestant,
-  deflate: Serving["deflate"],
-  connections: number,
+  workload: Workload,
   generator: Generator.Generator,
   folder: string
 ): Promise<Held> => {
-  const workload = workloadOf(connections, deflate)
-  const server = await start(contestant, { what: "echo", deflate }, ["--expose-gc"])
   const script = join(folder, contestant.id)
   await writeFile(script, Script.encode(await Script.learn(workload, contestant, server.port)))
   const { usage } = server
@@ -83,59 +89,67 @@ const sample = async (
   const { memory: before } = await usage()
   const { memory: idle } = await during(workload, generator, server, script, usage)
   const { memory: after } = await usage()
-  await server.stop()
+  const held = (kind: typeof kinds[number], memory: NodeJS.MemoryUsage): number =>
+    Math.round((memory[kind] - before[kind]) / workload.connections)
   const perConnection = (memory: NodeJS.MemoryUsage): Bytes => ({
-    rss: (memory.rss - before.rss) / connections,
-    heapUsed: (memory.heapUsed - before.heapUsed) / connections,
-    external: (memory.external - before.external) / connections,
-    arrayBuffers: (memory.arrayBuffers - before.arrayBuffers) / connections
+    rss: held("rss", memory),
+    heapUsed: held("heapUsed", memory),
+    external: held("external", memory),
+    arrayBuffers: held("arrayBuffers", memory)
   })
   return { idle: perConnection(idle), remaining: perConnection(after) }
 }
 
 /** What is measured: a server, and how it compresses. */
-const cases: ReadonlyArray<readonly [contestant: string, deflate: Serving["deflate"]]> = [
-  ["ws", undefined],
-  ["message", undefined],
-  ["raw", undefined],
+export type Case = readonly [contestant: string, deflate?: Serving["deflate"]]
+
+export const cases: ReadonlyArray<Case> = [
+  ["ws"],
+  ["message"],
+  ["raw"],
   ["ws", "no-takeover"],
   ["message", "no-takeover"],
   ["ws", "takeover"],
   ["message", "takeover"]
 ]
 
-/** Measures all round by round; with `plain`, only servers that do not compress. */
-export const measure = async (connections: number, rounds: number, plain: boolean): Promise<ReadonlyArray<Row>> => {
-  const generator = await Generator.make()
-  const folder = await mkdtemp(join(tmpdir(), "wirestack-memory-"))
-  const rows = cases.filter(([, deflate]) => !plain || deflate === undefined)
-    .map(([contestant, deflate]) => ({ contestant, deflate, samples: new Array<Held>() }))
-  try {
-    for (let round = 0; round < rounds; round++) {
-      for (const { contestant, deflate, samples } of rows) {
-        const found = contestants.find(({ id }) => id === contestant)!
-        samples.push(await sample(found, deflate, connections, generator, folder))
+/** The first of them, for those in a hurry. */
+export const fewCases: ReadonlyArray<Case> = cases.slice(0, 2)
+
+/** Measures cases round by round. */
+export const measure = async (
+  generator: Generator.Generator,
+  chosen: ReadonlyArray<Case>,
+  connections: number,
+  rounds: number
+): Promise<Result> => {
+  const folder = temporary()
+  const rows = chosen.map(([id, deflate]) => ({
+    contestant: contestants.find((contestant) => contestant.id === id)!,
+    deflate,
+    samples: new Array<Held>(),
+    doubt: undefined as string | undefined
+  }))
+  for (let round = 0; round < rounds; round++) {
+    for (const row of rows.filter(({ doubt }) => doubt === undefined)) {
+      const { contestant, deflate, samples } = row
+      const server = await start(contestant, { what: "echo", deflate }, ["--expose-gc"])
+      try {
+        samples.push(await sample(server, contestant, workloadOf(connections, deflate), generator, folder))
+      } catch (error) {
+        row.doubt = reason(error)
       }
+      await server.stop()
     }
-  } finally {
-    await rm(folder, { recursive: true })
   }
-  return rows
-}
-
-const text = (numbers: ReadonlyArray<number>): string =>
-  `${median(numbers).toFixed(0)} (${Math.min(...numbers).toFixed(0)} to ${Math.max(...numbers).toFixed(0)})`
-
-/** Prints a table. */
-export const print = (rows: ReadonlyArray<Row>): void => {
-  for (const state of ["idle", "remaining"] as const) {
-    const title = state === "idle" ? "bytes per idle connection" : "bytes left when they have closed"
-    console.log(`${title.padEnd(44)}${kinds.map((kind) => kind.padStart(26)).join("")}`)
-    for (const { contestant, deflate, samples } of rows) {
-      const { title } = contestants.find(({ id }) => id === contestant)!
-      const name = deflate === undefined ? title : `${title}, ${deflate}`
-      const cells = kinds.map((kind) => text(samples.map((held) => held[state][kind])).padStart(26))
-      console.log(`  ${name.padEnd(42)}${cells.join("")}`)
-    }
+  return {
+    connections,
+    rounds,
+    rows: rows.map(({ contestant, deflate, doubt, samples }) => ({
+      contestant: contestant.id,
+      ...deflate === undefined ? {} : { deflate },
+      samples,
+      ...doubt === undefined ? {} : { doubt }
+    }))
   }
 }

@@ -10,6 +10,9 @@ export interface Sample {
   readonly latency: ReadonlyArray<readonly [bucket: number, count: number]>
 }
 
+/** The bucket of a latency. */
+export const bucketOf = (nanos: number): number => nanos < 2 ? 0 : Math.floor(Math.log2(nanos) * 16) + 1
+
 /** Microseconds of CPU a message. */
 export const cost = ({ count, server }: Sample): number => server / count * 1e6
 
@@ -17,22 +20,34 @@ export const cost = ({ count, server }: Sample): number => server / count * 1e6
 export const rate = ({ count, seconds }: Sample): number => count / seconds
 
 /** Whether who measures was the slower one: then who is measured had other work than it is meant to have. */
-export const isStarved = ({ own, seconds, server }: Sample): boolean => own / seconds > 0.95 && server / seconds < 0.9
+const isStarved = ({ own, seconds, server }: Sample): boolean => own / seconds > 0.95 && server / seconds < 0.9
 
-/** The latency in nanoseconds below which a part of all messages of some samples came back. */
-export const quantile = (samples: ReadonlyArray<Sample>, part: number): number => {
+/** With fewer rounds nobody knows how much of a ratio is chance. */
+const fewest = 5
+
+/** Why nothing is to be concluded from these samples, if nothing is. */
+export const distrust = (samples: ReadonlyArray<Sample>): string | undefined => {
+  if (samples.some(({ count }) => count === 0)) return "nothing came back in a whole round"
+  if (samples.length < fewest) return `${samples.length} rounds are too few`
+  const starved = samples.filter(isStarved).length * 2 > samples.length
+  return starved ? "the load generator was the bottleneck" : undefined
+}
+
+/** The latencies in nanoseconds below which so many percent of all messages came back; none if nothing was timed. */
+export const quantiles = (
+  samples: ReadonlyArray<Sample>,
+  percentiles: ReadonlyArray<number>
+): ReadonlyArray<number> => {
   const counts = new Map<number, number>()
-  let all = 0
-  for (const { latency } of samples) {
-    for (const [bucket, count] of latency) {
-      counts.set(bucket, (counts.get(bucket) ?? 0) + count)
-      all += count
-    }
+  for (const [bucket, count] of samples.flatMap(({ latency }) => latency)) {
+    counts.set(bucket, (counts.get(bucket) ?? 0) + count)
   }
-  let left = all * part
-  for (const [bucket, count] of [...counts].sort(([a], [b]) => a - b)) {
-    left -= count
-    if (left <= 0) return 2 ** (bucket / 16)
-  }
-  return NaN
+  const sorted = [...counts].sort(([a], [b]) => a - b)
+  const all = sorted.reduce((sum, [, count]) => sum + count, 0)
+  if (all === 0) return []
+  return percentiles.map((percentile) => {
+    let left = all * percentile / 100
+    const [bucket] = sorted.find(([, count]) => (left -= count) <= 0) ?? sorted.at(-1)!
+    return 2 ** (bucket / 16)
+  })
 }

@@ -1,41 +1,62 @@
 /** Results as text. */
-import type { Row } from "./Bench.ts"
-import { contestants } from "./Contestant.ts"
+import { many, plain, time } from "./format.ts"
 import { median } from "./median.ts"
+import { kinds, type Result as Memory } from "./Memory.ts"
 import * as Ratio from "./Ratio.ts"
-import { cost, quantile, rate, type Sample } from "./Sample.ts"
-import type { Workload } from "./Workload.ts"
+import { latencyAt, type Measured, type Row } from "./Result.ts"
+import * as Verdict from "./Verdict.ts"
 
-const micros = (nanos: number): string => (nanos / 1_000).toFixed(0)
+type Titles = Readonly<Record<string, string>>
 
-const ratio = (base: ReadonlyArray<Sample>, own: ReadonlyArray<Sample>): string => {
-  const doubt = Ratio.distrust(base, own)
-  if (doubt !== undefined) return `   -   (${doubt})`.padEnd(28)
-  const { high, low, median } = Ratio.less(base.map(cost), own.map(cost))
-  return `${median.toFixed(2).padStart(7)}   (${low.toFixed(2)} to ${high.toFixed(2)})`.padEnd(28)
+const ratio = (base: Row | undefined, own: Row): string => {
+  const found = Ratio.between(base, own)
+  if (Ratio.isDoubt(found)) return `-   (${found.doubt})`
+  return `${plain(found.median).padStart(5)}   (${plain(found.low)} to ${plain(found.high)})`
 }
 
 /** A workload's rows: the ratio of CPU to that of `ws`, and for information the figures of this machine. */
-export const print = (workload: Workload, rows: ReadonlyArray<Row>): void => {
-  const of = (id: string) => rows.find(({ contestant }) => contestant === id)?.samples
-  const base = of("ws")!
+export const workload = (measured: Measured, titles: Titles): void => {
+  const { rows, workload } = measured
+  const base = rows.find(({ contestant }) => contestant === "ws")
   console.log(`${workload.title} [${workload.id}]`)
-  for (const { contestant, samples } of rows) {
-    const { title } = contestants.find(({ id }) => id === contestant)!
+  for (const row of rows) {
     const figures = [
-      `${(median(samples.map(cost))).toFixed(2)} us`,
-      `${(median(samples.map(rate)) / 1_000).toFixed(1)} k/s`,
-      `p50 ${micros(quantile(samples, 0.5))} us`,
-      `p99 ${micros(quantile(samples, 0.99))} us`
+      `${plain(median(row.costs))} µs`,
+      `${many(median(row.rates))}/s`,
+      `p50 ${time(latencyAt(row, 50))}`,
+      `p99 ${time(latencyAt(row, 99))}`
     ]
-    console.log(`  ${title.padEnd(30)}${ratio(base, samples)}${figures.map((figure) => figure.padStart(14)).join("")}`)
+    const cells = figures.map((figure) => figure.padStart(14)).join("")
+    console.log(`  ${titles[row.contestant].padEnd(32)}${ratio(base, row).padEnd(26)}${cells}`)
   }
-  for (const { contestant, least, over } of workload.goals) {
-    const [own, other] = [of(contestant), of(over)]
-    if (own === undefined || other === undefined) continue
-    const { median } = Ratio.less(other.map(cost), own.map(cost))
-    console.log(
-      `  ${contestant} / ${over}: ${median.toFixed(2)}, wanted ${least}: ${median >= least ? "met" : "MISSED"}`
-    )
+  for (const verdict of Verdict.ofWorkload(measured)) console.log(`  ${verdict.goal}: ${Verdict.text(verdict)}`)
+}
+
+const spread = (numbers: ReadonlyArray<number>): string =>
+  numbers.length === 0
+    ? "-"
+    : `${median(numbers).toFixed(0)} (${Math.min(...numbers).toFixed(0)} to ${Math.max(...numbers).toFixed(0)})`
+
+const states = { idle: "bytes per idle connection", remaining: "bytes left when they have closed" } as const
+
+/** What connections hold, and leave behind. */
+export const memory = ({ connections, rows }: Memory, titles: Titles): void => {
+  for (const state of ["idle", "remaining"] as const) {
+    const title = `${states[state]}, of ${connections.toLocaleString("en")}`
+    console.log(`${title.padEnd(48)}${kinds.map((kind) => kind.padStart(26)).join("")}`)
+    for (const { contestant, deflate, doubt, samples } of rows) {
+      const name = deflate === undefined ? titles[contestant] : `${titles[contestant]}, ${deflate}`
+      const cells = kinds.map((kind) => spread(samples.map((held) => held[state][kind])).padStart(26))
+      console.log(`  ${name.padEnd(46)}${cells.join("")}${doubt === undefined ? "" : `  (${doubt})`}`)
+    }
+  }
+}
+
+/** How many goals are met, and those that are not. */
+export const summary = (verdicts: ReadonlyArray<Verdict.Verdict>): void => {
+  if (verdicts.length === 0) return
+  console.log(`\n${verdicts.filter(Verdict.isMet).length} of ${verdicts.length} goals met`)
+  for (const verdict of verdicts.filter((verdict) => !Verdict.isMet(verdict))) {
+    console.log(`  ${verdict.of.padEnd(16)}${verdict.goal}: ${Verdict.text(verdict)}`)
   }
 }

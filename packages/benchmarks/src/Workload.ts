@@ -1,4 +1,5 @@
 /** What is measured, and how much faster than another it is meant to be. */
+import { bytes } from "./format.ts"
 import type { Kind } from "./Messages.ts"
 import type { Serving } from "./Serving.ts"
 
@@ -112,7 +113,12 @@ export const workloads: ReadonlyArray<Workload> = [
 
 /** One depth, and from few connections to many. */
 export const byConnections: ReadonlyArray<Workload> = [1, 10, 100, 1_000, 10_000].map((connections) =>
-  echo(`connections-${connections}`, `${connections} connections x 1, 64 B binary`, [connections, 1, "binary", 64], [])
+  echo(`connections-${connections}`, `${connections.toLocaleString("en")} x 1, 64 B binary`, [
+    connections,
+    1,
+    "binary",
+    64
+  ], [])
 )
 
 /** About the same number of bytes under way, in messages from small to large. */
@@ -132,7 +138,7 @@ export const bySize: ReadonlyArray<Workload> = [
   .map((size) =>
     echo(
       `size-${size}`,
-      `${size} B binary`,
+      `4 connections, ${bytes(size)} binary`,
       [4, Math.max(1, Math.min(64, Math.floor(mebi / size))), "binary", size],
       []
     )

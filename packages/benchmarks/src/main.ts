@@ -2,13 +2,14 @@
  * Measures Wirestack beside others (see `Bench`), and says which goals are met.
  *
  *     npm run bench -- [--quick] [--workload ID,...] [--servers ID,...] [--rounds N] [--millis N] [--json FILE]
- *     npm run bench -- --memory [--connections 10000] [--quick] [--servers ID,...] [--json FILE]
+ *     npm run bench -- --memory [--connections N] [--quick] [--servers ID,...] [--rounds N] [--json FILE]
+ *
+ * A run that is neither quick nor of some workloads only measures all there is, memory too.
  */
 import { parseArgs } from "node:util"
-import { Bench } from "./Bench.ts"
 import { contestants } from "./Contestant.ts"
-import * as Memory from "./Memory.ts"
-import * as Table from "./Table.ts"
+import { cases, fewCases } from "./Memory.ts"
+import { run } from "./run.ts"
 import { workloads } from "./Workload.ts"
 
 const { values } = parseArgs({
@@ -19,35 +20,32 @@ const { values } = parseArgs({
     rounds: { type: "string" },
     millis: { type: "string" },
     memory: { type: "boolean", default: false },
-    connections: { type: "string", default: "10000" },
+    connections: { type: "string" },
     json: { type: "string" }
   }
 })
 
-const { quick } = values
+const { memory, quick } = values
 const named = values.servers?.split(",")
-const chosen = contestants.filter(({ id, slow }) =>
-  id === "ws" || (named === undefined ? !(quick && slow === true) : named.includes(id))
-)
-const rounds = {
-  rounds: Number(values.rounds ?? (quick ? 5 : 15)),
-  millis: Number(values.millis ?? (quick ? 150 : 500))
-}
+const all = values.workload === undefined
 
-if (values.memory) {
-  Memory.print(await Memory.measure(Number(values.connections), quick ? 3 : 7, quick))
-} else {
-  const bench = await Bench.make()
-  try {
-    console.log(
-      `server CPU per message, ws = 1, higher is better; ${rounds.rounds} rounds, median (middle half); load by ${bench.generatorName}\n`
-    )
-    for (const workload of workloads) {
-      if (values.workload !== undefined && !values.workload.split(",").includes(workload.id)) continue
-      Table.print(workload, await bench.measure(workload, chosen, rounds))
+await run({
+  workloads: memory ? [] : workloads.filter(({ id }) => all || values.workload!.split(",").includes(id)),
+  contestants: contestants.filter(({ id, slow }) =>
+    id === "ws" || (named === undefined ? !(quick && slow === true) : named.includes(id))
+  ),
+  series: all && !quick && !memory,
+  rounds: Number(values.rounds ?? (quick ? 5 : 15)),
+  millis: Number(values.millis ?? (quick ? 120 : 500)),
+  ...all
+    ? {
+      memory: {
+        cases: (quick ? fewCases : cases).filter(([id]) => named?.includes(id) ?? true),
+        connections: Number(values.connections ?? (quick ? 2_000 : 10_000)),
+        rounds: Number(values.rounds ?? (quick ? 3 : 7))
+      }
     }
-  } finally {
-    await bench.stop()
-  }
-}
+    : {},
+  file: values.json
+})
 process.exit()
