@@ -47,8 +47,9 @@ export const make = async (): Promise<Generator> => {
   }
 }
 
-/** Whether it can put this load on a server. */
-export const can = ({ name }: Generator, { mode }: Workload): boolean => name === "C" || mode === "echo"
+/** Whether it can put this load on a server; clients under test do so themselves. */
+export const can = ({ name }: Generator, { mode }: Workload): boolean =>
+  name === "C" || mode === "echo" || mode === "client"
 
 /** A running load, or a client under test. */
 export interface Load {

@@ -10,6 +10,7 @@ import * as net from "node:net"
 import * as tls from "node:tls"
 import { isDeepStrictEqual } from "node:util"
 import type { Contestant } from "./Contestant.ts"
+import { Cycle } from "./Cycle.ts"
 import * as Frames from "./Frames.ts"
 import { make, type Message } from "./Messages.ts"
 import type { Workload } from "./Workload.ts"
@@ -146,3 +147,16 @@ export const encode = ({ answer, echoed, request, sent }: Script): Buffer =>
     ...sent,
     ...echoed
   ])
+
+/** The script in the bytes of a file, as who puts it on reads it. */
+export const decode = (file: Buffer) => {
+  let at = 0
+  const number = (): number => file.readUInt32LE((at += 4) - 4)
+  const take = (length: number): Buffer => file.subarray(at, at += length)
+  const request = take(number())
+  const answer = take(number()).toString()
+  const sizes = Array.from({ length: number() }, () => [number(), number()] as const)
+  const cycle = (sizes: ReadonlyArray<number>): Cycle =>
+    new Cycle(take(sizes.reduce((sum, size) => sum + size, 0)), sizes)
+  return { request, answer, sent: cycle(sizes.map(([size]) => size)), echoed: cycle(sizes.map(([, size]) => size)) }
+}
