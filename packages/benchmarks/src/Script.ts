@@ -46,8 +46,12 @@ const requestOf = ({ serving }: Workload): string =>
     ""
   ].join("\r\n")
 
-/** So many different messages that a mix-up shows, and no more than there is room for in a cache. */
-const countOf = ({ depth, size }: Workload): number => Math.max(Math.min(64, depth), size <= 65_536 ? 8 : 2)
+/**
+ * So many different messages that a mix-up shows, and no more than there is room for in a cache. With context takeover an
+ * answer depends on all before it: then there is one message, which a connection can carry once.
+ */
+const countOf = ({ depth, serving, size }: Workload): number =>
+  serving.deflate === "takeover" ? 1 : Math.max(Math.min(64, depth), size <= 65_536 ? 8 : 2)
 
 const messagesOf = (workload: Workload): ReadonlyArray<Message> =>
   Array.from({ length: countOf(workload) }, (_, n) => make(workload.kind, n, workload.size))
