@@ -3,12 +3,15 @@
  *
  *     npm run bench -- [--quick] [--workload ID,...] [--servers ID,...] [--rounds N] [--millis N] [--json FILE]
  *     npm run bench -- --memory [--connections N] [--quick] [--servers ID,...] [--rounds N] [--json FILE]
+ *     npm run bench -- --report FILE
  *
- * A run that is neither quick nor of some workloads only measures all there is, memory too.
+ * A run that is neither quick nor of some workloads only measures all there is, memory too. A report is written
+ * of a run's JSON, and measures nothing.
  */
 import { parseArgs } from "node:util"
 import { contestants } from "./Contestant.ts"
 import { cases, fewCases } from "./Memory.ts"
+import { report } from "./report.ts"
 import { run } from "./run.ts"
 import { workloads } from "./Workload.ts"
 
@@ -21,26 +24,33 @@ const { values } = parseArgs({
     millis: { type: "string" },
     memory: { type: "boolean", default: false },
     connections: { type: "string" },
-    json: { type: "string" }
+    json: { type: "string" },
+    report: { type: "string" }
   }
 })
 
+if (values.report !== undefined) {
+  await report(values.report)
+  process.exit()
+}
+
 const { memory, quick } = values
 const named = values.servers?.split(",")
-const all = values.workload === undefined
+const ids = values.workload?.split(",")
+const chosen = contestants.filter(({ id, slow }) =>
+  id === "ws" || (named === undefined ? !(quick && slow === true) : named.includes(id))
+)
 
 await run({
-  workloads: memory ? [] : workloads.filter(({ id }) => all || values.workload!.split(",").includes(id)),
-  contestants: contestants.filter(({ id, slow }) =>
-    id === "ws" || (named === undefined ? !(quick && slow === true) : named.includes(id))
-  ),
-  series: all && !quick && !memory,
+  workloads: memory ? [] : workloads.filter(({ id }) => ids?.includes(id) ?? true),
+  contestants: chosen,
+  series: ids === undefined && !quick && !memory,
   rounds: Number(values.rounds ?? (quick ? 5 : 15)),
   millis: Number(values.millis ?? (quick ? 120 : 500)),
-  ...all
+  ...ids === undefined
     ? {
       memory: {
-        cases: (quick ? fewCases : cases).filter(([id]) => named?.includes(id) ?? true),
+        cases: (quick ? fewCases : cases).filter(([contestant]) => chosen.some(({ id }) => id === contestant)),
         connections: Number(values.connections ?? (quick ? 2_000 : 10_000)),
         rounds: Number(values.rounds ?? (quick ? 3 : 7))
       }
