@@ -9,10 +9,10 @@ const Masked = 0x80
 
 const Opcode = { Continuation: 0, Text: 1, Binary: 2, Close: 8 } as const
 
-const mask = Buffer.from([17, 42, 99, 250])
+/** The key is the same for all frames, since nobody looks on. */
+const key = Buffer.from([17, 42, 99, 250])
 
-/** A whole frame, masked; the key is the same for all, since nobody looks on. */
-const frame = (first: number, body: Uint8Array): Buffer => {
+const frame = (first: number, body: Uint8Array, mask: Buffer): Buffer => {
   const extended = body.length < 126 ? 0 : body.length < 65_536 ? 2 : 8
   const head = Buffer.alloc(2 + extended)
   head[0] = first
@@ -28,16 +28,16 @@ const tail = Buffer.from([0, 0, 0xff, 0xff])
 const flushed = { finishFlush: zlib.constants.Z_SYNC_FLUSH }
 
 /** A message as a client sends it. */
-export const encode = (message: Message, deflate: boolean): Buffer => {
+export const encode = (message: Message, deflate: boolean, mask = key): Buffer => {
   const opcode = typeof message === "string" ? Opcode.Text : Opcode.Binary
   const body = Buffer.from(message as string)
   return deflate
-    ? frame(Fin | Rsv1 | opcode, zlib.deflateRawSync(body, flushed).subarray(0, -tail.length))
-    : frame(Fin | opcode, body)
+    ? frame(Fin | Rsv1 | opcode, zlib.deflateRawSync(body, flushed).subarray(0, -tail.length), mask)
+    : frame(Fin | opcode, body, mask)
 }
 
 /** A Close with the code 1000, as a client sends it. */
-export const close = frame(Fin | Opcode.Close, Buffer.from([0x03, 0xe8]))
+export const close = frame(Fin | Opcode.Close, Buffer.from([0x03, 0xe8]), key)
 
 /** A message that came, and where behind it the next begins. */
 export interface Read {

@@ -4,13 +4,15 @@
  *     npm run bench -- [--quick] [--workload ID,...] [--servers ID,...] [--rounds N] [--millis N] [--json FILE]
  *     npm run bench -- --memory [--connections N] [--quick] [--servers ID,...] [--rounds N] [--json FILE]
  *     npm run bench -- --report FILE
+ *     npm run bench -- --micro [--quick] [--only NAME] [--json FILE] [--save | --against REF]
  *
  * A run that is neither quick nor of some workloads only measures all there is, memory too. A report is written
- * of a run's JSON, and measures nothing.
+ * of a run's JSON, and measures nothing. `--micro` measures parts of our own (see `micro/Micro`).
  */
 import { parseArgs } from "node:util"
 import { contestants } from "./Contestant.ts"
 import { cases, fewCases } from "./Memory.ts"
+import { run as micro } from "./micro/Micro.ts"
 import { report } from "./report.ts"
 import { run } from "./run.ts"
 import { workloads } from "./Workload.ts"
@@ -25,12 +27,21 @@ const { values } = parseArgs({
     memory: { type: "boolean", default: false },
     connections: { type: "string" },
     json: { type: "string" },
-    report: { type: "string" }
+    report: { type: "string" },
+    micro: { type: "boolean", default: false },
+    only: { type: "string" },
+    save: { type: "boolean", default: false },
+    against: { type: "string" }
   }
 })
 
 if (values.report !== undefined) {
   await report(values.report)
+  process.exit()
+}
+
+if (values.micro) {
+  await micro(values)
   process.exit()
 }
 
