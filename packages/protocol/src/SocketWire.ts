@@ -18,8 +18,8 @@
  */
 import { ConnectionError, type ConnectionReason, Reset } from "./ConnectionError.ts"
 import { done, Piece, settled } from "./internal/Piece.ts"
+import { owned } from "./Memory.ts"
 import type { Draft, EndOfInput, Why } from "./Outcome.ts"
-import { owned } from "./Owned.ts"
 import { type Offering, RawSocket } from "./RawSocket.ts"
 import { type Receiver, type Wire, writeAhead } from "./Wire.ts"
 
@@ -282,7 +282,9 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
 
   /** For the stream, or the `Intake` of the socket. */
   take(chunk: Uint8Array): boolean {
-    if (!this.over) this.receiver!.receive([chunk], chunk.length)
+    if (this.over) return true
+    this.receiver!.receive([chunk], chunk.length)
+    this.flush()
     return true
   }
 
@@ -292,6 +294,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     const receiver = this.receiver!
     if (receiver.borrow === undefined) receiver.receive([owned(chunk)], chunk.length)
     else receiver.borrow(chunk)
+    this.flush()
     return true
   }
 

@@ -21,7 +21,8 @@
  *   `drained`. It throws a `ConnectionReason` if the message can't be encoded, before anything of it is written. What
  *   was given to `write` is not modified, and is not copied either: the caller leaves it alone.
  * - A wire at the bottom calls its receiver only from turns of its own, never from inside a call of the layer above.
- * - Written data may be held back until `flush`, so that what is written in one turn leaves in one piece.
+ * - Written data may be held back until `flush`, so that what is written in one turn leaves in one piece. What is written while
+ *   the wire delivers something need not be flushed: the wire does that itself when it has delivered.
  * - `failed` is terminal: nothing is called on the receiver after it. After `failed`, `abort` or the end of `close`,
  *   `write` is a no-op.
  * - `close` and `abort` may be called at any time, more than once, and re-entrantly from a receiver's method.

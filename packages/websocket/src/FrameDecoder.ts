@@ -19,7 +19,7 @@
  * - A chunk that was read into `memory` lies in its place in the message, which is then not copied.
  * - It holds at most one message, whose buffer grows with the bytes that arrived, and one control frame.
  */
-import { owned } from "@wirestack/protocol/Owned"
+import { owned } from "@wirestack/protocol/Memory"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import { textSection } from "./CloseCode.ts"
 import { Bits, maxControlSize, maxHeadSize } from "./Frame.ts"
@@ -382,9 +382,13 @@ export class FrameDecoder {
 
   /** A piece of the chunk, which has been used up to its end. */
   private pieceOf(start: number, end: number): Uint8Array {
-    if (!this.lent) return new Uint8Array(this.buffer, this.base + start, end - start)
-    this.ownFrom(start)
-    return new Uint8Array(this.buffer, this.base, end - start)
+    if (this.lent && end < this.end) {
+      // What follows is likely to be given too.
+      this.ownFrom(start)
+      return new Uint8Array(this.buffer, this.base, end - start)
+    }
+    const piece = new Uint8Array(this.buffer, this.base + start, end - start)
+    return this.lent ? owned(piece) : piece
   }
 
   private notText(): typeof failed {

@@ -217,7 +217,6 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
       this.paused = true
       this.wire.pause()
     }
-    this.wire.flush()
   }
 
   get caughtUp(): boolean {

@@ -6,6 +6,7 @@
  * wire that copies says when it has, and then the same memory is used again: that is why there are two slabs, and why a piece of
  * the second must go to no other wire.
  */
+import { allocate } from "../Memory.ts"
 import { Slab } from "./Slab.ts"
 
 const kept = new Slab(65_536)
@@ -41,7 +42,7 @@ export class Piece {
   reserve(length: number): number {
     const { slab } = this
     if (this.end === this.start && length > slab.size) {
-      this.buffer = new Uint8Array(length)
+      this.buffer = allocate(length)
       this.start = 0
       this.end = length
       return 0

@@ -114,6 +114,7 @@ class End<M> implements Wire<M, M> {
       this.arrived = []
       this.size = 0
       receiver.receive(arrived, size)
+      this.flush()
       if (starved && this.peer.cut === undefined) this.peer.receiver?.drained()
       if (this.arrived.length > 0) return this.schedule()
     }

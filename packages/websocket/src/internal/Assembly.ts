@@ -5,6 +5,8 @@
  * that came (or `smallest`), and never more than the message can become. A header alone costs nothing. Bytes that were read
  * into the `free` memory behind the others are in place already and are not copied.
  */
+import { allocate } from "@wirestack/protocol/Memory"
+
 const smallest = 512
 
 const growth = 64
@@ -22,7 +24,7 @@ export class Assembly {
   append(source: Uint8Array, start: number, end: number, most: number): void {
     const size = this.size + end - start
     if (size > this.bytes.length) {
-      const grown = new Uint8Array(Math.min(most, Math.max(smallest, size * growth)))
+      const grown = allocate(Math.min(most, Math.max(smallest, size * growth)))
       grown.set(this.bytes.subarray(0, this.size))
       this.bytes = grown
     }
@@ -38,12 +40,13 @@ export class Assembly {
     return end - this.size < smallestRead ? undefined : this.bytes.subarray(this.size, end)
   }
 
-  /** The message, in a buffer that is at least half full; the next one begins with another buffer. */
+  /** The message, in a buffer that is at least half full and otherwise clear; the next one begins with another buffer. */
   take(): Uint8Array {
     const { bytes, size } = this
     this.bytes = empty
     this.size = 0
     if (size === bytes.length) return bytes
-    return size * 2 < bytes.length ? bytes.slice(0, size) : bytes.subarray(0, size)
+    if (size * 2 < bytes.length) return bytes.slice(0, size)
+    return bytes.fill(0, size).subarray(0, size)
   }
 }
