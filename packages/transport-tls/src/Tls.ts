@@ -134,6 +134,7 @@ const clientRole = (options: ClientOptions): Role => {
         }),
       done: "secureConnect",
       objection: () => undefined,
+      certificates: true,
       offered,
       truncation: options.truncation ?? "detect"
     })
@@ -208,6 +209,7 @@ const serverRole = (options: ServerOptions): Role =>
           }),
         done: "secure",
         objection: (socket) => objectionTo(socket, certificates),
+        certificates: certificates !== undefined,
         offered,
         truncation: options.truncation ?? "detect"
       })

@@ -35,6 +35,8 @@ export interface Side {
   readonly objection: (socket: NodeTls.TLSSocket) => ConnectReason | undefined
   readonly offered: ReadonlyArray<string>
   readonly truncation: "detect" | "ignore"
+  /** Whether the peer may have presented a certificate. */
+  readonly certificates: boolean
 }
 
 type Bytes<D> = Connection.Connection<Uint8Array, Uint8Array, D>
@@ -72,8 +74,8 @@ const summaryOf = (certificate: X509Certificate): PeerCertificate => ({
 })
 
 /** What TLS agreed on; read while the socket lives. */
-const factsOf = (socket: NodeTls.TLSSocket, path: "direct" | "duplex") => {
-  const certificate = socket.getPeerX509Certificate()
+const factsOf = (socket: NodeTls.TLSSocket, path: "direct" | "duplex", certificates: boolean) => {
+  const certificate = certificates ? socket.getPeerX509Certificate() : undefined
   // On the server it is what the client asked for; on the client, what we asked for.
   const { servername } = socket as { readonly servername?: string | false | null }
   return {
@@ -173,7 +175,7 @@ export const handshake = <D>(
             fail(objection)
           })
         }
-        const shaken = { facts: factsOf(tls, ground.path), wire: ground.wire(tls) }
+        const shaken = { facts: factsOf(tls, ground.path, side.certificates), wire: ground.wire(tls) }
         tls.removeListener("error", onError)
         setImmediate(() => resume(Effect.succeed(shaken)))
       })
