@@ -100,8 +100,10 @@ export interface Control {
 
 /** How a connection is made. */
 export interface Options<D> {
-  /** What this layer adds to the details; `control` serves its operations. */
+  /** What this layer adds to the details; `control` serves its operations. Called when somebody looks at the details, once. */
   readonly details?: (control: Control) => Context.Context<D>
+  /** Is given the same, at once. */
+  readonly begun?: (control: Control) => void
   /** The budget of time for closing all layers together; 5 seconds by default. Set where the stack begins. */
   readonly closeWithin?: Duration.Input | undefined
 }

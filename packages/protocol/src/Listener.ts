@@ -46,7 +46,7 @@ export interface Listener<out In, in Out, in Details = never> {
   /** Where it listens, with the port the system chose. */
   readonly address: Endpoint
   /**
-   * Handles connections until interrupted; a listener is run once. A connection is closed when its handler ends, and counts until
+   * Handles connections until interrupted, each in a fiber of its own; a listener is run once. A connection is closed when its handler ends, and counts until
    * then: a handler that waits for something else than its connection should also wait for `connection.closed`.
    */
   readonly run: <E, R>(
@@ -62,9 +62,12 @@ export interface Acceptor<In, Out, Details> {
   /** The name of the layer, for errors. */
   readonly layer: string
   readonly address: Endpoint
-  /** Begins to hand over connections, with the addresses they come from; those that came before are first. Called once. */
+  /**
+   * Begins to hand over connections, with what they tell when somebody looks and the addresses they come from; those that came before
+   * are first. Called once.
+   */
   readonly start: (
-    accept: (wire: Wire<In, Out>, details: Context.Context<Details>, peer?: string) => void,
+    accept: (wire: Wire<In, Out>, details: () => Context.Context<Details>, peer?: string) => void,
     lost: (error: ListenError) => void
   ) => void
   /** Accepts no more and frees the address; connections already handed over go on. */

@@ -51,8 +51,8 @@ class Booth<M> implements Listener.Acceptor<M, M, never> {
     })
   }
 
-  start(accept: (wire: Wire<M, M>, details: Context.Context<never>) => void): void {
-    this.accept = (wire) => accept(wire, Context.empty())
+  start(accept: (wire: Wire<M, M>, details: () => Context.Context<never>) => void): void {
+    this.accept = (wire) => accept(wire, Context.empty)
     for (const wire of this.waiting.splice(0)) this.accept(wire)
   }
 

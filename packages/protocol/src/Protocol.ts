@@ -5,15 +5,17 @@
  * it plays, as an Effect over the connection below, and then usually a `Machine` that `Connection.fuse` puts on it.
  * `make` gives what a user's own protocol needs to stand beside the built-in ones.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { Ask } from "./Ask.ts"
 import { ConnectError } from "./ConnectError.ts"
 import { type Connection, fuse } from "./Connection.ts"
-import { peerOf } from "./internal/LiveConnection.ts"
+import { Deadlines } from "./internal/Deadlines.ts"
+import { lifeOf } from "./internal/LiveConnection.ts"
 import { HandshakeFailed, logIncident } from "./internal/serve.ts"
 import type { Listener } from "./Listener.ts"
 import type { Machine } from "./Machine.ts"
@@ -113,7 +115,9 @@ export const make = <
     const lower = yield* below.key
     const context = yield* Effect.context<R1 | R2>()
     const options = typeof made === "function" ? made() : made
-    const inTime = within(options.layer, options.handshakeWithin)
+    const limit = limitOf(options.layer, options.handshakeWithin)
+    const inTime = <A, R>(handshake: Effect.Effect<A, ConnectError, R>): Effect.Effect<A, ConnectError, R> =>
+      Effect.timeoutOrElse(handshake, { duration: limit.after, orElse: () => Effect.fail(limit.late()) })
     const attempt: Attempt<LCI, LCO, CI, CO, Need, Add, R1> = (ask, handshake) =>
       atomically(Effect.flatMap(
         lower.connect(options.below?.(ask) ?? ask),
@@ -121,15 +125,17 @@ export const make = <
           Effect.onError(inTime(handshake(connection as Connection<LCI, LCO, Need>, ask)), () => connection.abort)
       ))
     const transport: Transport<CI, CO, SI, SO> = {
-      connect: (ask) => provide(options.connect?.(attempt, ask) ?? attempt(ask, options.client!), context),
+      connect: (ask) =>
+        provide(options.connect?.(attempt, ask) ?? attempt(ask, options.client!), (own) => Context.merge(context, own)),
       listen: (ask) =>
         Effect.map(lower.listen(options.below?.(ask) ?? ask), (listener) => {
           const bound = { ...ask, endpoint: { ...ask.endpoint, place: listener.address.place } }
           const counted = atMost(options.layer, options.maxHandshakes)
           return afterHandshake(
             listener,
-            (connection) =>
-              provide(counted(inTime(options.server!(connection as Connection<LSI, LSO, Need>, bound))), context)
+            context,
+            limit,
+            (connection) => counted(options.server!(connection as Connection<LSI, LSO, Need>, bound))
           )
         })
     }
@@ -138,27 +144,19 @@ export const make = <
   return ((stack: Layer.Layer<any, any, any>) => Layer.provide(layer(above, lift as any), stack)) as any
 }
 
-/** A handshake that fails when its time is up. */
-const within = (layer: string, time: Duration.Input = "10 seconds") => {
-  const deadline = Duration.fromInputUnsafe(time)
-  return <A, R>(handshake: Effect.Effect<A, ConnectError, R>): Effect.Effect<A, ConnectError, R> =>
-    Effect.timeoutOrElse(handshake, {
-      duration: deadline,
-      orElse: () =>
-        Effect.fail(
-          new ConnectError({
-            layer,
-            reason: new TimedOut({ phase: "handshake", after: Duration.toMillis(deadline) })
-          })
-        )
-    })
+/** How long a handshake may take, in milliseconds, and what it fails with if it takes longer. */
+const limitOf = (layer: string, time: Duration.Input = "10 seconds") => {
+  const after = Duration.toMillis(Duration.fromInputUnsafe(time))
+  return { after, late: () => new ConnectError({ layer, reason: new TimedOut({ phase: "handshake", after }) }) }
 }
+
+type Limit = ReturnType<typeof limitOf>
 
 /** Handshakes beyond the limit are refused at once: one that waited would be in the way of those that are quick. */
 const atMost = (layer: string, limit = Infinity) => {
   let underWay = 0
   return <A, R>(handshake: Effect.Effect<A, ConnectError, R>): Effect.Effect<A, ConnectError, R> =>
-    Effect.suspend(() => {
+    limit === Infinity ? handshake : Effect.suspend(() => {
       if (underWay >= limit) {
         const reason = new TooLarge({ what: "the number of handshakes under way", size: underWay + 1, limit })
         return Effect.fail(new ConnectError({ layer, reason }))
@@ -168,38 +166,61 @@ const atMost = (layer: string, limit = Infinity) => {
     })
 }
 
-/** Provides the services that were there when the layer was built; the scope stays the caller's. */
+/** Provides the services that were there when the layer was built, beside those of the caller, whose scope it stays. */
 const provide = <A, R>(
   effect: Effect.Effect<A, ConnectError, R | Scope.Scope>,
-  context: Context.Context<R>
+  services: (own: Context.Context<Scope.Scope>) => Context.Context<R | Scope.Scope>
 ): Effect.Effect<A, ConnectError, Scope.Scope> =>
   Effect.updateContext(
     effect as Effect.Effect<A, ConnectError, R>,
-    (own: Context.Context<Scope.Scope>) => Context.merge(context, own) as Context.Context<any>
-  ) as Effect.Effect<A, ConnectError, Scope.Scope>
+    services as (own: Context.Context<Scope.Scope>) => Context.Context<any>
+  )
 
-/** A listener whose handler sees each connection only after the handshake. */
-const afterHandshake = <LI, LO, I, O>(
+/**
+ * A listener whose handler sees each connection only after the handshake, which has the services of `context`. A connection has a fiber
+ * of its own, so that of one that is late is interrupted.
+ */
+const afterHandshake = <LI, LO, I, O, R>(
   lower: Listener<LI, LO>,
-  handshake: (connection: Connection<LI, LO>) => Effect.Effect<Connection<I, O>, ConnectError, Scope.Scope>
+  context: Context.Context<R>,
+  { after, late }: Limit,
+  handshake: (connection: Connection<LI, LO>) => Effect.Effect<Connection<I, O>, ConnectError, R | Scope.Scope>
 ): Listener<I, O> => ({
   address: lower.address,
   drained: lower.drained,
   run: (handler, options) => {
     const report = options?.onIncident ?? logIncident
-    const failed = (error: ConnectError, connection: Connection<LI, LO>) =>
-      Effect.andThen(
-        // A listener that drains closes what is still shaking hands; that is no incident.
-        error.reason._tag === "Closing"
-          ? Effect.void
-          : report({ _tag: "HandshakeFailed", error, peer: peerOf(connection) }),
-        Effect.fail(new HandshakeFailed())
-      )
-    return lower.run(
-      (connection) =>
-        Effect.flatMap(Effect.catch(handshake(connection), (error) => failed(error, connection)), handler),
-      options
-    ) as any
+    const failed = (error: ConnectError, connection: Connection<LI, LO>): Effect.Effect<void> =>
+      // A listener that drains closes what is still shaking hands; that is no incident.
+      error.reason._tag === "Closing"
+        ? Effect.void
+        : report({ _tag: "HandshakeFailed", error, peer: lifeOf(connection).peer })
+    return Effect.contextWith((own: Context.Context<never>) => {
+      const services = Context.merge(context, own)
+      const deadlines = Deadlines.of(Context.get(own, Clock.Clock))
+      const shake = (connection: Connection<LI, LO>) =>
+        Effect.withFiber<Connection<I, O>, HandshakeFailed, Scope.Scope>((fiber) => {
+          let expired = false
+          const deadline = deadlines.set(after, () => {
+            lifeOf(connection).late = expired = true
+            fiber.interruptUnsafe()
+          })
+          return Effect.onExit(
+            Effect.catch(
+              provide(
+                handshake(connection),
+                (own) => Context.add(services, Scope.Scope, Context.get(own, Scope.Scope))
+              ),
+              (error) => Effect.andThen(failed(error, connection), Effect.fail(new HandshakeFailed()))
+            ),
+            () => {
+              deadlines.delete(deadline)
+              return expired ? failed(late(), connection) : Effect.void
+            }
+          )
+        })
+      return lower.run((connection) => Effect.flatMap(shake(connection), handler), options)
+    }) as any
   }
 })
 

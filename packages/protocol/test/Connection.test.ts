@@ -4,7 +4,7 @@ import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import { Truncated } from "@wirestack/protocol/Reason"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import type { Message } from "@wirestack/protocol/Transport"
-import { Cause, Clock, Context, Effect, Exit, Fiber, Option, Schema, Scope, Stream } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Option, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { over, Parted, Parting } from "./support/Parting.ts"
 import { turns } from "./support/turns.ts"
@@ -25,9 +25,8 @@ const facing = (role: "client" | "server" = "server", closeWithin: "5 seconds" |
     let control!: Connection.Control
     const options = {
       layer: "parting",
-      details: (given: Connection.Control) => {
+      begun: (given: Connection.Control) => {
         control = given
-        return Context.empty()
       }
     }
     const connection = yield* Scope.provide(Connection.fuse(lower, new Parting(role), options), scope)

@@ -1,7 +1,8 @@
 import { assert, it } from "@effect/vitest"
-import { Connection, LengthPrefixed, MemoryTransport, Protocol, Transport } from "@wirestack/protocol"
+import { Connection, LengthPrefixed, type Listener, MemoryTransport, Protocol, Transport } from "@wirestack/protocol"
 import { Cause, Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import * as Parting from "./support/Parting.ts"
 import { turns } from "./support/turns.ts"
 
 const reasonOf = (exit: Exit.Exit<unknown, { readonly reason: { readonly _tag: string } }>): string => {
@@ -102,3 +103,35 @@ it.effect("a drain waits for what the scope of a handler that has ended still do
     yield* Fiber.join(closing)
     assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 1, interrupted: 0 })
   }).pipe(Effect.provide(MemoryTransport.layer())))
+
+it.effect("a handshake that is late is interrupted and reported, and the layers below close as failed", () =>
+  Effect.gen(function*() {
+    let interrupted = 0
+    const slow = Protocol.make(Parting.Parted, Transport.Messages, {
+      layer: "slow",
+      handshakeWithin: "1 seconds",
+      client: (lower) => Effect.succeed(lower),
+      server: () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+    })
+    yield* Effect.gen(function*() {
+      const incidents: Array<Listener.Incident> = []
+      const listener = yield* Transport.listen(Transport.Messages)("memory:late")
+      yield* Effect.forkScoped(
+        listener.run(() => Effect.die("no handshake was made"), {
+          onIncident: (incident) => Effect.sync(() => incidents.push(incident))
+        })
+      )
+      const client = yield* Transport.connect(Transport.Messages)("memory:late")
+      yield* TestClock.adjust("999 millis")
+      assert.strictEqual(interrupted, 0)
+      yield* TestClock.adjust("1 millis")
+      assert.strictEqual(interrupted, 1)
+      assert.deepStrictEqual(
+        incidents.map((incident) => incident._tag === "HandshakeFailed" && incident.error.message),
+        [
+          "slow: handshake took longer than 1000 ms"
+        ]
+      )
+      assert.deepStrictEqual((yield* client.closed).received, { code: 2, reason: "" })
+    }).pipe(Effect.provide(slow(Parting.over()(MemoryTransport.layerMessages()))))
+  }))

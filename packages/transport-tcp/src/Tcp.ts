@@ -34,7 +34,7 @@ import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
 import type * as Net from "node:net"
 import { dial, now } from "./internal/dial.ts"
-import { infoOf } from "./internal/infoOf.ts"
+import { infoOf, localOf } from "./internal/infoOf.ts"
 import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
 import * as Ip from "./Ip.ts"
 import { type Attempt, NoneReached } from "./NoneReached.ts"
@@ -67,6 +67,8 @@ const wireOptions = { layer: layerName, bare: true, copies: true, cut: reset }
 
 const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
   new SocketWire(socket, wireOptions, intake)
+
+const detailsOf = (info: TcpInfo["Service"]) => (): Context.Context<TcpInfo> => Context.make(TcpInfo, info)
 
 const notTcp = (ask: Ask): InvalidEndpoint =>
   new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail: "this transport connects to host:port only" })
@@ -160,7 +162,7 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
             const { socket, tried, wire } = yield* restore(reach(addresses, start + within, []))
             const time = Duration.millis((yield* now) - start)
             return yield* Connection.make(wire, {
-              details: () => infoOf(socket, tried, time),
+              details: detailsOf(infoOf(socket, tried, time)),
               closeWithin: ask.closeWithin
             })
           })
@@ -192,9 +194,10 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
               (server) => {
                 const { port } = server.address() as Net.AddressInfo
                 const bound = { ...endpoint, place: { ...place, port } }
+                const local = localOf(server)
                 const open: Open<TcpInfo> = (socket, intake) => {
-                  const details = infoOf(socket, [], Duration.zero)
-                  return { wire: wireOf(socket, intake), details, peer: Context.get(details, TcpInfo).remote.host }
+                  const info = infoOf(socket, [], Duration.zero, local)
+                  return { wire: wireOf(socket, intake), details: detailsOf(info), peer: info.remote.host }
                 }
                 return Listener.make(new SocketAcceptor(layerName, server, bound, open), ask)
               }

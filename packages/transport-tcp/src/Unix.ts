@@ -130,7 +130,8 @@ const make = (options: Options): Transport.Transport<Uint8Array, Uint8Array> => 
           Effect.uninterruptible(Effect.flatMap(bindReplacing(path, options.backlog ?? 511), (server) => {
             const open: Open<UnixInfo> = (socket, intake) => ({
               wire: wireOf(socket, intake),
-              details: details(path, Duration.zero)
+              details: () =>
+                details(path, Duration.zero)
             })
             return Listener.make(new SocketAcceptor(layerName, server, ask.endpoint, open), ask)
           })))

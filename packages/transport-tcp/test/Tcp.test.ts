@@ -272,20 +272,23 @@ describe("listening", () => {
     })
   )
 
-  live(
-    "tells the handler about both ends",
-    Effect.gen(function*() {
-      const listener = yield* listen<TcpInfo>("127.0.0.1:0")
-      const told = yield* Deferred.make<TcpInfo["Service"]>()
-      yield* Effect.forkScoped(
-        listener.run((connection) => Deferred.succeed(told, Connection.detail(connection, TcpInfo)), quiet)
-      )
-      const client = yield* connect<TcpInfo>(listener.address)
-      const server = yield* Deferred.await(told)
-      assert.deepStrictEqual(server.remote, Connection.detail(client, TcpInfo).local)
-      assert.deepStrictEqual(server.local, Connection.detail(client, TcpInfo).remote)
-    })
-  )
+  for (const address of ["127.0.0.1:0", "0.0.0.0:0"]) {
+    live(
+      `tells the handler about both ends, listening on ${address}`,
+      Effect.gen(function*() {
+        const listener = yield* listen<TcpInfo>(address)
+        assert(listener.address.place._tag === "Tcp")
+        const told = yield* Deferred.make<TcpInfo["Service"]>()
+        yield* Effect.forkScoped(
+          listener.run((connection) => Deferred.succeed(told, Connection.detail(connection, TcpInfo)), quiet)
+        )
+        const client = yield* connect<TcpInfo>(`127.0.0.1:${listener.address.place.port}`)
+        const server = yield* Deferred.await(told)
+        assert.deepStrictEqual(server.remote, Connection.detail(client, TcpInfo).local)
+        assert.deepStrictEqual(server.local, Connection.detail(client, TcpInfo).remote)
+      })
+    )
+  }
 })
 
 describe("moving bytes", () => {

@@ -56,9 +56,8 @@ const accept = async (memory: () => Uint8Array | undefined) => {
   const server = Net.createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, "127.0.0.1")
   await once(server, "listening")
   const client = Net.connect((server.address() as Net.AddressInfo).port, "127.0.0.1")
-  const [accepted] = await once(server, "connection") as [Net.Socket]
-  const { intake, socket } = adopt(accepted)
-  const wire = new SocketWire(socket, { layer: "tcp" }, intake)
+  const [socket] = await once(server, "connection") as [Net.Socket]
+  const wire = new SocketWire(socket, { layer: "tcp" }, adopt(socket))
   const got: Array<Uint8Array> = []
   let size = 0
   let wanted: { readonly size: number; readonly resolve: () => void } | undefined

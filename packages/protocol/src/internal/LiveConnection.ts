@@ -15,9 +15,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import type { Phase } from "../ClosePolicy.ts"
 import type { Connection, Control, Options } from "../Connection.ts"
 import {
   Aborted,
@@ -30,12 +28,11 @@ import {
 } from "../ConnectionError.ts"
 import type { Draft, EndOfInput, LayerClose, Outcome, Why } from "../Outcome.ts"
 import { readAhead, readAheadMessages, type Receiver, type Released, type Wire } from "../Wire.ts"
+import { Deadlines } from "./Deadlines.ts"
+import { Departure } from "./Departure.ts"
 import { errorOf } from "./Stage.ts"
 
 declare const queueMicrotask: (f: () => void) => void
-
-/** Milliseconds a layer gets at least to close, when those above it have used up the budget. */
-const floor = 100
 
 /**
  * A fiber about to yield could be interrupted with the batch in its hands, so it yields before it takes it. This is how
@@ -53,43 +50,73 @@ const empty: Array<never> = []
 /** Why a connection that was built upon accepts no more. */
 const released = new Closed()
 
+/** What a layer tells, and those below it. */
+interface Telling {
+  readonly details: (control: any) => Context.Context<any>
+  readonly control: Control | undefined
+  readonly below: Telling | undefined
+}
+
 /** What is one for the whole stack, whichever connection is at its top. */
 export class Life {
-  top: LiveConnection<any, any, any>
+  top!: LiveConnection<any, any, any>
   /** Milliseconds for closing all layers. */
   readonly budget: number
   readonly context: Context.Context<never>
   readonly closed = Deferred.makeUnsafe<Outcome>()
   /** The address of a peer that was accepted. */
-  peer: string | undefined = undefined
+  readonly peer: string | undefined
   closing = false
   /** Our side has left: nothing more is delivered or accepted, whichever connection is at the top. */
   left = false
   /** Every layer has closed, or was cut. */
   over = false
   aborted = false
+  /** A handshake took too long, which is no mere interruption. */
+  late = false
   first: Outcome["first"] = "none"
   undelivered = 0
   layers: ReadonlyArray<LayerClose> = empty
+  /** What the layers tell that somebody has asked, and what nobody has asked yet. */
+  private known = Context.empty() as Context.Context<any>
+  private unasked: Telling | undefined = undefined
 
-  constructor(top: LiveConnection<any, any, any>, budget: number, context: Context.Context<never>) {
-    this.top = top
+  constructor(budget: number, context: Context.Context<never>, peer: string | undefined) {
     this.budget = budget
     this.context = context
+    this.peer = peer
+  }
+
+  tells(details: Telling["details"], control?: Control): void {
+    this.unasked = { details, control, below: this.unasked }
+  }
+
+  get details(): Context.Context<any> {
+    const ask = (telling: Telling | undefined): void => {
+      if (telling === undefined) return
+      ask(telling.below)
+      this.known = Context.merge(this.known, telling.details(telling.control))
+    }
+    const { unasked } = this
+    this.unasked = undefined
+    ask(unasked)
+    return this.known
   }
 
   private readonly finalizer = (exit: Exit.Exit<unknown, unknown>): Effect.Effect<Outcome> =>
     Effect.suspend(() => {
-      this.top.depart(whyOf(exit))
+      this.top.depart(this.late ? "failed" : whyOf(exit))
       return this.top.closed
     })
 
-  /** Has the scope close the stack before all that it has had to do so far, which may be nothing but that. */
+  /** Has the scope close the stack before all that it has had to do so far. */
   belongTo(scope: Scope.Scope): Effect.Effect<void> {
-    const { state } = scope
+    return Scope.addFinalizerExit(scope, this.finalizer)
+  }
+
+  /** Whether that is so already, and the scope has nothing else to do. */
+  belongsTo({ state }: Scope.Scope): boolean {
     return state._tag === "Open" && state.finalizer === this.finalizer
-      ? Effect.void
-      : Scope.addFinalizerExit(scope, this.finalizer)
   }
 }
 
@@ -101,13 +128,6 @@ interface Waiting<Out> {
 }
 
 type Pulled<In> = Effect.Effect<Arr.NonEmptyArray<In>, ConnectionError | Cause.Done<Outcome>>
-
-interface Foundation {
-  readonly life: Life | undefined
-  readonly budget: number
-  readonly context: Context.Context<never>
-  readonly details: Context.Context<any>
-}
 
 /** What a layer's own operations act upon: whichever connection is at the top. */
 class LiveControl implements Control {
@@ -137,7 +157,6 @@ class LiveControl implements Control {
 }
 
 export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Receiver<In> {
-  readonly details: Context.Context<D>
   private readonly wire: Wire<In, Out>
   readonly life: Life
 
@@ -157,35 +176,56 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   /** Our side has closed: nothing more is delivered. */
   private sealed = false
 
-  private constructor(wire: Wire<In, Out>, foundation: Foundation, details: Options<any>["details"]) {
+  private constructor(wire: Wire<In, Out>, life: Life, options: Options<D> | undefined) {
     this.wire = wire
-    this.life = foundation.life ?? new Life(this, foundation.budget, foundation.context)
-    this.life.top = this
-    this.details = details === undefined
-      ? foundation.details
-      : Context.merge(
-        foundation.details,
-        details(new LiveControl(this.life, wire.layer))
-      )
+    this.life = life
+    life.top = this
+    if (options !== undefined) this.tell(options)
     wire.attach(this)
-    if (this.life.left) this.seal(new Closing())
+    if (life.left) this.seal(new Closing())
     wire.resume()
+  }
+
+  private tell({ begun, details }: Options<D>): void {
+    if (begun === undefined && details === undefined) return
+    const control = new LiveControl(this.life, this.wire.layer)
+    begun?.(control)
+    if (details !== undefined) this.life.tells(details, control)
   }
 
   static make<In, Out, D>(
     wire: Wire<In, Out>,
-    options: Options<D> | undefined,
+    options?: Options<D>,
     lower?: LiveConnection<any, any, any>
   ): Effect.Effect<LiveConnection<In, Out, D>, never, Scope.Scope> {
     return Effect.contextWith((context: Context.Context<Scope.Scope>) => {
-      const self = new LiveConnection<In, Out, D>(wire, {
-        life: lower?.life,
-        budget: Duration.toMillis(options?.closeWithin ?? "5 seconds"),
-        context: context as Context.Context<never>,
-        details: (lower?.details ?? Context.empty()) as Context.Context<any>
-      }, options?.details)
-      return Effect.as(self.life.belongTo(Context.get(context, Scope.Scope)), self)
+      const life = lower?.life ??
+        new Life(
+          Duration.toMillis(options?.closeWithin ?? "5 seconds"),
+          context as Context.Context<never>,
+          undefined
+        )
+      const self = new LiveConnection<In, Out, D>(wire, life, options)
+      const scope = Context.get(context, Scope.Scope)
+      return life.belongsTo(scope) ? Effect.succeed(self) : Effect.as(life.belongTo(scope), self)
     })
+  }
+
+  /** A connection at the bottom of a stack that was accepted; the scope of the context owns it as soon as `life` belongs to it. */
+  static accepted<In, Out, D>(
+    wire: Wire<In, Out>,
+    details: () => Context.Context<D>,
+    peer: string | undefined,
+    budget: number,
+    context: Context.Context<never>
+  ): LiveConnection<In, Out, D> {
+    const life = new Life(budget, context, peer)
+    life.tells(details)
+    return new LiveConnection<In, Out, D>(wire, life, undefined)
+  }
+
+  get details(): Context.Context<D> {
+    return this.life.details
   }
 
   /** Gives the wire to the layer above, which continues this connection's life. */
@@ -451,35 +491,26 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     const first = !this.life.closing
     this.life.closing = true
     before()
-    if (first) Effect.runForkWith(this.life.context)(this.close(why))
+    if (first) this.close(why)
     else if (this.life.over) this.resolve()
   }
 
-  /** Closes the layers one after the other, from the top down, all within one budget; then cuts what is left. */
-  private close(why: Why): Effect.Effect<void> {
+  private close(why: Why): void {
     const { life } = this
-    const reason = this.over instanceof ConnectionError ? this.over.reason : undefined
-    const closeFrom = (wire: Wire<any, any> | undefined, now: number, deadline: number): Effect.Effect<void> =>
-      wire === undefined
-        ? Effect.void
-        : Effect.flatMap(
-          closed(wire, why, reason, now + Math.max(deadline - now, floor)),
-          (settled) =>
-            Effect.flatMap(millis, (then) => {
-              life.layers = [...life.layers, { layer: wire.layer, took: then - now, settled }]
-              if (!settled) wire.giveUp?.()
-              return closeFrom(wire.lower, then, deadline)
-            })
-        )
-    return Effect.flatMap(millis, (now) =>
-      Effect.ensuring(
-        closeFrom(this.wire, now, now + life.budget),
-        Effect.sync(() => {
-          if (life.layers.length === 0 || life.layers.some((layer) => !layer.settled)) life.top.wire.abort()
-          life.over = true
-          life.top.resolve()
-        })
-      ))
+    const departure = new Departure(Deadlines.of(Context.get(life.context, Clock.Clock)), {
+      why,
+      reason: this.over instanceof ConnectionError ? this.over.reason : undefined,
+      budget: life.budget,
+      parted: (layer) => {
+        life.layers = [...life.layers, layer]
+      },
+      done: () => {
+        if (life.layers.some((layer) => !layer.settled)) life.top.wire.abort()
+        life.over = true
+        life.top.resolve()
+      }
+    })
+    departure.from(this.wire)
   }
 
   /** Makes the outcome known, unless there is something left to pull. */
@@ -504,64 +535,11 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   }
 }
 
-/** The clock in milliseconds, with fractions. */
-const millis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
-
-/** Closes one layer; false if it has not settled by the deadline, or a phase took longer than it may. */
-const closed = (
-  wire: Wire<any, any>,
-  why: Why,
-  reason: ConnectionReason | undefined,
-  deadline: number
-): Effect.Effect<boolean> =>
-  Effect.suspend(() => {
-    let settled = false
-    let phase: Phase = "flush"
-    let wake: (() => void) | undefined
-    let told = false
-    const tell = () => {
-      told = true
-      wake?.()
-    }
-    const change = Effect.callback<void>((resume) => {
-      wake = () => {
-        wake = undefined
-        told = false
-        resume(Effect.void)
-      }
-      if (told) wake()
-    })
-    const step: Effect.Effect<boolean> = Effect.flatMap(millis, (now) => {
-      if (settled) return Effect.succeed(true)
-      const limit = Math.min(deadline - now, wire.patience?.[phase] ?? Infinity)
-      return Effect.flatMap(
-        Effect.timeoutOption(change, limit),
-        (changed) => Option.isSome(changed) ? step : Effect.succeed(settled)
-      )
-    })
-    wire.close(
-      why,
-      () => {
-        settled = true
-        tell()
-      },
-      reason,
-      (entered) => {
-        if (entered === phase) {
-          return
-        }
-        phase = entered
-        tell()
-      }
-    )
-    return step
-  })
-
 const report = (wire: Wire<any, any>, draft: Draft): void => {
   if (wire.lower !== undefined) report(wire.lower, draft)
   wire.report(draft)
 }
 
-/** The address of the peer of an accepted connection, where there are addresses. */
-export const peerOf = <I, O, D>(connection: Connection<I, O, D>): string | undefined =>
-  (connection as unknown as LiveConnection<any, any, any>).life.peer
+/** The life of the stack that a connection is part of. */
+export const lifeOf = <I, O, D>(connection: Connection<I, O, D>): Life =>
+  (connection as unknown as LiveConnection<any, any, any>).life

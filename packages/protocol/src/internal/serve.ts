@@ -2,6 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -49,7 +50,7 @@ const patience = "1 seconds"
 
 /** A connection, whatever is built on it, and the fiber that handles it or later the one that closes its scope. */
 interface Handling {
-  life: Life | undefined
+  readonly life: Life
   fiber: Fiber.Fiber<void, unknown> | undefined
 }
 
@@ -57,6 +58,8 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
   readonly address: Listener<In, Out, D>["address"]
   private readonly acceptor: Acceptor<In, Out, D>
   private readonly ask: Ask
+  /** Milliseconds for closing a connection. */
+  private readonly budget: number
   private readonly live = new Set<Handling>()
   /** How many connections each address has, if that is bounded. */
   private readonly peers = new Map<string, number>()
@@ -70,6 +73,7 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     this.acceptor = acceptor
     this.address = acceptor.address
     this.ask = ask
+    this.budget = Duration.toMillis(ask.closeWithin ?? "5 seconds")
   }
 
   get drained(): Effect.Effect<DrainReport> {
@@ -110,19 +114,32 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
   private handle(
     context: Context.Context<never>,
     wire: Wire<In, Out>,
-    details: Context.Context<D>,
+    details: () => Context.Context<D>,
     peer: string | undefined,
     handler: (connection: Connection<In, Out, D>) => Effect.Effect<void, unknown>,
     tell: (incident: Incident) => Effect.Effect<void>
   ): void {
     const scope = Scope.makeUnsafe()
-    const handling: Handling = { life: undefined, fiber: undefined }
+    const services = Context.add(context, Scope.Scope, scope)
+    const connection = LiveConnection.accepted(wire, details, peer, this.budget, services)
+    const { life } = connection
+    const handling: Handling = { life, fiber: undefined }
     this.live.add(handling)
     this.count(peer, 1)
-    handling.fiber = Effect.runForkWith(Context.add(context, Scope.Scope, scope))(
-      this.open(handling, wire, details, peer, handler)
-    )
-    handling.fiber.addObserver((exit) => {
+    handling.fiber = Effect.runForkWith(services)(Effect.flatMap(life.belongTo(scope), () => handler(connection)))
+    this.watch(handling.fiber, handling, scope, context, peer, tell)
+  }
+
+  /** Closes the scope once its fiber has ended. These closures live as long as the connection, so they hold no more of it than they need. */
+  private watch(
+    fiber: Fiber.Fiber<void, unknown>,
+    handling: Handling,
+    scope: Scope.Closeable,
+    context: Context.Context<never>,
+    peer: string | undefined,
+    tell: (incident: Incident) => Effect.Effect<void>
+  ): void {
+    fiber.addObserver((exit) => {
       handling.fiber = Effect.runForkWith(context)(
         Effect.catchCause(
           Effect.onExit(exit, (exit) => Scope.close(scope, exit)),
@@ -144,23 +161,6 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     else this.peers.set(peer, count)
   }
 
-  private open(
-    handling: Handling,
-    wire: Wire<In, Out>,
-    details: Context.Context<D>,
-    peer: string | undefined,
-    handler: (connection: Connection<In, Out, D>) => Effect.Effect<void, unknown>
-  ): Effect.Effect<void, unknown, Scope.Scope> {
-    return Effect.flatMap(
-      LiveConnection.make(wire, { details: () => details, closeWithin: this.ask.closeWithin }),
-      (made) => {
-        handling.life = made.life
-        made.life.peer = peer
-        return handler(made)
-      }
-    )
-  }
-
   /** Accepts no more, closes every connection, waits for the handlers, and interrupts those that are late. */
   readonly drain: Effect.Effect<void> = Effect.suspend(() => {
     if (this.draining) return Effect.asVoid(this.drained)
@@ -168,12 +168,12 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     const open = this.live.size
     return Effect.gen({ self: this }, function*() {
       yield* this.acceptor.stop
-      for (const { life } of this.live) life?.top.depart("away")
+      for (const { life } of this.live) life.top.depart("away")
       if (this.live.size > 0) {
         yield* Effect.timeoutOption(Deferred.await(this.emptied), this.ask.drainWithin ?? "5 seconds")
       }
       const late = [...this.live]
-      for (const { life } of late) if (life !== undefined) yield* life.top.abort
+      for (const { life } of late) yield* life.top.abort
       for (const { fiber } of late) fiber?.interruptUnsafe()
       if (this.live.size > 0) yield* Effect.timeoutOption(Deferred.await(this.emptied), patience)
       this.lose?.(this.notListening)

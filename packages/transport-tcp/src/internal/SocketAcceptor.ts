@@ -14,7 +14,7 @@ import { adopt } from "./adopt.ts"
 /** What a transport makes of an accepted socket. */
 export interface Accepted<D> {
   readonly wire: SocketWire
-  readonly details: Context.Context<D>
+  readonly details: () => Context.Context<D>
   /** The address it comes from. */
   readonly peer?: string | undefined
 }
@@ -48,11 +48,11 @@ export class SocketAcceptor<D> implements Acceptor<Uint8Array, Uint8Array, D> {
     server.on("error", this.onError)
   }
 
-  private readonly onConnection = (accepted: Net.Socket): void => {
-    if (this.accept === undefined && this.waiting.length === maxWaiting) return void accepted.destroy()
-    const { intake, socket } = adopt(accepted)
-    if (this.accept === undefined) this.waiting.push(this.open(socket, intake))
-    else this.accept(this.open(socket, intake))
+  private readonly onConnection = (socket: Net.Socket): void => {
+    if (this.accept === undefined && this.waiting.length === maxWaiting) return void socket.destroy()
+    const accepted = this.open(socket, adopt(socket))
+    if (this.accept === undefined) this.waiting.push(accepted)
+    else this.accept(accepted)
   }
 
   /** Accepting one connection failed (too many descriptors, gone meanwhile): only a server that stopped is lost. */
@@ -61,7 +61,7 @@ export class SocketAcceptor<D> implements Acceptor<Uint8Array, Uint8Array, D> {
   }
 
   start(
-    accept: (wire: Wire<Uint8Array, Uint8Array>, details: Context.Context<D>, peer?: string) => void,
+    accept: (wire: Wire<Uint8Array, Uint8Array>, details: () => Context.Context<D>, peer?: string) => void,
     lost: (error: ListenError) => void
   ): void {
     this.lost = lost

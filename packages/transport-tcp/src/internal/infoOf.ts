@@ -1,8 +1,7 @@
 /** What a connected TCP socket tells about itself. */
-import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Net from "node:net"
-import { type Address, TcpInfo } from "../TcpInfo.ts"
+import type { Address, TcpInfo } from "../TcpInfo.ts"
 
 /** IPv4 as a dual-stack socket reports it: RFC 4291 section 2.5.5.2. */
 const mapped = "::ffff:"
@@ -13,18 +12,19 @@ const addressOf = (host: string | undefined, port: number | undefined): Address 
   return { host: plain, port: port ?? 0 }
 }
 
-/** Reads what a connected socket knows. */
+/** Where each connection of a server ends on our side, if it is bound to one address. */
+export const localOf = (server: Net.Server): Address | undefined => {
+  const { address, port } = server.address() as Net.AddressInfo
+  return address === "0.0.0.0" || address === "::" ? undefined : addressOf(address, port)
+}
+
+/** Reads what a connected socket knows; `local` is its own end, if that is known already. */
 export const infoOf = (
   socket: Net.Socket,
   tried: ReadonlyArray<string>,
-  connectTime: Duration.Duration
-): Context.Context<TcpInfo> => {
+  connectTime: Duration.Duration,
+  local: Address = addressOf(socket.localAddress, socket.localPort)
+): TcpInfo["Service"] => {
   const remote = addressOf(socket.remoteAddress, socket.remotePort)
-  return Context.make(TcpInfo, {
-    local: addressOf(socket.localAddress, socket.localPort),
-    remote,
-    family: remote.host.includes(":") ? "IPv6" : "IPv4",
-    tried,
-    connectTime
-  })
+  return { local, remote, family: remote.host.includes(":") ? "IPv6" : "IPv4", tried, connectTime }
 }

@@ -18,7 +18,7 @@ import * as Utf8 from "../Utf8.ts"
 import type { CommonOptions } from "../WebSocket.ts"
 import { layer, WebSocket } from "./details.ts"
 import { type Framed, maxControls } from "./Framed.ts"
-import type { Living } from "./Hearts.ts"
+import type { Hearts, Living } from "./Hearts.ts"
 import { Meter } from "./Meter.ts"
 import { millis } from "./millis.ts"
 import { Pings } from "./Pings.ts"
@@ -42,17 +42,16 @@ const refused = (reason: ConnectionReason) => new ConnectionError({ layer, reaso
 /** A WebSocket's details: one small object a connection, which makes its effects when they are asked for. */
 class Upgraded implements WebSocketDetails, Living {
   readonly machine: Framed<any, any>
-  readonly control: Connection.Control
+  control!: Connection.Control
   private readonly facts: Facts
   private readonly clock: Clock.Clock
   private readonly took: bigint
   private asking: Pings | undefined = undefined
 
-  constructor(facts: Facts, took: bigint, machine: Framed<any, any>, control: Connection.Control, clock: Clock.Clock) {
+  constructor(facts: Facts, started: bigint, machine: Framed<any, any>, clock: Clock.Clock) {
     this.facts = facts
-    this.took = took
+    this.took = clock.monotonicTimeNanosUnsafe() - started
     this.machine = machine
-    this.control = control
     this.clock = clock
   }
 
@@ -144,6 +143,16 @@ const meterOf = (options: CommonOptions<any, any>, clock: Clock.Clock): Meter | 
     : new Meter({ maxBytesPerSecond, maxMessagesPerSecond }, () => millis(clock))
 }
 
+/** A function that holds the WebSocket and nothing else, as it lives as long. */
+const detailsOf = (live: Upgraded) => (): Context.Context<WebSocket | Negotiated> =>
+  Context.make(WebSocket, live).pipe(Context.add(Negotiated, { protocol: live.protocol }))
+
+/** Takes the WebSocket's pulse, from when it has its control until its machine is released. */
+const enlist = (hearts: Hearts, live: Upgraded, clock: Clock.Clock, context: Context.Context<never>): void => {
+  hearts.add(live, clock, context)
+  live.machine.onRelease = () => hearts.delete(live)
+}
+
 /** `leftover` is what came behind the handshake; `started` is when that began. */
 export const upgraded = <In, Out>(
   lower: Lower,
@@ -164,21 +173,17 @@ export const upgraded = <In, Out>(
       ...maxMessageSize === undefined ? undefined : { maxMessageSize },
       ...maxFragments === undefined ? undefined : { maxFragments }
     })
-    let live: Upgraded | undefined
-    const details = (control: Connection.Control) => {
-      const took = clock.currentTimeNanosUnsafe() - started
-      const made = live = new Upgraded(facts, took, machine, control, clock)
-      if (hearts !== undefined) {
-        hearts.add(made, clock, context)
-        machine.onRelease = () => hearts.delete(made)
-      }
-      return Context.make(WebSocket, made).pipe(Context.add(Negotiated, { protocol: facts.protocol }))
+    const live = new Upgraded(facts, started, machine, clock)
+    const begun = (control: Connection.Control) => {
+      live.control = control
+      if (hearts !== undefined) enlist(hearts, live, clock, context)
     }
     const connection = Connection.fuse<Uint8Array, Uint8Array, never, In, Out, WebSocket | Negotiated>(lower, machine, {
       layer,
       // Nothing is no sign of life.
       leftover: leftover.filter((chunk) => chunk.length > 0),
-      details,
+      begun,
+      details: detailsOf(live),
       closePolicy: options.closePolicy
     })
     if (firstMessageWithin === undefined) return connection
@@ -189,7 +194,7 @@ export const upgraded = <In, Out>(
           Effect.sleep(firstMessageWithin),
           Effect.sync(() => {
             const after = Duration.toMillis(Duration.fromInputUnsafe(firstMessageWithin))
-            if (!machine.spoken) live!.control.fail(new TimedOut({ phase: "the first message", after }))
+            if (!machine.spoken) live.control.fail(new TimedOut({ phase: "the first message", after }))
           })
         )
       )
