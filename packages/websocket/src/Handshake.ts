@@ -3,12 +3,11 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4
  */
-import { sha1 } from "@noble/hashes/legacy.js"
 import * as Base64 from "effect/encoding/Base64"
 import { InvalidHeader } from "./HandshakeReason.ts"
 import { type Headers, isSendable, isToken } from "./Headers.ts"
 import { crypto } from "./internal/platform.ts"
-import * as Utf8 from "./Utf8.ts"
+import { sha1Base64 } from "./internal/sha1.ts"
 
 /** The version of the protocol that RFC 6455 defines. */
 export const version = "13"
@@ -28,7 +27,7 @@ export const isKey = (text: string): boolean => key.test(text)
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
  */
-export const acceptFor = (key: string): string => Base64.encode(sha1(Utf8.encode(key + guid)))
+export const acceptFor = (key: string): string => sha1Base64(key + guid)
 
 const host = /^(?:\[[0-9A-Fa-f:.]+\]|[-!$%&'()*+,;=.~\w]+)(?::\d*)?$/
 

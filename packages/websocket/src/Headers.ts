@@ -3,7 +3,10 @@
 /** Headers in the order of their arrival; names are in lower case, and a name may occur more than once. */
 export type Headers = ReadonlyArray<readonly [name: string, value: string]>
 
-const isBlank = (text: string, at: number): boolean => text[at] === " " || text[at] === "\t"
+const isBlank = (text: string, at: number): boolean => {
+  const unit = text.charCodeAt(at)
+  return unit === 0x20 || unit === 0x09
+}
 
 /** Without spaces and tabs at both ends; other white space is data. */
 export const trim = (text: string): string => {
@@ -18,13 +21,22 @@ export const trim = (text: string): string => {
 export const values = (headers: Headers, name: string): ReadonlyArray<string> =>
   headers.filter((header) => header[0] === name).map((header) => header[1])
 
-/** The elements of a header that is a comma-separated list, which may be spread over several headers. */
-export const list = (headers: Headers, name: string): ReadonlyArray<string> =>
-  values(headers, name).flatMap((value) => value.split(",")).map(trim).filter((element) => element !== "")
+/** The elements of a comma-separated list, which may be spread over several values. */
+export const elements = (values: ReadonlyArray<string>): ReadonlyArray<string> =>
+  values.flatMap((value) => value.split(",")).map(trim).filter((element) => element !== "")
 
-/** Whether a list of case-insensitive tokens has this one, given in lower case. */
+/** The same of all headers of a name. */
+export const list = (headers: Headers, name: string): ReadonlyArray<string> => elements(values(headers, name))
+
+/** Whether a value, a list of case-insensitive tokens, has this one, given in lower case. */
+export const lists = (value: string, token: string): boolean =>
+  value.length === token.length
+    ? value.toLowerCase() === token
+    : value.split(",").some((element) => trim(element).toLowerCase() === token)
+
+/** The same of all headers of a name. */
 export const hasToken = (headers: Headers, name: string, token: string): boolean =>
-  list(headers, name).some((element) => element.toLowerCase() === token)
+  values(headers, name).some((value) => lists(value, token))
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 

@@ -49,6 +49,9 @@ export interface Limits {
 /** The limits of a reader that is not given others. */
 export const defaultLimits: Limits = { maxHeadSize: 16_384, maxHeaders: 100 }
 
+/** One header, on its line. */
+export const line = (name: string, value: string): string => `${name}: ${value}\r\n`
+
 /**
  * The bytes of a head. All of it is ASCII that was checked before.
  *
@@ -56,9 +59,16 @@ export const defaultLimits: Limits = { maxHeadSize: 16_384, maxHeaders: 100 }
  */
 export const encode = (startLine: string, headers: Headers): Uint8Array => {
   let text = `${startLine}\r\n`
-  for (const [name, value] of headers) text += `${name}: ${value}\r\n`
+  for (const [name, value] of headers) text += line(name, value)
   return Utf8.encode(`${text}\r\n`)
 }
+
+const tab = 0x09
+const lineFeed = 0x0a
+const carriageReturn = 0x0d
+const space = 0x20
+const colon = 0x3a
+const del = 0x7f
 
 const malformed = (rule: string, section: string): Result.Result<never, UpgradeMalformed> =>
   Result.fail(new UpgradeMalformed({ rule, section: `RFC ${section}` }))
@@ -81,21 +91,23 @@ const decodeResponse = (line: string, headers: Headers): Result.Result<Response,
   return Result.succeed({ status: Number(status), version: { major: Number(major), minor: Number(minor) }, headers })
 }
 
-const decodeHeaders = (lines: ReadonlyArray<string>): Result.Result<Headers, UpgradeMalformed> => {
+/** The headers in lines that end in CRLF each, from `start` on; the last line is empty. */
+const decodeHeaders = (text: string, start: number): Result.Result<Headers, UpgradeMalformed> => {
   const headers: Array<readonly [string, string]> = []
-  for (const line of lines) {
-    if (line.startsWith(" ") || line.startsWith("\t")) return malformed("a header is not folded", "9112 section 5.2")
-    const colon = line.indexOf(":")
-    const name = line.slice(0, Math.max(colon, 0))
+  for (let at = start, end: number; (end = text.indexOf("\r\n", at)) > at; at = end + 2) {
+    const first = text.charCodeAt(at)
+    if (first === space || first === tab) return malformed("a header is not folded", "9112 section 5.2")
+    const colon = text.indexOf(":", at)
+    const name = colon < 0 || colon > end ? "" : text.slice(at, colon)
     if (!isToken(name)) return malformed("a header has a name and a colon right after it", "9112 section 5.1")
-    headers.push([name.toLowerCase(), trim(line.slice(colon + 1))])
+    headers.push([name.toLowerCase(), trim(text.slice(colon + 1, end))])
   }
   return Result.succeed(headers)
 }
 
-const latin1 = (bytes: Uint8Array): string => {
+const latin1 = (bytes: Uint8Array, end: number): string => {
   let text = ""
-  for (const byte of bytes) text += String.fromCharCode(byte)
+  for (let at = 0; at < end; at++) text += String.fromCharCode(bytes[at])
   return text
 }
 
@@ -116,13 +128,6 @@ const response: Kind<Response> = {
   section: "9112 section 4"
 }
 
-const tab = 0x09
-const lineFeed = 0x0a
-const carriageReturn = 0x0d
-const space = 0x20
-const colon = 0x3a
-const del = 0x7f
-
 /** Reads one head; it is used up by the first result that is not undefined. */
 export class HeadReader<A> {
   private readonly kind: Kind<A>
@@ -132,6 +137,7 @@ export class HeadReader<A> {
   private lineLength = 0
   private afterColon = false
   private afterReturn = false
+  private ascii = true
 
   constructor(kind: Kind<A>, limits: Limits) {
     this.kind = kind
@@ -163,6 +169,7 @@ export class HeadReader<A> {
           : malformed("the name of a header is ASCII", "9112 section 5.1")
       } else {
         if (byte === colon) this.afterColon = true
+        else if (byte > del) this.ascii = false
         this.lineLength++
       }
     }
@@ -180,14 +187,19 @@ export class HeadReader<A> {
   }
 
   private finish(chunk: Uint8Array, end: number): Result.Result<Received<A>, UpgradeMalformed> {
-    this.bytes.append(chunk, 0, end, this.limits.maxHeadSize)
-    const bytes = this.bytes.take()
-    const text = Utf8.decode(bytes, 0, bytes.length)
-    const lines = (text !== undefined && text.length === bytes.length ? text : latin1(bytes)).split("\r\n")
-    const headers = decodeHeaders(lines.slice(1, -2))
+    const { bytes } = this
+    if (bytes.size === 0) return this.decode(chunk, end, chunk.subarray(end))
+    bytes.append(chunk, 0, end, this.limits.maxHeadSize)
+    return this.decode(bytes.bytes, bytes.size, chunk.subarray(end))
+  }
+
+  private decode(bytes: Uint8Array, end: number, leftover: Uint8Array): Result.Result<Received<A>, UpgradeMalformed> {
+    const text = this.ascii ? Utf8.decode(bytes, 0, end)! : latin1(bytes, end)
+    const lineEnd = text.indexOf("\r\n")
+    const headers = decodeHeaders(text, lineEnd + 2)
     if (Result.isFailure(headers)) return Result.fail(headers.failure)
-    const head = this.kind.decode(lines[0], headers.success)
-    return Result.map(head, (head) => ({ head, leftover: chunk.subarray(end) }))
+    const head = this.kind.decode(text.slice(0, lineEnd), headers.success)
+    return Result.isFailure(head) ? Result.fail(head.failure) : Result.succeed({ head: head.success, leftover })
   }
 }
 

@@ -30,8 +30,9 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as HostPattern from "./HostPattern.ts"
 import { layer, type WebSocket } from "./internal/details.ts"
+import { limits } from "./internal/opening.ts"
 import * as Role from "./internal/Role.ts"
-import { answer, below, type Plan } from "./internal/server.ts"
+import { answer, below, type Plan, plan } from "./internal/server.ts"
 import type { Lower } from "./internal/upgraded.ts"
 import * as PathPattern from "./PathPattern.ts"
 import type { Options as RouteOptions, Route, RoutedRequest } from "./Route.ts"
@@ -83,8 +84,9 @@ const over = (unsorted: ReadonlyArray<Route<any>>, shared: Options<any>) =>
   Protocol.make(Bytes, Routing, () => {
     const routes = [...unsorted].sort(specificFirst).map((route) => {
       const options = { ...shared, ...route.options } as ServerOptions<any, any>
-      return { route, role: Role.make("server", options, route.machine), options, protocols: route.protocols }
+      return { ...plan(Role.make("server", options, route.machine), options, route.protocols), route }
     })
+    const bounds = limits(shared.maxHeadSize)
     const find = (upgrade: ServerHandshake.Upgrade): Result.Result<Served, ServerHandshake.Refused> => {
       for (const plan of routes) {
         const { host, path } = plan.route
@@ -101,7 +103,7 @@ const over = (unsorted: ReadonlyArray<Route<any>>, shared: Options<any>) =>
       maxHandshakes: shared.maxHandshakes,
       server: (lower: Lower, ask) =>
         Effect.map(
-          answer(lower, ask.endpoint.place, shared.maxHeadSize, find),
+          answer(lower, ask.endpoint.place, bounds, find),
           ({ connection, plan: { params, route }, upgrade }) =>
             Object.assign(connection, { route, request: { ...upgrade, params, details: connection.details } })
         )

@@ -18,7 +18,7 @@ import { type ConnectReason, NothingNegotiated } from "@wirestack/protocol/Conne
 import * as Result from "effect/Result"
 import { acceptFor, areProtocols, invalidHeader, isHost, isKey, version } from "./Handshake.ts"
 import { InvalidHeader, InvalidStatus, UpgradeMalformed, UpgradeRefused } from "./HandshakeReason.ts"
-import { hasToken, type Headers, isSendable, list, trim, values } from "./Headers.ts"
+import { elements, type Headers, isSendable, lists, trim } from "./Headers.ts"
 import * as HttpHead from "./HttpHead.ts"
 import * as Origin from "./Origin.ts"
 import type { Refusal } from "./Refusal.ts"
@@ -188,6 +188,76 @@ export const read = (limits?: HttpHead.Limits): Reader => {
 
 const target = /^(?:https?:\/\/([^/?#]*)|(?=\/))(\/[^?#]*)?(?:\?([^#]*))?$/i
 
+const none: ReadonlyArray<string> = []
+
+/** The only one of some values, if there is just one. */
+const the = (values: ReadonlyArray<string>): string | undefined => values.length === 1 ? values[0] : undefined
+
+/** What the headers of a request say of an upgrade: values as they came, and whether a list has what it has to. */
+interface Sayings {
+  host: ReadonlyArray<string>
+  upgrades: boolean
+  connects: boolean
+  body: boolean
+  version: ReadonlyArray<string>
+  key: ReadonlyArray<string>
+  origin: ReadonlyArray<string>
+  protocols: ReadonlyArray<string>
+  extensions: ReadonlyArray<string>
+}
+
+const and = (values: ReadonlyArray<string>, value: string): ReadonlyArray<string> =>
+  values === none ? [value] : [...values, value]
+
+/** Goes through the headers once. */
+const sayings = (headers: Headers): Sayings => {
+  const said: Sayings = {
+    host: none,
+    upgrades: false,
+    connects: false,
+    body: false,
+    version: none,
+    key: none,
+    origin: none,
+    protocols: none,
+    extensions: none
+  }
+  for (const [name, value] of headers) {
+    switch (name) {
+      case "host":
+        said.host = and(said.host, value)
+        break
+      case "upgrade":
+        said.upgrades ||= lists(value, "websocket")
+        break
+      case "connection":
+        said.connects ||= lists(value, "upgrade")
+        break
+      case "transfer-encoding":
+        said.body = true
+        break
+      case "content-length":
+        said.body ||= value !== "0"
+        break
+      case "sec-websocket-version":
+        said.version = and(said.version, value)
+        break
+      case "sec-websocket-key":
+        said.key = and(said.key, value)
+        break
+      case "origin":
+        said.origin = and(said.origin, value)
+        break
+      case "sec-websocket-protocol":
+        said.protocols = and(said.protocols, value)
+        break
+      case "sec-websocket-extensions":
+        said.extensions = and(said.extensions, value)
+    }
+  }
+  return said
+}
+
 /**
  * Judges a request by the rules of the RFC.
  *
@@ -201,39 +271,34 @@ export const judge = (request: HttpHead.Request): Result.Result<Upgrade, Refused
   }
   if (http.major !== 1 || http.minor === 0) return fail(505, "the upgrade is made with HTTP/1.1", "6455 section 4.2.1")
   if (method !== "GET") return fail(405, "the method is GET", "6455 section 4.2.1")
-  const hosts = values(headers, "host")
-  if (hosts.length !== 1 || !isHost(hosts[0])) return fail(400, "a request has one Host", "9112 section 3.2")
+  const said = sayings(headers)
+  const named = the(said.host)
+  if (named === undefined || !isHost(named)) return fail(400, "a request has one Host", "9112 section 3.2")
   const match = target.exec(request.target)
   if (match === null) return fail(400, "the target is a path or an absolute URI", "6455 section 4.2.1")
-  const [, host = hosts[0], path = "/", query = ""] = match
-  if (!isHost(host)) return fail(400, "an absolute URI has a host, and no user", "9110 section 4.2")
-  if (!hasToken(headers, "upgrade", "websocket")) {
-    return fail(426, "the request has Upgrade: websocket", "6455 section 4.2.1")
-  }
-  if (!hasToken(headers, "connection", "upgrade")) {
-    return fail(400, "the request has Connection: Upgrade", "6455 section 4.2.1")
-  }
-  if (
-    values(headers, "transfer-encoding").length > 0 || values(headers, "content-length").some((size) => size !== "0")
-  ) {
-    return fail(400, "the request has no body", "6455 section 4.2.1")
-  }
-  const versions = values(headers, "sec-websocket-version")
-  if (versions.length !== 1 || versions[0] !== version) {
-    return fail(426, `the version is ${version}`, "6455 section 4.4")
-  }
-  const keys = values(headers, "sec-websocket-key")
-  if (keys.length !== 1 || !isKey(keys[0])) {
-    return fail(400, "the request has one key of 16 bytes", "6455 section 4.2.1")
-  }
-  const origins = values(headers, "origin")
-  if (origins.length > 1) return fail(400, "a request has at most one Origin", "6454 section 7.3")
-  const protocols = list(headers, "sec-websocket-protocol")
-  if (values(headers, "sec-websocket-protocol").length > 0 && (protocols.length === 0 || !areProtocols(protocols))) {
+  const [, host = named, path = "/", query = ""] = match
+  if (host !== named && !isHost(host)) return fail(400, "an absolute URI has a host, and no user", "9110 section 4.2")
+  if (!said.upgrades) return fail(426, "the request has Upgrade: websocket", "6455 section 4.2.1")
+  if (!said.connects) return fail(400, "the request has Connection: Upgrade", "6455 section 4.2.1")
+  if (said.body) return fail(400, "the request has no body", "6455 section 4.2.1")
+  if (the(said.version) !== version) return fail(426, `the version is ${version}`, "6455 section 4.4")
+  const key = the(said.key)
+  if (key === undefined || !isKey(key)) return fail(400, "the request has one key of 16 bytes", "6455 section 4.2.1")
+  if (said.origin.length > 1) return fail(400, "a request has at most one Origin", "6454 section 7.3")
+  const protocols = said.protocols.length === 0 ? none : elements(said.protocols)
+  if (said.protocols.length > 0 && (protocols.length === 0 || !areProtocols(protocols))) {
     return fail(400, "the offered subprotocols are tokens, each of them once", "6455 section 4.1")
   }
-  const extensions = values(headers, "sec-websocket-extensions")
-  return Result.succeed({ path, query, host, origin: origins[0], headers, protocols, extensions, key: keys[0] })
+  return Result.succeed({
+    path,
+    query,
+    host,
+    origin: said.origin[0],
+    headers,
+    protocols,
+    extensions: said.extensions,
+    key
+  })
 }
 
 /**
@@ -287,6 +352,9 @@ const invalidDecision = (upgrade: Upgrade, decision: Decision): InvalidHeader | 
   return invalidHeader(headers)
 }
 
+const accepted =
+  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+
 /**
  * The bytes by which an upgrade is accepted.
  *
@@ -296,13 +364,9 @@ export const accept = (upgrade: Upgrade, decision: Decision = {}): Result.Result
   const invalid = invalidDecision(upgrade, decision)
   if (invalid !== undefined) return Result.fail(unsendable(invalid))
   const { extensions, headers = [], protocol } = decision
-  return Result.succeed(
-    HttpHead.encode("HTTP/1.1 101 Switching Protocols", [
-      ...upgradeHeaders,
-      ["Sec-WebSocket-Accept", acceptFor(upgrade.key)],
-      ...protocol === undefined ? [] : [["Sec-WebSocket-Protocol", protocol] as const],
-      ...extensions === undefined ? [] : [["Sec-WebSocket-Extensions", extensions] as const],
-      ...headers
-    ])
-  )
+  let text = `${accepted}${acceptFor(upgrade.key)}\r\n`
+  if (protocol !== undefined) text += HttpHead.line("Sec-WebSocket-Protocol", protocol)
+  if (extensions !== undefined) text += HttpHead.line("Sec-WebSocket-Extensions", extensions)
+  for (const [name, value] of headers) text += HttpHead.line(name, value)
+  return Result.succeed(Utf8.encode(`${text}\r\n`))
 }

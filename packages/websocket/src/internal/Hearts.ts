@@ -4,7 +4,6 @@ import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as Schedule from "effect/Schedule"
 import { type Patient, Pulse, type Timing } from "../Heartbeat.ts"
 import { Unresponsive } from "../WebSocketReason.ts"
 import { millis } from "./millis.ts"
@@ -19,11 +18,14 @@ export interface Living {
 
 export class Hearts {
   private readonly timing: Timing
+  /** Milliseconds between two looks. */
+  private readonly pause: number
   private readonly pulses = new Map<Living, Pulse>()
   private fiber: Fiber.Fiber<unknown> | undefined = undefined
 
   constructor(timing: Timing) {
     this.timing = timing
+    this.pause = Math.max(1, Math.min(timing.interval, timing.timeout) / 4)
   }
 
   add(living: Living, clock: Clock.Clock, context: Context.Context<never>): void {
@@ -37,19 +39,22 @@ export class Hearts {
     this.fiber = undefined
   }
 
-  private readonly beating = Effect.suspend(() =>
-    Effect.repeat(this.beat, Schedule.spaced(Math.max(1, Math.min(this.timing.interval, this.timing.timeout) / 4)))
+  private readonly beating: Effect.Effect<never> = Effect.flatMap(
+    Clock.Clock,
+    (clock) =>
+      Effect.flatMap(Effect.sleep(this.pause), () => {
+        this.beat(millis(clock))
+        return this.beating
+      })
   )
 
-  private readonly beat = Effect.flatMap(Clock.Clock, (clock) =>
-    Effect.sync(() => {
-      const now = millis(clock)
-      for (const [{ asked: pings, control }, pulse] of this.pulses) {
-        const verdict = pulse.beat(now, pings.roundTrip)
-        if (verdict === "ping" && pings.ask()) control.flush()
-        else if (verdict === "fail") {
-          control.fail(new Unresponsive({ silent: Math.round(pulse.silent(now)), pings: this.timing.misses }))
-        }
+  private beat(now: number): void {
+    for (const [{ asked: pings, control }, pulse] of this.pulses) {
+      const verdict = pulse.beat(now, pings.roundTrip)
+      if (verdict === "ping" && pings.ask()) control.flush()
+      else if (verdict === "fail") {
+        control.fail(new Unresponsive({ silent: Math.round(pulse.silent(now)), pings: this.timing.misses }))
       }
-    }))
+    }
+  }
 }

@@ -70,7 +70,7 @@ export const client = <In, Out, R>(
 
   const handshake = (asked: Redirect.Asked) => (lower: Lower, ask: Ask) =>
     Effect.gen(function*() {
-      const started = yield* Clock.currentTimeNanos
+      const started = yield* Clock.monotonicTimeNanos
       const deadline = (yield* now) + Duration.toMillis(Duration.fromInputUnsafe(within))
       const { endpoint, path } = asked
       const [, pathname, query = ""] = /^([^?]*)\??([^]*)$/.exec(path)!

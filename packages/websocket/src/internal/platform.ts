@@ -1,4 +1,4 @@
-/** The globals of the web platform this package uses: every runtime has them, TypeScript's ES library does not know. */
+/** The globals this package uses, which TypeScript's ES library does not know: every runtime has those of the web platform. */
 interface Platform {
   readonly TextEncoder: new() => {
     /** Writes as many whole characters as fit; `read` counts UTF-16 units, `written` bytes. */
@@ -8,7 +8,13 @@ interface Platform {
     label: "utf-8",
     options: { readonly fatal: boolean; readonly ignoreBOM: boolean }
   ) => { decode(bytes: Uint8Array): string }
+  /** What Node and Bun have of their own, without being imported. */
+  readonly process?: {
+    readonly getBuiltinModule?: (name: "node:crypto") => {
+      readonly hash?: (algorithm: "sha1", text: string, encoding: "base64") => string
+    } | undefined
+  }
   readonly crypto: { getRandomValues<A extends Int32Array | Uint8Array>(array: A): A }
 }
 
-export const { TextDecoder, TextEncoder, crypto } = globalThis as unknown as Platform
+export const { TextDecoder, TextEncoder, crypto, process } = globalThis as unknown as Platform

@@ -11,6 +11,8 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Extension from "../Extension.ts"
 import { InvalidHeader, UpgradeMalformed } from "../HandshakeReason.ts"
+import type { Headers } from "../Headers.ts"
+import type { Limits } from "../HttpHead.ts"
 import * as Origin from "../Origin.ts"
 import * as ServerHandshake from "../ServerHandshake.ts"
 import type { ServerOptions } from "../WebSocket.ts"
@@ -25,7 +27,15 @@ export interface Plan<In, Out, R> {
   readonly options: ServerOptions<any, R>
   /** The subprotocols that are spoken; if there are any, a client must offer one. */
   readonly protocols: ReadonlyArray<string>
+  /** From which origins browsers are let in, by where the server listens. */
+  readonly origins: (place: Place) => Origin.Policy
 }
+
+export const plan = <In, Out, R>(
+  role: Role<In, Out>,
+  options: ServerOptions<any, R>,
+  protocols: ReadonlyArray<string>
+): Plan<In, Out, R> => ({ role, options, protocols, origins: policyOf(options) })
 
 /** What came of it. */
 export interface Answered<P, In, Out> {
@@ -36,51 +46,86 @@ export interface Answered<P, In, Out> {
 
 type Step<A> = Result.Result<A, ServerHandshake.Refused>
 
-/** Runs the handshake; `find` says what to make of a request that keeps the rules. */
+const refuse = (lower: Lower, { reason, response }: ServerHandshake.Refused): Effect.Effect<never, ConnectError> =>
+  Effect.andThen(sending(lower, response), fail(reason))
+
+/**
+ * Runs the handshake; `find` says what to make of a request that keeps the rules. Between reading the request and sending the answer it
+ * waits for nothing but what the options ask for.
+ */
 export const answer = <In, Out, R, P extends Plan<In, Out, R>>(
   lower: Lower,
   place: Place,
-  maxHeadSize: number | undefined,
+  limits: Limits,
   find: (upgrade: ServerHandshake.Upgrade) => Step<P>
 ): Effect.Effect<Answered<P, In, Out>, ConnectError, R | Scope.Scope> =>
-  Effect.gen(function*() {
-    const started = yield* Clock.currentTimeNanos
-    const checked = <A>(step: Step<A>): Effect.Effect<A, ConnectError> =>
-      Result.isSuccess(step) ? Effect.succeed(step.success) : Effect.andThen(
-        sending(lower, step.failure.response),
-        fail(step.failure.reason)
-      )
-    const { found, rest } = yield* readUntil(lower, ServerHandshake.read(limits(maxHeadSize)), () => undefined)
-    if (found === undefined) return yield* fail(new Closed())
-    const { head, leftover } = yield* checked(found)
-    const upgrade = yield* checked(ServerHandshake.judge(head))
-    const plan = yield* checked(find(upgrade))
-    const { options, protocols, role } = plan
-    yield* checked(ServerHandshake.admit(upgrade, options.origins ?? ownOrigins(options, place)))
-    const { accept } = options
-    const decision = accept === undefined ? undefined : yield* Effect.catch(
-      Effect.tapDefect(
-        Effect.suspend(() => accept({ ...upgrade, details: lower.details })),
-        (cause) => Effect.ignore(sending(lower, broken(new Other({ cause })).response))
-      ),
-      (refusal) => checked(Result.fail(ServerHandshake.decline(upgrade, refusal)))
-    )
-    const protocol = yield* checked(chosen(upgrade, protocols, decision?.protocol))
-    const { agreed, header } = yield* checked(Result.mapError(
-      Extension.answer(yield* Effect.all(options.extensions ?? []), upgrade.extensions),
-      ({ rule, section = "" }) => ServerHandshake.refuse(400, new UpgradeMalformed({ rule, section }))
-    ))
-    const response = yield* checked(ServerHandshake.accept(upgrade, {
-      protocol,
-      extensions: header,
-      headers: [...options.headers ?? [], ...decision?.headers ?? []]
-    }))
-    yield* sending(lower, response)
-    const { headers, path, query } = upgrade
-    const facts = { protocol, headers, path, query, extensions: agreed }
-    const connection = yield* upgraded(lower, role, facts, [leftover, ...rest], started)
-    return { plan, upgrade, connection }
-  })
+  Effect.flatMap(
+    Clock.monotonicTimeNanos,
+    (started) =>
+      Effect.flatMap(readUntil(lower, ServerHandshake.read(limits), () => undefined), ({ found, rest }) => {
+        if (found === undefined) return fail(new Closed())
+        if (Result.isFailure(found)) return refuse(lower, found.failure)
+        const { head, leftover } = found.success
+        const judged = Result.flatMap(
+          ServerHandshake.judge(head),
+          (upgrade) =>
+            Result.flatMap(
+              find(upgrade),
+              (plan) => Result.map(ServerHandshake.admit(upgrade, plan.origins(place)), () => ({ plan, upgrade }))
+            )
+        )
+        if (Result.isFailure(judged)) return refuse(lower, judged.failure)
+        const { plan, upgrade } = judged.success
+
+        const reply = (
+          protocol: string | undefined,
+          headers: Headers | undefined,
+          offered: ReadonlyArray<Extension.Extension>
+        ): Effect.Effect<Answered<P, In, Out>, ConnectError, Scope.Scope> => {
+          const extensions = Extension.answer(offered, upgrade.extensions)
+          if (Result.isFailure(extensions)) {
+            const { rule, section = "" } = extensions.failure
+            return refuse(lower, ServerHandshake.refuse(400, new UpgradeMalformed({ rule, section })))
+          }
+          const { agreed, header } = extensions.success
+          const response = ServerHandshake.accept(upgrade, { protocol, extensions: header, headers })
+          if (Result.isFailure(response)) return refuse(lower, response.failure)
+          const { path, query } = upgrade
+          const facts = { protocol, headers: upgrade.headers, path, query, extensions: agreed }
+          return Effect.flatMap(
+            sending(lower, response.success),
+            () =>
+              Effect.map(
+                upgraded(lower, plan.role, facts, [leftover, ...rest], started),
+                (connection) => ({ plan, upgrade, connection })
+              )
+          )
+        }
+
+        const { accept, extensions = [], headers } = plan.options
+        const decided = (
+          decision: Pick<ServerHandshake.Decision, "protocol" | "headers"> | void
+        ): Effect.Effect<Answered<P, In, Out>, ConnectError, R | Scope.Scope> => {
+          const protocol = chosen(upgrade, plan.protocols, decision?.protocol)
+          if (Result.isFailure(protocol)) return refuse(lower, protocol.failure)
+          const further = decision?.headers === undefined ? headers : [...headers ?? [], ...decision.headers]
+          return extensions.length === 0 || upgrade.extensions.length === 0
+            ? reply(protocol.success, further, [])
+            : Effect.flatMap(Effect.all(extensions), (offered) => reply(protocol.success, further, offered))
+        }
+
+        return accept === undefined ? decided(undefined) : Effect.flatMap(
+          Effect.catch(
+            Effect.tapDefect(
+              Effect.suspend(() => accept({ ...upgrade, details: lower.details })),
+              (cause) => Effect.ignore(sending(lower, broken(new Other({ cause })).response))
+            ),
+            (refusal) => refuse(lower, ServerHandshake.decline(upgrade, refusal))
+          ),
+          decided
+        )
+      })
+  )
 
 /** What went wrong on our side is not the client's business. */
 const broken = (reason: ConnectReason): ServerHandshake.Refused =>
@@ -98,29 +143,42 @@ const chosen = (
   return Result.fail(broken(new InvalidHeader({ name: "Sec-WebSocket-Protocol", detail })))
 }
 
-const ownOrigins = ({ authorities }: ServerOptions<any, any>, place: Place): Origin.Policy =>
-  Origin.sameOrigin({
-    authorities: authorities ?? (place._tag === "Tcp" ? Origin.authoritiesOf(place.host, place.port) : [])
-  })
+/** The policy for origins, made once for each place. */
+const policyOf = ({ authorities, origins }: ServerOptions<any, any>): Plan<any, any, any>["origins"] => {
+  if (origins !== undefined) return () => origins
+  const own = new WeakMap<Place, Origin.Policy>()
+  return (place) => {
+    let policy = own.get(place)
+    if (policy === undefined) {
+      const known = authorities ?? (place._tag === "Tcp" ? Origin.authoritiesOf(place.host, place.port) : [])
+      own.set(place, policy = Origin.sameOrigin({ authorities: known }))
+    }
+    return policy
+  }
+}
 
 export const below = (ask: Ask): Ask => ({ ...met(ask, "websocket"), offers: ["http/1.1"] })
 
 /** The server of one resource, or of any. */
-export const server = <In, Out, R>(role: Role<In, Out>, options: ServerOptions<any, R>) => ({
-  below,
-  server: (lower: Lower, ask: Ask) => {
-    if (options.skipHandshake === true) {
-      const facts = { protocol: ask.offers.at(0), headers: [], path: "/", query: "", extensions: [] }
-      return Effect.flatMap(Clock.currentTimeNanos, (started) => upgraded(lower, role, facts, [], started))
+export const server = <In, Out, R>(role: Role<In, Out>, options: ServerOptions<any, R>) => {
+  const bounds = limits(options.maxHeadSize)
+  const any = plan(role, options, [])
+  return {
+    below,
+    server: (lower: Lower, ask: Ask) => {
+      if (options.skipHandshake === true) {
+        const facts = { protocol: ask.offers.at(0), headers: [], path: "/", query: "", extensions: [] }
+        return Effect.flatMap(Clock.monotonicTimeNanos, (started) => upgraded(lower, role, facts, [], started))
+      }
+      const plan = Result.succeed({ ...any, protocols: ask.offers })
+      const find = (upgrade: ServerHandshake.Upgrade): Step<Plan<In, Out, R>> =>
+        options.path === undefined || options.path === upgrade.path
+          ? plan
+          : Result.fail(ServerHandshake.missing(upgrade))
+      return Effect.map(
+        answer<In, Out, R, Plan<In, Out, R>>(lower, ask.endpoint.place, bounds, find),
+        ({ connection }) => connection
+      )
     }
-    const plan: Plan<In, Out, R> = { role, options, protocols: ask.offers }
-    const find = (upgrade: ServerHandshake.Upgrade): Step<Plan<In, Out, R>> =>
-      options.path === undefined || options.path === upgrade.path
-        ? Result.succeed(plan)
-        : Result.fail(ServerHandshake.missing(upgrade))
-    return Effect.map(
-      answer<In, Out, R, Plan<In, Out, R>>(lower, ask.endpoint.place, options.maxHeadSize, find),
-      ({ connection }) => connection
-    )
   }
-})
+}
