@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Codec, Connection, type Machine, MemoryTransport, Transport } from "@wirestack/protocol"
+import { Ask, Codec, Connection, type Machine, MemoryTransport, Transport } from "@wirestack/protocol"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import { Truncated } from "@wirestack/protocol/Reason"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import type { Message } from "@wirestack/protocol/Transport"
-import { Cause, Clock, Effect, Exit, Fiber, Option, Schema, Scope, Stream } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Fiber, Option, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { over, Parted, Parting } from "./support/Parting.ts"
 import { turns } from "./support/turns.ts"
@@ -51,6 +51,33 @@ const elapsed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     yield* Fiber.join(fiber)
     return (yield* Clock.currentTimeMillis) - started
   })
+
+describe("details", () => {
+  it.effect("are made when somebody looks, once, while the layer has its control at once", () =>
+    Effect.gen(function*() {
+      const [near] = MemoryTransport.pair<Message>()
+      const calls: Array<string> = []
+      const controls: Array<Connection.Control> = []
+      const options = (layer: string, protocol: string) => ({
+        layer,
+        begun: (control: Connection.Control) => {
+          calls.push(`${layer} begins`)
+          controls.push(control)
+        },
+        details: (control: Connection.Control) => {
+          calls.push(`${layer} tells`)
+          assert.include(controls, control)
+          return Context.make(Ask.Negotiated, { protocol })
+        }
+      })
+      const lower = yield* Connection.make(near, options("lower", "old"))
+      const connection = yield* Connection.fuse(lower, new Parting("client"), options("upper", "new"))
+      assert.deepStrictEqual(calls, ["lower begins", "upper begins"])
+      for (let i = 0; i < 2; i++) assert.strictEqual(Connection.detail(connection, Ask.Negotiated).protocol, "new")
+      assert.deepStrictEqual(calls.slice(2), ["lower tells", "upper tells"])
+      yield* connection.abort
+    }))
+})
 
 describe("close", () => {
   it.effect("a silent peer costs the budget once, and each layer below its floor", () =>
