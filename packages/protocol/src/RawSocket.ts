@@ -12,16 +12,24 @@
  * - The wire delivers nothing and writes nothing from then on. Its `close` and `abort` still cut the socket, so that a
  *   layer which fails before it has made a wire of its own leaves nothing open.
  */
+import type { Intake } from "./SocketWire.ts"
 import type { Wire } from "./Wire.ts"
 
 /** The name of the method by which a wire gives up its socket. */
 export const RawSocket: unique symbol = Symbol.for("@wirestack/protocol/RawSocket")
 
+/** A socket that was taken. */
+export interface Raw<out A> {
+  readonly socket: A
+  /** Has a socket that was made on this one read into our memory too, if that can be (see `Intake`). */
+  readonly adopt?: ((socket: unknown) => Intake | undefined) | undefined
+}
+
 /** A wire that offers its socket; `accepts` says whether the taker can use it, and nothing happens if it can't. */
 export interface Offering {
-  readonly [RawSocket]: <A>(accepts: (socket: unknown) => socket is A) => A | undefined
+  readonly [RawSocket]: <A>(accepts: (socket: unknown) => socket is A) => Raw<A> | undefined
 }
 
 /** Takes the socket of a wire, or returns undefined if it stands on none that `accepts` knows. */
-export const take = <A>(wire: Wire<any, any>, accepts: (socket: unknown) => socket is A): A | undefined =>
+export const take = <A>(wire: Wire<any, any>, accepts: (socket: unknown) => socket is A): Raw<A> | undefined =>
   RawSocket in wire ? (wire as unknown as Offering)[RawSocket](accepts) : undefined

@@ -20,7 +20,7 @@ import { ConnectionError, type ConnectionReason, Reset } from "./ConnectionError
 import { done, Piece, settled } from "./internal/Piece.ts"
 import { owned } from "./Memory.ts"
 import type { Draft, EndOfInput, Why } from "./Outcome.ts"
-import { type Offering, RawSocket } from "./RawSocket.ts"
+import { type Offering, type Raw, RawSocket } from "./RawSocket.ts"
 import { type Receiver, type Wire, writeAhead } from "./Wire.ts"
 
 declare const queueMicrotask: (f: () => void) => void
@@ -54,6 +54,8 @@ export interface Options {
   cut?(socket: SocketLike): void
   /** Offers the stream to a layer that can stand on it directly (see `RawSocket`). */
   readonly bare?: boolean
+  /** How a stream that such a layer makes on it is to read into our memory too. */
+  readonly adopt?: (stream: unknown) => Intake | undefined
   /** Whether the stream has copied what it holds no more, as a socket does, and not passed it on; false by default. */
   readonly copies?: boolean
 }
@@ -161,6 +163,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   private confirm = true
   /** The layer above has seen that there is no room. */
   private starved = false
+  private paused = true
 
   /** How the peer's output ended, once it has. */
   protected inputOver: EndOfInput | undefined = undefined
@@ -185,7 +188,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     this.intake = intake
     socket.pause()
     if (intake !== undefined) intake.reader = this
-    else socket.on("data", this.onData = (chunk) => this.take(chunk))
+    if (intake === undefined || options.bare !== true) socket.on("data", this.onData = (chunk) => this.take(chunk))
     socket.on("end", this.onEnd)
     socket.on("error", this.onError)
     socket.on("close", this.onClose)
@@ -272,10 +275,13 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   // Reading.
 
   pause(): void {
-    if (!this.closing && !this.over) this.socket.pause()
+    if (this.closing || this.over) return
+    this.paused = true
+    this.socket.pause()
   }
 
   resume(): void {
+    this.paused = false
     if (!this.over) this.socket.resume()
     if (this.unheard || (this.failure !== undefined && !this.told)) queueMicrotask(() => this.tell())
   }
@@ -291,6 +297,8 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   /** For the `Intake` of the socket. */
   borrow(chunk: Uint8Array): boolean {
     if (this.over) return true
+    // TLS has more than it was read for.
+    if (this.paused) return this.socket.push!(owned(chunk))
     const receiver = this.receiver!
     if (receiver.borrow === undefined) receiver.receive([owned(chunk)], chunk.length)
     else receiver.borrow(chunk)
@@ -381,6 +389,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
       return
     }
     this.end()
+    this.paused = false
     this.socket.resume()
   }
 
@@ -405,7 +414,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     if (this.failure !== undefined && !this.aborted) outcome.clean = false
   }
 
-  [RawSocket]<A>(accepts: (socket: unknown) => socket is A): A | undefined {
+  [RawSocket]<A>(accepts: (socket: unknown) => socket is A): Raw<A> | undefined {
     const socket: unknown = this.socket
     if (this.options.bare !== true || this.over || this.closing || !accepts(socket)) return undefined
     this.handOver()
@@ -419,6 +428,6 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
         borrow: (chunk) => this.socket.push!(owned(chunk))
       }
     }
-    return socket
+    return { socket, adopt: this.options.adopt }
   }
 }

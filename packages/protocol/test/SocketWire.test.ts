@@ -197,7 +197,7 @@ describe("ending", () => {
     assert.isUndefined(RawSocket.take(wire, (u): u is string => typeof u === "string"))
     wire.write(new Uint8Array(3))
     stream.push("unread")
-    assert.strictEqual(RawSocket.take(wire, isSlow), stream)
+    assert.strictEqual(RawSocket.take(wire, isSlow)?.socket, stream)
     assert.deepStrictEqual(stream.sizes, [3])
     wire.write(new Uint8Array(4))
     wire.flush()

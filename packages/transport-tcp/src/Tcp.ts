@@ -33,6 +33,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
 import type * as Net from "node:net"
+import { adopt } from "./internal/adopt.ts"
 import { dial, now } from "./internal/dial.ts"
 import { infoOf, localOf } from "./internal/infoOf.ts"
 import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
@@ -63,7 +64,7 @@ const reset = (socket: Net.Socket): void => {
   socket.destroy()
 }
 
-const wireOptions = { layer: layerName, bare: true, copies: true, cut: reset }
+const wireOptions = { layer: layerName, bare: true, adopt, copies: true, cut: reset }
 
 const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
   new SocketWire(socket, wireOptions, intake)

@@ -22,6 +22,7 @@ import { Buffer } from "node:buffer"
 import * as Fs from "node:fs/promises"
 import type * as Net from "node:net"
 import * as Path from "node:path"
+import { adopt } from "./internal/adopt.ts"
 import { dial, now } from "./internal/dial.ts"
 import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
 import { UnixInfo } from "./UnixInfo.ts"
@@ -40,7 +41,7 @@ const layerName = "unix"
 /** The room for a path in `sockaddr_un`, less the final zero; a longer one would be cut off silently. */
 const maxPath = process.platform === "linux" ? 107 : 103
 
-const wireOptions = { layer: layerName, bare: true, copies: true }
+const wireOptions = { layer: layerName, bare: true, adopt, copies: true }
 
 const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
   new SocketWire(socket, wireOptions, intake)

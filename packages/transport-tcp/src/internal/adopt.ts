@@ -64,8 +64,9 @@ export const connected = (socket: Net.Socket, intake: Intake | undefined): void 
   if (capable.accepted && intake !== undefined) aim(intake, innerOf(socket))
 }
 
-/** Has an accepted, paused socket read into our memory, if that can be. */
-export const adopt = (accepted: Net.Socket): Intake | undefined => {
+/** Has an accepted, paused socket, or one that was made on such a one, read into our memory, if that can be. */
+export const adopt = (accepted: unknown): Intake | undefined => {
+  if (!(accepted instanceof Net.Socket)) return undefined
   const socket = innerOf(accepted)
   if (places === undefined || !capable.accepted || typeof socket._handle?.useUserBuffer !== "function") return undefined
   const intake = new Intake()

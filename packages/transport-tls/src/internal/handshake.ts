@@ -116,9 +116,9 @@ const groundOf = (lower: Wire<Uint8Array, Uint8Array>, leftover: ReadonlyArray<U
       watch: (gone) => duplex.watch((how) => setImmediate(gone, how instanceof ConnectionError ? lost(how) : truncated))
     }
   }
-  for (let i = leftover.length - 1; i >= 0; i--) raw.unshift(leftover[i])
+  for (let i = leftover.length - 1; i >= 0; i--) raw.socket.unshift(leftover[i])
   return {
-    stream: raw,
+    stream: raw.socket,
     path: "direct",
     // Only the socket below, which takes TLS with it: ending both from inside a callback of OpenSSL ends the process.
     wire: (socket) =>
@@ -127,7 +127,7 @@ const groundOf = (lower: Wire<Uint8Array, Uint8Array>, leftover: ReadonlyArray<U
         endOfInput: "unknown",
         reasonOf: connectionReason,
         cut: () => lower.abort()
-      }),
+      }, raw.adopt?.(socket)),
     watch: () => {}
   }
 }
