@@ -4,20 +4,30 @@ import { SocketWire } from "@wirestack/protocol/SocketWire"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import type { Receiver } from "@wirestack/protocol/Wire"
 import { Tcp, Unix } from "@wirestack/transport-tcp"
+import { Tls } from "@wirestack/transport-tls"
+import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
+import * as Effect from "effect/Effect"
 import { once } from "node:events"
 import * as Net from "node:net"
 import { tmpdir } from "node:os"
 import { adopt, capable } from "../src/internal/adopt.ts"
 
-const resources = () => process.getActiveResourcesInfo().filter((name) => /TCP|Pipe/.test(name)).length
+const resources = () => process.getActiveResourcesInfo().filter((name) => /TCP|Pipe|TLS/.test(name)).length
 const capabilities = { halfClose: true, statuses: "bytes carry no reason", abortIsSeen: true } as const
 const suite = { shape: Transport.Bytes, samples: Samples.bytes, capabilities, resources }
+const { identity, trust } = await Effect.runPromise(DevelopmentCertificates.localhost)
 let paths = 0
 
 const suites = {
   tcp: transportSuite({
     ...suite,
     layer: () => Tcp.layer(),
+    endpoint: () => "127.0.0.1:0",
+    nobody: "127.0.0.1:1"
+  }),
+  "tls on tcp": transportSuite({
+    ...suite,
+    layer: () => Tls.over({ client: { trust }, server: { identity } })(Tcp.layer()),
     endpoint: () => "127.0.0.1:0",
     nobody: "127.0.0.1:1"
   }),

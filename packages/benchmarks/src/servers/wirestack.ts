@@ -1,4 +1,7 @@
 /** Wirestack as its users write it: Streams, handled per batch or (with the argument `message`) per message. */
+// Compiles Schemas, as every program that needs speed does; it has to come first.
+// oxlint-disable-next-line import/no-unassigned-import
+import "effect/schema/SchemaJITCompiler/enable"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as WebSocket from "@wirestack/node/WebSocket"
 import * as Codec from "@wirestack/protocol/Codec"
