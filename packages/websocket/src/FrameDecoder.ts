@@ -154,6 +154,10 @@ export class FrameDecoder {
    */
   feed(chunk: Uint8Array, lent = false): void {
     if (chunk.length === 0) this.message = none
+    this.goOnWith(chunk, lent)
+  }
+
+  private goOnWith(chunk: Uint8Array, lent: boolean): void {
     this.chunk = chunk
     this.buffer = chunk.buffer
     this.base = chunk.byteOffset
@@ -170,7 +174,7 @@ export class FrameDecoder {
   /** Copies the chunk from this offset on, which is then 0, and goes on with the copy. */
   private ownFrom(start: number): void {
     const used = this.at - start
-    this.feed(owned(this.chunk.subarray(start)))
+    this.goOnWith(owned(this.chunk.subarray(start)), false)
     this.at = used
   }
 

@@ -7,9 +7,9 @@ import { Opcode } from "../src/Opcode.ts"
 import { StreamedMachine } from "../src/StreamedMachine.ts"
 import { WebSocketMachine } from "../src/WebSocketMachine.ts"
 import { invertingChain } from "./inverting.ts"
-import { concat, cuts, frame, random, utf8 } from "./support.ts"
+import { closeBody, concat, cuts, frame, random, utf8 } from "./support.ts"
 
-const { Binary, Continuation, Ping, Text } = Opcode
+const { Binary, Close, Continuation, Ping, Text } = Opcode
 
 const machines: Record<string, () => Machine<Uint8Array, Uint8Array, any, any>> = {
   "whole messages": () => new WebSocketMachine({ role: "server" }),
@@ -18,12 +18,13 @@ const machines: Record<string, () => Machine<Uint8Array, Uint8Array, any, any>> 
   "transformed messages": () => new WebSocketMachine({ role: "server", extensions: invertingChain() })
 }
 
+const mask = true
+
 /** A message, or something between two. */
 const piece = (next: () => number): Uint8Array => {
   const size = [0, 1, 5, 60, 126, 700][Math.floor(next() * 6)]
   const payload = Uint8Array.from({ length: size }, () => next() * 256)
   const text = utf8("grün ".repeat(size))
-  const mask = true
   switch (Math.floor(next() * 5)) {
     case 0:
       return frame(Binary, payload, { mask })
@@ -38,12 +39,21 @@ const piece = (next: () => number): Uint8Array => {
   }
 }
 
+/** How the input may end: not at all, with a Close, with something behind it, or with what breaks the protocol. */
+const ends = [
+  [],
+  [frame(Close, closeBody(1000, "bye"), { mask })],
+  [frame(Close, closeBody(4001), { mask }), frame(Ping, "late", { mask })],
+  [frame(Text, utf8("\u00e9").subarray(0, 1), { mask })],
+  [frame(Binary, "not masked")]
+]
+
 describe("lent input", () => {
   for (const [name, make] of Object.entries(machines)) {
     it(name, () => {
       for (let seed = 1; seed <= 10; seed++) {
         const next = random(seed)
-        const input = concat(...Array.from({ length: 12 }, () => piece(next)))
+        const input = concat(...Array.from({ length: 12 }, () => piece(next)), ...ends[seed % ends.length])
         for (const room of [undefined, 1]) {
           for (const pieces of cuts(input)) {
             const batches = () => pieces.map((piece) => [piece.slice()])
@@ -53,6 +63,7 @@ describe("lent input", () => {
             assert.deepStrictEqual(lent.emitted, own.emitted)
             assert.deepStrictEqual(lent.written, own.written)
             assert.strictEqual(lent.ending, own.ending)
+            assert.deepStrictEqual(lent.goodbye, own.goodbye)
           }
         }
       }
