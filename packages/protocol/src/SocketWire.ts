@@ -99,6 +99,19 @@ export class Intake {
   }
 }
 
+/**
+ * How bytes are given to a socket past its stream, which is a good part of what a small write costs. What goes either way stays in
+ * order.
+ */
+export interface Outlet {
+  /** Bytes that were given and that the system has not taken yet. */
+  readonly waiting: number
+  /** Gives bytes, which may have to wait; false, and nothing is done, if they are to go through the stream. */
+  write(bytes: Uint8Array): boolean
+  /** Is told when nothing waits any more. An error becomes one of the socket. */
+  onDrained: (() => void) | undefined
+}
+
 /** Up to this size, what was collected is copied into one buffer; above, a copy costs more than a vectored write. */
 const joinSize = 32_768
 
@@ -144,6 +157,13 @@ const piecesOf = (chunks: ReadonlyArray<Uint8Array>, piece: Piece): Array<Uint8A
   return pieces
 }
 
+/** Hands pieces over past the stream, if it is empty; false if that can't be, and then none is handed over. */
+const pass = (pieces: ReadonlyArray<Uint8Array>, socket: SocketLike, outlet: Outlet): boolean => {
+  if (socket.writableLength > 0 || !socket.writable || !outlet.write(pieces[0])) return false
+  for (let i = 1; i < pieces.length; i++) outlet.write(pieces[i])
+  return true
+}
+
 /** A wire at the bottom of a stack that reads and writes a stream. */
 export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offering {
   readonly layer: string
@@ -153,6 +173,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   protected receiver: Receiver<Uint8Array> | undefined = undefined
   private readonly options: Options
   private readonly intake: Intake | undefined
+  private outlet: Outlet | undefined
   private readonly onData: ((chunk: Uint8Array) => void) | undefined = undefined
 
   private readonly chunks: Array<Uint8Array> = []
@@ -180,12 +201,14 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   private lost = 0
   protected settled: (() => void) | undefined = undefined
 
-  /** `intake` is what the socket was given as `onread`, if it was. */
-  constructor(socket: SocketLike, options: Options, intake?: Intake) {
+  /** `intake` is what the socket was given as `onread`, if it was; `outlet` is of the same socket. */
+  constructor(socket: SocketLike, options: Options, intake?: Intake, outlet?: Outlet) {
     this.layer = options.layer
     this.options = options
     this.socket = socket
     this.intake = intake
+    this.outlet = outlet
+    if (outlet !== undefined) outlet.onDrained = () => this.written()
     socket.pause()
     if (intake !== undefined) intake.reader = this
     if (intake === undefined || options.bare !== true) socket.on("data", this.onData = (chunk) => this.take(chunk))
@@ -204,47 +227,55 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     return this.options.copies === true
   }
 
+  /** What was handed over and not written yet. */
+  private get held(): number {
+    return this.outlet === undefined ? this.socket.writableLength : this.socket.writableLength + this.outlet.waiting
+  }
+
   get writable(): boolean {
-    if (this.collected + this.socket.writableLength < writeAhead) return true
+    if (this.collected + this.held < writeAhead) return true
     this.starved = true
     return false
   }
 
   write(chunk: Uint8Array): void {
     if (this.over || this.outputEnded || chunk.length === 0) return
-    this.chunks.push(this.socket.writableLength === 0 ? chunk : settled(chunk))
+    this.chunks.push(this.held === 0 ? chunk : settled(chunk))
     this.collected += chunk.length
     if (this.collected >= writeAhead) this.handOver()
   }
 
   /** While the stream is busy with what it has, the rest is collected, and follows in one piece. */
   flush(): void {
-    if (this.collected > 0 && this.socket.writableLength === 0) this.handOver()
+    if (this.collected > 0 && this.held === 0) this.handOver()
   }
 
   private handOver(): void {
     const { chunks, collected, copies, socket } = this
     if (collected === 0) return
-    const written = this.confirm || this.starved ? this.whenWritten : undefined
     const space = copies ? copied : kept
+    const pieces = collected <= joinSize || chunks.length === 1
+      ? [join(chunks, 0, chunks.length, collected, space)]
+      : piecesOf(chunks, space)
     this.collected = 0
-    this.pending = socket.writableLength + collected
-    let pieces: ReadonlyArray<Uint8Array>
-    if (collected <= joinSize || chunks.length === 1) {
-      pieces = [join(chunks, 0, chunks.length, collected, space)]
-      socket.write(pieces[0], written)
-    } else {
-      pieces = piecesOf(chunks, space)
-      socket.cork()
-      for (const piece of pieces) socket.write(piece, written)
-      socket.uncork()
-    }
     chunks.length = 0
-    if (socket.writableLength === 0 && socket.writable) {
+    this.pending = this.held + collected
+    if (this.outlet === undefined || !pass(pieces, socket, this.outlet)) this.stream(pieces)
+    if (this.held === 0 && socket.writable) {
       this.pending = 0
-      this.confirm = false
       if (copies) { for (let i = pieces.length - 1; i >= 0; i--) done(pieces[i]) }
-    } else if (written === undefined) {
+    }
+  }
+
+  /** Hands over by way of the stream. */
+  private stream(pieces: ReadonlyArray<Uint8Array>): void {
+    const { socket } = this
+    const written = this.confirm || this.starved ? this.whenWritten : undefined
+    if (pieces.length > 1) socket.cork()
+    for (const piece of pieces) socket.write(piece, written)
+    if (pieces.length > 1) socket.uncork()
+    if (socket.writableLength === 0 && socket.writable) this.confirm = false
+    else if (written === undefined) {
       this.confirm = true
       socket.write(nothing, this.whenWritten)
     }
@@ -258,7 +289,8 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
 
   private written(): void {
     if (!this.over) this.flush()
-    this.pending = this.socket.writableLength
+    this.pending = this.held
+    if (this.outputEnded && !this.over && this.socket.writable) this.endStream()
     if (this.starved && !this.over && this.collected + this.pending < writeAhead) {
       this.starved = false
       this.receiver?.drained()
@@ -269,7 +301,12 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     if (this.over || this.outputEnded) return
     this.handOver()
     this.outputEnded = true
-    this.socket.end()
+    this.endStream()
+  }
+
+  /** Ends the stream once nothing waits past it: a socket that is about to end can't be reset any more. */
+  private endStream(): void {
+    if (this.outlet === undefined || this.outlet.waiting === 0) this.socket.end()
   }
 
   // Reading.
@@ -395,7 +432,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
 
   abort(): void {
     if (this.closed || this.told) return
-    this.drop(this.socket.writableLength)
+    this.drop(this.held)
     this.told = this.aborted = true
     if (this.options.cut === undefined) this.socket.destroy()
     else this.options.cut(this.socket)
@@ -417,6 +454,9 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   [RawSocket]<A>(accepts: (socket: unknown) => socket is A): Raw<A> | undefined {
     const socket: unknown = this.socket
     if (this.options.bare !== true || this.over || this.closing || !accepts(socket)) return undefined
+    // Who takes the socket must know of its writes.
+    if (this.outlet !== undefined && this.outlet.waiting > 0) return undefined
+    this.outlet = undefined
     this.handOver()
     this.socket.pause()
     this.over = true

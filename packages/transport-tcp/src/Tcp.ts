@@ -36,6 +36,7 @@ import type * as Net from "node:net"
 import { adopt } from "./internal/adopt.ts"
 import { dial, now } from "./internal/dial.ts"
 import { infoOf, localOf } from "./internal/infoOf.ts"
+import { outletOf } from "./internal/outlet.ts"
 import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
 import * as Ip from "./Ip.ts"
 import { type Attempt, NoneReached } from "./NoneReached.ts"
@@ -67,7 +68,7 @@ const reset = (socket: Net.Socket): void => {
 const wireOptions = { layer: layerName, bare: true, adopt, copies: true, cut: reset }
 
 const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
-  new SocketWire(socket, wireOptions, intake)
+  new SocketWire(socket, wireOptions, intake, outletOf(socket))
 
 const detailsOf = (info: TcpInfo["Service"]) => (): Context.Context<TcpInfo> => Context.make(TcpInfo, info)
 

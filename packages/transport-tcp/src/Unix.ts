@@ -24,6 +24,7 @@ import type * as Net from "node:net"
 import * as Path from "node:path"
 import { adopt } from "./internal/adopt.ts"
 import { dial, now } from "./internal/dial.ts"
+import { outletOf } from "./internal/outlet.ts"
 import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
 import { UnixInfo } from "./UnixInfo.ts"
 
@@ -44,7 +45,7 @@ const maxPath = process.platform === "linux" ? 107 : 103
 const wireOptions = { layer: layerName, bare: true, adopt, copies: true }
 
 const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
-  new SocketWire(socket, wireOptions, intake)
+  new SocketWire(socket, wireOptions, intake, outletOf(socket))
 
 const details = (path: string, connectTime: Duration.Duration): Context.Context<UnixInfo> =>
   Context.make(UnixInfo, { path, connectTime })
