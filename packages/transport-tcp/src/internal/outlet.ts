@@ -7,12 +7,12 @@ import * as Net from "node:net"
 import { getSystemErrorName } from "node:util"
 import { capable } from "./adopt.ts"
 
-/** What a handle is given with each write. */
+/** What a handle is given with each write: if that is not over at once the handle keeps it, and tells when it is. */
 interface Request {
-  /** Told when a write that was not over at once is. */
-  oncomplete?: (status: number) => void
-  /** Keeps alive what is written. */
-  buffer?: Uint8Array
+  oncomplete?: (this: Request, status: number) => void
+  outlet?: HandleOutlet
+  /** What is written and waits, kept alive. */
+  waiting?: Uint8Array
 }
 
 interface Handle {
@@ -43,18 +43,19 @@ const requestKind = (): (new() => Request) | undefined => {
 
 const Request = requestKind()
 
-/** Serves the next write, and again if that is over at once. */
-let spare = Request === undefined ? undefined : new Request()
-
 const failure = (status: number): Error => {
   const code = getSystemErrorName(status)
   return Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: "write" })
 }
 
+function completed(this: Request, status: number): void {
+  this.outlet!.completed(status, this.waiting !== undefined)
+}
+
 class HandleOutlet implements Outlet {
   onDrained: (() => void) | undefined = undefined
   private readonly socket: Net.Socket
-  /** Writes that were not over at once. */
+  /** Writes that had to wait. */
   private open = 0
 
   constructor(socket: Net.Socket) {
@@ -68,24 +69,24 @@ class HandleOutlet implements Outlet {
   write(bytes: Uint8Array): boolean {
     const handle = handleOf(this.socket)
     if (handle === undefined || this.socket.destroyed || this.socket.connecting) return false
-    const request = spare!
+    const request = new Request!()
+    request.oncomplete = completed
+    request.outlet = this
     const status = handle.writeBuffer(request, bytes)
     if (status !== 0) this.socket.destroy(failure(status))
-    else if (handle.writeQueueSize > 0) this.await(request, bytes)
+    else if (handle.writeQueueSize > 0) {
+      request.waiting = bytes
+      this.open++
+    }
     return true
   }
 
-  /** The handle has the request until it is over. */
-  private await(request: Request, bytes: Uint8Array): void {
-    spare = new Request!()
-    this.open++
-    request.buffer = bytes
-    request.oncomplete = (status) => {
-      this.open--
-      if (this.socket.destroyed) return
-      if (status !== 0) this.socket.destroy(failure(status))
-      else if (this.waiting === 0) this.onDrained?.()
-    }
+  /** A write is over that was not at once, because it `waited` or because it took the system two steps. */
+  completed(status: number, waited: boolean): void {
+    if (waited) this.open--
+    if (this.socket.destroyed) return
+    if (status !== 0) this.socket.destroy(failure(status))
+    else if (waited && this.waiting === 0) this.onDrained?.()
   }
 }
 
@@ -99,4 +100,4 @@ const handleOf = (socket: Net.Socket): Handle | undefined => {
 
 /** An outlet for a connected socket, if that can be. */
 export const outletOf = (socket: Net.Socket): Outlet | undefined =>
-  spare === undefined || !capable.accepted || handleOf(socket) === undefined ? undefined : new HandleOutlet(socket)
+  Request === undefined || !capable.accepted || handleOf(socket) === undefined ? undefined : new HandleOutlet(socket)
