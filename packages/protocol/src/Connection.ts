@@ -13,7 +13,8 @@
  * - **Send.** Success means accepted, not on the wire; what is later lost shows in `closed`. A send waits, first come
  *   first served, while there is no room. Interrupting it leaves the whole message or none; interrupting `sendAll`
  *   leaves a prefix.
- * - **Ownership.** What is received belongs to the receiver. What is sent is not modified, and must not be modified
+ * - **Ownership.** What is received belongs to the receiver. Small bytes may lie in a larger buffer, together with those of other
+ *   connections: `slice` them before they are cloned or handed to a worker. What is sent is not modified, and must not be modified
  *   after `send`.
  * - **Close.** Closing seals at once: waiting pulls and sends fail with `Closing`, what was accepted is flushed, what was
  *   received and not pulled is counted as `undelivered`. Over bytes and bare framers the peer's end leaves our direction

@@ -81,22 +81,16 @@ const shared = new Uint8Array(65_536)
  */
 export class Intake {
   reader: Reader = nobody
-  /** Has the socket read into other memory from its next read on, if there is a way. */
-  aim: ((memory: Uint8Array) => void) | undefined = undefined
-  /** Where the socket reads to at first. */
-  readonly buffer = shared
   private target: Uint8Array = shared
 
+  /** Asked by the socket for the memory of its next read. */
+  readonly buffer = (): Uint8Array => this.target = this.reader.memory() ?? shared
+
   /** Told by the socket how much it has read. */
-  readonly callback = (size: number): boolean => {
-    const { reader, target } = this
-    const goesOn = target === shared
-      ? reader.borrow(new Uint8Array(shared.buffer, 0, size))
-      : reader.take(target.subarray(0, size))
-    const next = this.aim === undefined ? shared : this.reader.memory() ?? shared
-    if (next !== target) this.aim!(this.target = next)
-    return goesOn
-  }
+  readonly callback = (size: number): boolean =>
+    this.target === shared
+      ? this.reader.borrow(new Uint8Array(shared.buffer, 0, size))
+      : this.reader.take(this.target.subarray(0, size))
 }
 
 /**

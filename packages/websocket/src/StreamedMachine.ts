@@ -71,7 +71,7 @@ export class StreamedMachine extends Framed<Part, OutgoingPart> {
       this.held = undefined
       if (piece === undefined) {
         this.flowing = false
-        if (this.decoder.last) this.give(held ?? noBytes, true, true, io)
+        if (this.decoder.last) this.give(held ?? new Uint8Array(0), true, true, io)
       } else if (!(piece instanceof Uint8Array)) {
         if (held !== undefined) this.give(held, false, true, io)
         if (!this.ending) this.fail(piece, io)

@@ -17,6 +17,19 @@ export interface Deadline {
   readonly expire: () => void
 }
 
+declare const queueMicrotask: (f: () => void) => void
+
+/** One that throws must not keep the others from theirs. */
+const expire = (deadline: Deadline): void => {
+  try {
+    deadline.expire()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}
+
 const byClock = new WeakMap<Clock.Clock, Deadlines>()
 
 export class Deadlines {
@@ -80,7 +93,7 @@ export class Deadlines {
       for (const deadline of line) {
         if (deadline.at > now) break
         this.delete(deadline)
-        deadline.expire()
+        expire(deadline)
       }
     }
     let first = Infinity

@@ -35,7 +35,7 @@ export class Piece {
   fits(length: number): boolean {
     const { slab } = this
     return this.end === this.start ||
-      (this.buffer === slab.bytes && this.end === slab.used && slab.used + length <= slab.size)
+      (this.buffer === slab.bytes && this.end === slab.used && slab.used + length <= slab.bytes.length)
   }
 
   /** Makes room for `length` more bytes, which fit, and returns their offset in `buffer`. */

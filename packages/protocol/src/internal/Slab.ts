@@ -1,19 +1,37 @@
-/** Memory that is cut into pieces from its start to its end, and then left to them and replaced. */
+/**
+ * Memory that is cut into pieces from its start to its end, and then left to them and replaced.
+ *
+ * Pieces may become what a user receives, and a user may transfer a message to a worker, which takes the whole buffer from all that
+ * lie in it. So memory is cut only where the runtime can forbid that, as Node does for its own pool; elsewhere each piece has a
+ * buffer of its own.
+ */
+interface Threads {
+  readonly markAsUntransferable?: (buffer: ArrayBufferLike) => void
+}
+
+interface Process {
+  readonly getBuiltinModule?: (name: string) => Threads | undefined
+}
+
+const { process } = globalThis as { readonly process?: Process }
+
+const forbidTransfer = process?.getBuiltinModule?.("node:worker_threads")?.markAsUntransferable
+
 export class Slab {
-  bytes: Uint8Array<ArrayBuffer>
+  bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0)
   /** How much of it is cut off. */
   used = 0
   readonly size: number
 
   constructor(size: number) {
     this.size = size
-    this.bytes = new Uint8Array(size)
   }
 
   /** Cuts off a piece of at most the slab's size, and returns its offset in `bytes`. */
   cut(length: number): number {
-    if (this.used + length > this.size) {
-      this.bytes = new Uint8Array(this.size)
+    if (this.used + length > this.bytes.length) {
+      this.bytes = new Uint8Array(forbidTransfer === undefined ? length : this.size)
+      forbidTransfer?.(this.bytes.buffer)
       this.used = 0
     }
     const offset = this.used

@@ -1,8 +1,7 @@
 /**
  * Sockets that read into our memory (see `Intake`). Node documents `onread` for sockets one makes, not for those a server
- * accepts: these get it after they were made, in the places where a socket keeps it. Those are not documented, so they are
- * looked up in a stand-in, nor is how a handle is given other memory later. Without them, and if anything looks different, an
- * accepted socket is used as it is, and large messages are copied into their place.
+ * accepts, or that TLS makes: these get it after they were made, in the places where a socket keeps it. Those are not
+ * documented, so they are looked up in a stand-in. Without them, and if anything looks different, a socket is used as it is.
  */
 import { Intake } from "@wirestack/protocol/SocketWire"
 import * as Net from "node:net"
@@ -22,10 +21,11 @@ const standIn = (onread?: Intake): Inner => {
   return innerOf(new Net.Socket(options))
 }
 
-/** Where a socket keeps the memory and the callback it was given as `onread`. */
+/** Where a socket keeps what it was given as `onread`: how to get memory, and whom to tell; and the memory of the next read. */
 interface Places {
-  readonly memory: symbol
+  readonly buffer: symbol
   readonly callback: symbol
+  readonly memory: symbol
 }
 
 /** Looks for the places: they have to be there, and empty, in a socket without `onread` too. */
@@ -36,9 +36,12 @@ const placesOf = (): Places | undefined => {
     const empty = standIn()
     const place = (value: unknown): symbol | undefined =>
       Object.getOwnPropertySymbols(given).find((symbol) => given[symbol] === value && empty[symbol] === null)
-    const memory = place(intake.buffer)
+    const buffer = place(intake.buffer)
     const callback = place(intake.callback)
-    return memory === undefined || callback === undefined ? undefined : { memory, callback }
+    const memory = place(intake.buffer())
+    return buffer === undefined || callback === undefined || memory === undefined
+      ? undefined
+      : { buffer, callback, memory }
   } catch {
     return undefined
   }
@@ -49,20 +52,8 @@ const places = placesOf()
 /** Which sockets read into our memory. A test may set them to see what else happens. */
 export const capable = { dialed: true, accepted: places !== undefined }
 
-/** Lets the memory in which a socket reads change. */
-const aim = (intake: Intake, socket: Inner): void => {
-  if (typeof socket._handle?.useUserBuffer === "function") {
-    intake.aim = (memory) => socket._handle?.useUserBuffer!(memory)
-  }
-}
-
 /** For a socket to be made with it. */
 export const newIntake = (): Intake | undefined => capable.dialed ? new Intake() : undefined
-
-/** To be told of a socket that was made with an intake, once it is connected. */
-export const connected = (socket: Net.Socket, intake: Intake | undefined): void => {
-  if (capable.accepted && intake !== undefined) aim(intake, innerOf(socket))
-}
 
 /** Has an accepted, paused socket, or one that was made on such a one, read into our memory, if that can be. */
 export const adopt = (accepted: unknown): Intake | undefined => {
@@ -70,9 +61,10 @@ export const adopt = (accepted: unknown): Intake | undefined => {
   const socket = innerOf(accepted)
   if (places === undefined || !capable.accepted || typeof socket._handle?.useUserBuffer !== "function") return undefined
   const intake = new Intake()
-  socket._handle.useUserBuffer(intake.buffer)
-  socket[places.memory] = intake.buffer
+  const memory = intake.buffer()
+  socket._handle.useUserBuffer(memory)
+  socket[places.memory] = memory
+  socket[places.buffer] = intake.buffer
   socket[places.callback] = intake.callback
-  aim(intake, socket)
   return intake
 }

@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
 import { connectReason } from "../SystemReason.ts"
-import { connected, newIntake } from "./adopt.ts"
+import { newIntake } from "./adopt.ts"
 
 /** Milliseconds since some moment. */
 export const now: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
@@ -35,7 +35,6 @@ export const dial = <A>(
       socket.once("error", failed)
       socket.once("connect", () => {
         socket.removeListener("error", failed)
-        connected(socket, intake)
         resume(Effect.succeed(use(socket, intake)))
       })
       return Effect.sync(() => {

@@ -45,6 +45,8 @@ export class Assembly {
     const { bytes, size } = this
     this.bytes = empty
     this.size = 0
+    // What is given away may be transferred to a worker.
+    if (size === 0) return new Uint8Array(0)
     if (size === bytes.length) return bytes
     if (size * 2 < bytes.length) return bytes.slice(0, size)
     return bytes.fill(0, size).subarray(0, size)
