@@ -5,8 +5,8 @@ import type { Receiver } from "@wirestack/protocol/Wire"
 import * as crypto from "node:crypto"
 import { once } from "node:events"
 import * as Net from "node:net"
-import { adopt, capable } from "../src/internal/adopt.ts"
-import { outletOf } from "../src/internal/outlet.ts"
+import { adopt } from "../src/internal/adopt.ts"
+import { outletOf, writesPast } from "../src/internal/outlet.ts"
 
 const accept = async () => {
   const server = Net.createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, "127.0.0.1")
@@ -39,9 +39,11 @@ const hashOf = (chunks: Iterable<Uint8Array>): string => {
   return hash.digest("hex")
 }
 
-it("this Node can do it", () => assert.isTrue(capable.accepted && outletOf(new Net.Socket()) === undefined))
+it("Node can be written to so, up to 25", () => {
+  assert.strictEqual(writesPast, Number(process.versions.node.split(".")[0]) < 26)
+})
 
-it("small and large pieces arrive in order at a slow reader, and the end after them", async () => {
+it.skipIf(!writesPast)("small and large pieces arrive in order at a slow reader, and the end after them", async () => {
   const { client, outlet, room, server, wire } = await accept()
   const sizes = Array.from({ length: 600 }, (_, n) => [1, 70, 5_000, 40_000, 200_000][n % 5])
   const sent = chunksOf(sizes)
@@ -67,7 +69,7 @@ it("small and large pieces arrive in order at a slow reader, and the end after t
   await once(server, "close")
 })
 
-it("what waits is given up by an abort, also after the end was announced", async () => {
+it.skipIf(!writesPast)("what waits is given up by an abort, also after the end was announced", async () => {
   const { client, outlet, server, socket, wire } = await accept()
   for (const chunk of chunksOf(Array.from({ length: 100 }, () => 100_000))) wire.write(chunk)
   assert.isAbove(outlet.waiting, 0)
@@ -80,7 +82,7 @@ it("what waits is given up by an abort, also after the end was announced", async
   await once(server, "close")
 })
 
-it("a write to a socket whose peer is gone is the socket's error", async () => {
+it.skipIf(!writesPast)("a write to a socket whose peer is gone is the socket's error", async () => {
   const { client, server, socket, wire } = await accept()
   const failed = once(socket, "error")
   client.resetAndDestroy()

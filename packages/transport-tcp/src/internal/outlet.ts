@@ -43,6 +43,9 @@ const requestKind = (): (new() => Request) | undefined => {
 
 const Request = requestKind()
 
+/** Whether this Node can be written to so: a newer one gives its handles no request at first, and needs none of this. */
+export const writesPast = Request !== undefined
+
 const failure = (status: number): Error => {
   const code = getSystemErrorName(status)
   return Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: "write" })
@@ -100,4 +103,4 @@ const handleOf = (socket: Net.Socket): Handle | undefined => {
 
 /** An outlet for a connected socket, if that can be. */
 export const outletOf = (socket: Net.Socket): Outlet | undefined =>
-  Request === undefined || !capable.accepted || handleOf(socket) === undefined ? undefined : new HandleOutlet(socket)
+  !writesPast || !capable.accepted || handleOf(socket) === undefined ? undefined : new HandleOutlet(socket)
