@@ -7,7 +7,7 @@
  * Beyond the contract of `Wire`:
  *
  * - **Reading.** A socket made with an `Intake` reads into the memory that the layer above offers, or into a buffer that
- *   all sockets of the thread share and from which each chunk is copied. Any other stream passes its chunks up as they are.
+ *   all sockets of the thread share, whose content is lent or copied. Any other stream passes its chunks up as they are.
  * - **Writing.** What is written in one turn is joined into one buffer up to 32 KiB; larger chunks are handed over uncopied,
  *   together. What was handed over is not written to, before a stream that copies has done so.
  * - **Bounds.** While the wire is paused, a stream without an `Intake` reads ahead up to its own high-water mark (64 KiB) and
@@ -178,6 +178,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   private confirm = true
   /** The layer above has seen that there is no room. */
   private starved = false
+  /** The layer above takes nothing now. */
   private paused = true
 
   /** How the peer's output ended, once it has. */
@@ -457,10 +458,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     this.detach()
     this.socket.removeListener("error", this.onError)
     if (this.intake !== undefined) {
-      this.intake.reader = {
-        ...nobody,
-        borrow: (chunk) => this.socket.push!(owned(chunk))
-      }
+      this.intake.reader = { ...nobody, borrow: (chunk) => this.socket.push!(owned(chunk)) }
     }
     return { socket, adopt: this.options.adopt }
   }

@@ -1,5 +1,6 @@
 /** Measures benchmarks, each time in a process of its own. */
 import { fork } from "node:child_process"
+import { adopt } from "../children.ts"
 import * as Allocation from "./Allocation.ts"
 import type { Benchmark } from "./Benchmark.ts"
 import type { Timing } from "./Timing.ts"
@@ -11,14 +12,10 @@ export const thisTree: Tree = new URL("./", import.meta.url)
 
 const ask = <A>(tree: Tree, args: ReadonlyArray<string>, flags: ReadonlyArray<string> = []): Promise<A> =>
   new Promise((resolve, reject) => {
-    const child = fork(new URL("process.js", tree), args, { execArgv: [...process.execArgv, ...flags] })
-    const stop = () => child.kill()
-    // Before what else is done at the end, such as removing what it runs.
-    process.prependListener("exit", stop)
+    const child = adopt(fork(new URL("process.js", tree), args, { execArgv: [...process.execArgv, ...flags] }))
     let answer: { readonly measured: A } | undefined
     child.on("message", (measured) => answer = { measured: measured as A })
     child.on("exit", () => {
-      process.off("exit", stop)
       if (answer === undefined) reject(new Error(`no result of "${args[0]}"`))
       else resolve(answer.measured)
     })

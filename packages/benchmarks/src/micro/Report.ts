@@ -1,7 +1,6 @@
 /** What was measured, on what: as it is written to a file, and as the baseline is committed. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
-import { cpus } from "node:os"
+import { machine, versions } from "../Machine.ts"
 import type { Result } from "./Result.ts"
 
 export interface Report<R> {
@@ -21,18 +20,14 @@ export const baselineFile = new URL("../../micro.json", import.meta.url)
 export const baseline = (): Report<Result> | undefined =>
   existsSync(baselineFile) ? JSON.parse(readFileSync(baselineFile, "utf8")) as Report<Result> : undefined
 
-const require = createRequire(import.meta.url)
-
-const versionOf = (name: string): string => (require(`${name}/package.json`) as { readonly version: string }).version
-
 /** Results with what they were measured on, which is here. */
 export const make = <R>(rounds: number, results: Record<string, R>): Report<R> => ({
-  machine: `${cpus()[0].model.trim()}, ${process.arch}`,
+  machine: `${machine.cpu}, ${process.arch}`,
   versions: {
-    node: process.versions.node,
-    effect: versionOf("effect"),
-    ws: versionOf("ws"),
-    bufferutil: versionOf("bufferutil")
+    node: versions.Node,
+    effect: versions.effect,
+    ws: versions.ws,
+    bufferutil: versions.bufferutil
   },
   rounds,
   results

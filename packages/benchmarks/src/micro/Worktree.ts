@@ -3,10 +3,10 @@
  * The folder is removed when the process ends, also if it is told to.
  */
 import { execFileSync } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs"
 import { basename, join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import { temporary } from "../temporary.ts"
 import type { Tree } from "./Processes.ts"
 
 const scope = "@wirestack"
@@ -28,12 +28,8 @@ const install = (folder: string): void => {
 
 /** Checks out and builds what `ref` names. */
 export const add = (ref: string): Tree => {
-  const folder = mkdtempSync(join(tmpdir(), "wirestack-micro-"))
-  process.on("exit", () => {
-    rmSync(folder, { recursive: true })
-    git("worktree", "prune")
-  })
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1))
+  const folder = temporary()
+  process.once("exit", () => git("worktree", "prune"))
   git("worktree", "add", "--detach", folder, ref)
   const benchmarks = join("packages", "benchmarks")
   rmSync(join(folder, benchmarks), { recursive: true, force: true })

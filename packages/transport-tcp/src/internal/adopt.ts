@@ -5,6 +5,7 @@
  */
 import { Intake } from "@wirestack/protocol/SocketWire"
 import * as Net from "node:net"
+import { standIn } from "./standIn.ts"
 
 /** What of a socket is used here and not documented. */
 interface Inner {
@@ -13,13 +14,6 @@ interface Inner {
 }
 
 const innerOf = (socket: Net.Socket): Inner => socket as never
-
-/** A socket on a handle that does nothing. */
-const standIn = (onread?: Intake): Inner => {
-  const handle = { useUserBuffer: () => {}, readStart: () => 0, readStop: () => 0, close: () => {} }
-  const options: object = { handle, pauseOnCreate: true, ...onread === undefined ? undefined : { onread } }
-  return innerOf(new Net.Socket(options))
-}
 
 /** Where a socket keeps what it was given as `onread`: how to get memory, and whom to tell; and the memory of the next read. */
 interface Places {
@@ -32,8 +26,9 @@ interface Places {
 const placesOf = (): Places | undefined => {
   try {
     const intake = new Intake()
-    const given = standIn(intake)
-    const empty = standIn()
+    const handle = { useUserBuffer: () => {} }
+    const given = innerOf(standIn(handle, { onread: intake }))
+    const empty = innerOf(standIn(handle))
     const place = (value: unknown): symbol | undefined =>
       Object.getOwnPropertySymbols(given).find((symbol) => given[symbol] === value && empty[symbol] === null)
     const buffer = place(intake.buffer)

@@ -3,9 +3,10 @@
  * request it takes is looked up in a stand-in that is written to in the ordinary way.
  */
 import type { Outlet } from "@wirestack/protocol/SocketWire"
-import * as Net from "node:net"
+import type * as Net from "node:net"
 import { getSystemErrorName } from "node:util"
 import { capable } from "./adopt.ts"
+import { standIn } from "./standIn.ts"
 
 /** What a handle is given with each write: if that is not over at once the handle keeps it, and tells when it is. */
 interface Request {
@@ -23,18 +24,12 @@ interface Handle {
 /** The kind of request that a socket gives to its handle, if this is how it writes. */
 const requestKind = (): (new() => Request) | undefined => {
   let kind: (new() => Request) | undefined
-  const handle = {
-    writeBuffer: (request: object) => {
-      kind = request.constructor as new() => Request
-      return 0
-    },
-    readStart: () => 0,
-    readStop: () => 0,
-    close: () => {}
+  const writeBuffer = (request: object): number => {
+    kind = request.constructor as new() => Request
+    return 0
   }
   try {
-    const options: object = { handle, pauseOnCreate: true }
-    new Net.Socket(options).on("error", () => {}).write(new Uint8Array(1))
+    standIn({ writeBuffer }).on("error", () => {}).write(new Uint8Array(1))
     return kind !== undefined && new kind() instanceof kind ? kind : undefined
   } catch {
     return undefined
