@@ -18,6 +18,8 @@ export interface Contestant {
   readonly bun?: true
   /** It echoes bytes, and knows nothing of frames. */
   readonly bare?: true
+  /** It takes part with binary messages from this size on. */
+  readonly from?: number
   /** It can be measured as a client. */
   readonly client?: true
   readonly serves: (serving: Workload["serving"]) => boolean
@@ -61,6 +63,15 @@ export const contestants: ReadonlyArray<Contestant> = [
     serves: ({ what }) => what !== "broadcast"
   },
   {
+    id: "lent",
+    title: "Wirestack, Stream per batch, payloads lent",
+    file: "wirestack",
+    args: ["batch", "lent"],
+    client: true,
+    from: 16_384,
+    serves: ({ what }) => what === "echo"
+  },
+  {
     id: "message",
     title: "Wirestack, Stream per message",
     file: "wirestack",
@@ -71,7 +82,8 @@ export const contestants: ReadonlyArray<Contestant> = [
 ]
 
 /** Whether a contestant can be measured by a workload. */
-export const takesPart = (contestant: Contestant, { mode, serving }: Workload): boolean => {
+export const takesPart = (contestant: Contestant, { kind, mode, serving, size }: Workload): boolean => {
+  if (contestant.from !== undefined && (kind !== "binary" || size < contestant.from)) return false
   if (mode === "client") return contestant.client === true
   if (mode === "echo") return contestant.serves(serving)
   return contestant.bare === undefined && contestant.serves(serving)

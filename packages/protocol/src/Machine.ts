@@ -55,16 +55,18 @@ export interface Io<in Up, in Down> {
 export interface Machine<in LIn, out LOut, out In, in Out> {
   receive(input: ReadonlyArray<LIn>, io: Io<In, LOut>): boolean
   /**
-   * For machines above bytes: as `receive`, of bytes that are only lent. It may write to them, and copies what it keeps or emits
+   * For machines above bytes: as `receive`, of the first `length` of bytes that are only lent. It may write to them, and copies what it keeps or emits
    * before it returns. A machine without it receives a copy.
    */
-  borrow?(input: Uint8Array, io: Io<In, LOut>): boolean
+  borrow?(input: Uint8Array, length: number, io: Io<In, LOut>): boolean
   /**
    * For machines above bytes: where the next bytes should lie, so that a large message is read into its place. They may
    * come there, and then `receive` gets a chunk that lies in this memory, or elsewhere. Asked after `receive` has taken all
    * of its input.
    */
   memory?(): Uint8Array | undefined
+  /** Whether messages of bytes are lent to the layer above (see `Loan`): they are its own only until it asks for more. */
+  readonly lends?: boolean
   encode(message: Out, io: Io<In, LOut>): void
   /** The input of the layer below is over: answer with `io.end`, `io.closed` or, inside a frame, `io.fail`. */
   ended(endOfInput: EndOfInput, io: Io<In, LOut>): void

@@ -18,7 +18,8 @@
  */
 import { ConnectionError, type ConnectionReason, Reset } from "./ConnectionError.ts"
 import { done, Piece, settled } from "./internal/Piece.ts"
-import { owned } from "./Memory.ts"
+import * as Loan from "./Loan.ts"
+import { owned, ownedFrom } from "./Memory.ts"
 import type { Draft, EndOfInput, Why } from "./Outcome.ts"
 import { type Offering, type Raw, RawSocket } from "./RawSocket.ts"
 import { type Receiver, type Wire, writeAhead } from "./Wire.ts"
@@ -64,8 +65,8 @@ export interface Options {
 export interface Reader {
   /** Takes what was read; false stops reading. */
   take(chunk: Uint8Array): boolean
-  /** The same, of memory that is read into again next time. */
-  borrow(chunk: Uint8Array): boolean
+  /** The same, of the first `length` bytes of memory that is read into again next time. */
+  borrow(bytes: Uint8Array, length: number): boolean
   /** Memory for what is read next, if there is some. */
   memory(): Uint8Array | undefined
 }
@@ -89,7 +90,7 @@ export class Intake {
   /** Told by the socket how much it has read. */
   readonly callback = (size: number): boolean =>
     this.target === shared
-      ? this.reader.borrow(new Uint8Array(shared.buffer, 0, size))
+      ? this.reader.borrow(shared, size)
       : this.reader.take(this.target.subarray(0, size))
 }
 
@@ -110,6 +111,9 @@ export interface Outlet {
 const joinSize = 32_768
 
 const nothing = new Uint8Array(0)
+
+/** No chunks. They are replaced before one is added. */
+const none: Array<never> = []
 
 const kept = new Piece(false)
 
@@ -170,8 +174,10 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   private outlet: Outlet | undefined
   private readonly onData: ((chunk: Uint8Array) => void) | undefined = undefined
 
-  private readonly chunks: Array<Uint8Array> = []
+  private chunks: Array<Uint8Array> = none
   private collected = 0
+  /** What of that, and of what was handed over, is lent. */
+  private loans: Array<Loan.Loan> | undefined = undefined
   /** What the stream was given and has not confirmed, at most. */
   private pending = 0
   /** Whether to be told when something is written; a stream that takes all at once (a socket with room) need not. */
@@ -235,9 +241,29 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
 
   write(chunk: Uint8Array): void {
     if (this.over || this.outputEnded || chunk.length === 0) return
-    this.chunks.push(this.held === 0 ? chunk : settled(chunk))
+    const lasting = this.hold(this.held === 0 ? chunk : settled(chunk))
+    if (this.chunks === none) this.chunks = [lasting]
+    else this.chunks.push(lasting)
     this.collected += chunk.length
     if (this.collected >= writeAhead) this.handOver()
+  }
+
+  /** Sees to it that a chunk stays what it is until it is written. */
+  private hold(chunk: Uint8Array): Uint8Array {
+    const loan = Loan.of(chunk)
+    if (loan === undefined) return chunk
+    if (!this.copies) return owned(chunk)
+    loan.hold()
+    if (this.loans === undefined) this.loans = [loan]
+    else this.loans.push(loan)
+    return chunk
+  }
+
+  /** All is written. */
+  private letGo(): void {
+    const { loans } = this
+    this.loans = undefined
+    if (loans !== undefined) { for (const loan of loans) loan.release() }
   }
 
   /** While the stream is busy with what it has, the rest is collected, and follows in one piece. */
@@ -248,17 +274,15 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   private handOver(): void {
     const { chunks, collected, copies, socket } = this
     if (collected === 0) return
-    const space = copies ? copied : kept
-    const pieces = collected <= joinSize || chunks.length === 1
-      ? [join(chunks, 0, chunks.length, collected, space)]
-      : piecesOf(chunks, space)
+    const pieces = chunks.length === 1 ? chunks : piecesOf(chunks, copies ? copied : kept)
     this.collected = 0
-    chunks.length = 0
+    this.chunks = none
     this.pending = this.held + collected
     if (this.outlet === undefined || !pass(pieces, socket, this.outlet)) this.stream(pieces)
     if (this.held === 0 && socket.writable) {
       this.pending = 0
       if (copies) { for (let i = pieces.length - 1; i >= 0; i--) done(pieces[i]) }
+      this.letGo()
     }
   }
 
@@ -285,6 +309,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   private written(): void {
     if (!this.over) this.flush()
     this.pending = this.held
+    if (this.pending === 0 && this.collected === 0) this.letGo()
     if (this.outputEnded && !this.over && this.socket.writable) this.endStream()
     if (this.starved && !this.over && this.collected + this.pending < writeAhead) {
       this.starved = false
@@ -327,13 +352,13 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   }
 
   /** For the `Intake` of the socket. */
-  borrow(chunk: Uint8Array): boolean {
+  borrow(bytes: Uint8Array, length: number): boolean {
     if (this.over) return true
     // TLS has more than it was read for.
-    if (this.paused) return this.socket.push!(owned(chunk))
+    if (this.paused) return this.socket.push!(ownedFrom(bytes, 0, length))
     const receiver = this.receiver!
-    if (receiver.borrow === undefined) receiver.receive([owned(chunk)], chunk.length)
-    else receiver.borrow(chunk)
+    if (receiver.borrow === undefined) receiver.receive([ownedFrom(bytes, 0, length)], length)
+    else receiver.borrow(bytes, length)
     this.flush()
     return true
   }
@@ -400,7 +425,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     this.over = true
     this.lost = this.collected + pending
     this.collected = 0
-    this.chunks.length = 0
+    this.chunks = none
     this.detach()
   }
 
@@ -458,7 +483,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     this.detach()
     this.socket.removeListener("error", this.onError)
     if (this.intake !== undefined) {
-      this.intake.reader = { ...nobody, borrow: (chunk) => this.socket.push!(owned(chunk)) }
+      this.intake.reader = { ...nobody, borrow: (bytes, length) => this.socket.push!(ownedFrom(bytes, 0, length)) }
     }
     return { socket, adopt: this.options.adopt }
   }

@@ -19,7 +19,8 @@
  *   read). What is delivered belongs to the receiver.
  * - `write` never refuses for want of room and never blocks; the layer above asks `writable` first and waits for
  *   `drained`. It throws a `ConnectionReason` if the message can't be encoded, before anything of it is written. What
- *   was given to `write` is not modified, and is not copied either: the caller leaves it alone.
+ *   was given to `write` is not modified, and is not copied either: the caller leaves it alone. It may be lent (see `Loan`), so
+ *   that a wire which keeps it beyond the turn holds it, or copies it.
  * - A wire at the bottom calls its receiver only from turns of its own, never from inside a call of the layer above.
  * - Written data may be held back until `flush`, so that what is written in one turn leaves in one piece. What is written while
  *   the wire delivers something need not be flushed: the wire does that itself when it has delivered.
@@ -36,10 +37,10 @@ export interface Receiver<in In> {
   /** Takes a non-empty batch; `size` is its weight in bytes, for the receiver's bounds. */
   receive(batch: ReadonlyArray<In>, size: number): void
   /**
-   * Takes bytes that are only lent: it may write to them, and copies what it keeps before it returns. Where there is no such
-   * method, they are copied first and received.
+   * Takes the first `length` of bytes that are only lent: it may write to them, and copies what it keeps before it returns. Where
+   * there is no such method, they are copied first and received.
    */
-  borrow?(bytes: Uint8Array): void
+  borrow?(bytes: Uint8Array, length: number): void
   /**
    * Memory for the next bytes, not empty, asked for before each read by a wire that can read into memory it is given.
    * What is read lies at its beginning, and is received before anything else. What is offered may go unused.
@@ -71,6 +72,8 @@ export interface Wire<out In, in Out> {
   readonly writable: boolean
   /** Whether what is written is copied, and so never seen by anybody else; false by default. */
   readonly copies?: boolean
+  /** Whether messages of bytes are only lent, until the receiver asks for more (see `Loan`); false by default. */
+  readonly lends?: boolean
   /** Sets who receives; replaces the one before. Delivery begins with `resume`. */
   attach(receiver: Receiver<In>): void
   write(message: Out): void

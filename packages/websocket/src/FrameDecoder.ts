@@ -15,11 +15,12 @@
  *
  * - A chunk belongs to the decoder: it is unmasked in place, and a payload that lies in it whole is a piece of it.
  * - A chunk may be only lent, until it is used up; `own` says when it has to be given back before that.
- * - `feed` wants the last chunk used up (`fed` is false), and lets go of it.
+ * - `feed` and `borrow` want the last chunk used up (`fed` is false), and let go of it.
  * - A chunk that was read into `memory` lies in its place in the message, which is then not copied.
  * - It holds at most one message, whose buffer grows with the bytes that arrived, and one control frame.
  */
-import { owned } from "@wirestack/protocol/Memory"
+import * as Loan from "@wirestack/protocol/Loan"
+import { ownedFrom } from "@wirestack/protocol/Memory"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import { textSection } from "./CloseCode.ts"
 import { Bits, maxControlSize, maxHeadSize } from "./Frame.ts"
@@ -59,6 +60,8 @@ export interface Options extends Limits {
   readonly unit?: Unit
   /** The reserved bits that extensions own; none by default. */
   readonly rsv?: number
+  /** Whether large binary messages are only lent (see `Loan`); false by default. */
+  readonly lends?: boolean
 }
 
 /** What a transformed message may need on the wire: transforming may make it longer. */
@@ -66,6 +69,9 @@ const transformedSize = (size: number): number => size * 2 + 1_024
 
 /** What `next` returns. */
 export type Found = Opcode | typeof needMore | typeof failed | typeof part
+
+/** Smaller payloads are copied into memory that they share, which costs less than a loan. */
+const smallestLoan = 16_384
 
 const none = new Uint8Array(0)
 
@@ -93,6 +99,7 @@ export class FrameDecoder {
   private readonly maxFragments: number
   private readonly unit: Unit
   private readonly owned: number
+  private readonly lends: boolean
 
   private chunk: Uint8Array = none
   /** The buffer in which the chunk lies, and where: to ask for it once a message takes its time. */
@@ -124,12 +131,13 @@ export class FrameDecoder {
   private checked = 0
   private readonly control = new Assembly()
 
-  constructor({ masked, maxFragments, maxMessageSize, rsv = 0, unit = "message" }: Options) {
+  constructor({ lends = false, masked, maxFragments, maxMessageSize, rsv = 0, unit = "message" }: Options) {
     this.masked = masked
     this.maxMessageSize = Math.min(maxMessageSize, Number.MAX_SAFE_INTEGER)
     this.maxFragments = maxFragments
     this.unit = unit
     this.owned = rsv
+    this.lends = lends
   }
 
   /** Whether there are bytes that `next` has not used. */
@@ -148,22 +156,28 @@ export class FrameDecoder {
     return this.left > 0 && this.opcode <= Binary && !this.inParts ? this.data.free(this.left) : undefined
   }
 
-  /**
-   * Takes the next chunk; with an empty one it lets go of the last, and of the message that was found in it. Of a chunk that is
-   * `lent` it copies what it gives.
-   */
-  feed(chunk: Uint8Array, lent = false): void {
-    if (chunk.length === 0) this.message = none
-    this.goOnWith(chunk, lent)
-  }
-
-  private goOnWith(chunk: Uint8Array, lent: boolean): void {
+  /** Takes the next chunk. */
+  feed(chunk: Uint8Array): void {
     this.chunk = chunk
     this.buffer = chunk.buffer
     this.base = chunk.byteOffset
     this.at = 0
     this.end = chunk.length
-    this.lent = lent
+    this.lent = false
+  }
+
+  /** Takes a chunk that is only lent, the first `length` of some bytes: what it gives of it, it copies. */
+  borrow(bytes: Uint8Array, length: number): void {
+    this.chunk = bytes
+    this.at = 0
+    this.end = length
+    this.lent = true
+  }
+
+  /** Lets go of the chunk, and of the message that was found in it. */
+  letGo(): void {
+    this.message = none
+    this.borrow(none, 0)
   }
 
   /** Makes its own what it has not used of a chunk that was lent. */
@@ -174,7 +188,7 @@ export class FrameDecoder {
   /** Copies the chunk from this offset on, which is then 0, and goes on with the copy. */
   private ownFrom(start: number): void {
     const used = this.at - start
-    this.goOnWith(owned(this.chunk.subarray(start)), false)
+    this.feed(ownedFrom(this.chunk, start, this.end))
     this.at = used
   }
 
@@ -351,16 +365,23 @@ export class FrameDecoder {
     if (isData && this.inParts) return this.given(at, end, ended && fin)
 
     const closed = fin || unit === "frame"
-    assembly.append(chunk, at, end, closed ? assembly.size + rest : this.maxMessageSize)
+    const isText = isData && this.type === Text && unit === "message"
+    const most = closed ? assembly.size + rest : this.maxMessageSize
+    assembly.append(chunk, at, end, most, isText || (isData && this.lends))
     if (!ended || !closed) {
-      if (isData && this.type === Text && unit === "message") {
+      if (isText) {
         this.checked = Utf8.check(assembly.bytes, this.checked, assembly.size)
         if (this.checked < 0) return this.notText()
       }
       return needMore
     }
-    if (isData) this.checked = 0
-    const message = assembly.take()
+    if (isText) {
+      this.checked = 0
+      const found = this.found(Text, assembly.bytes, 0, assembly.size)
+      assembly.drop()
+      return found
+    }
+    const message = isData && this.lends ? assembly.lend() : assembly.take()
     return this.found((isData && unit === "message" ? this.type : opcode) as Opcode, message, 0, message.length)
   }
 
@@ -391,8 +412,10 @@ export class FrameDecoder {
       this.ownFrom(start)
       return new Uint8Array(this.buffer, this.base, end - start)
     }
-    const piece = new Uint8Array(this.buffer, this.base + start, end - start)
-    return this.lent ? owned(piece) : piece
+    if (!this.lent) return new Uint8Array(this.buffer, this.base + start, end - start)
+    return this.lends && end - start >= smallestLoan
+      ? Loan.lendCopy(this.chunk.subarray(start, end))
+      : ownedFrom(this.chunk, start, end)
   }
 
   private notText(): typeof failed {

@@ -58,6 +58,13 @@ export interface CommonOptions<M = Message, R = never> {
    * frames go in between. 1 MiB by default, and 64 KiB where extensions are in use.
    */
   readonly maxFrameSize?: number
+  /**
+   * To whom a large binary message (16 KiB and more) belongs: `"owned"` by its receiver, for good, which is the default; or
+   * `"lent"`, until the receiver asks for what is next, or has sent it. Then its memory is used again, which is 2 times as fast for
+   * messages of 1 MiB; `slice()` keeps one, and views that are kept turn out empty. Whole messages only, and
+   * only where no layer is above.
+   */
+  readonly payloads?: "owned" | "lent"
   /** The largest head of the opening handshake, in bytes; 16 KiB by default. */
   readonly maxHeadSize?: number
   /**

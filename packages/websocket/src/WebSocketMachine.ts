@@ -15,6 +15,8 @@
  *   bounded number of pongs and of pings of our own.
  * - After a Close frame, ours or the peer's, nothing more is sent; after the peer's, what arrives is ignored.
  */
+import { Unencodable } from "@wirestack/protocol/ConnectionError"
+import * as Loan from "@wirestack/protocol/Loan"
 import { type Found, part } from "./FrameDecoder.ts"
 import { type Below, Framed, type Options as FramedOptions } from "./internal/Framed.ts"
 import { Transformed } from "./internal/Transformed.ts"
@@ -31,13 +33,17 @@ export interface Options extends FramedOptions {
   readonly transforms?: ((message: Message) => boolean) | undefined
 }
 
+const gone = new Unencodable({ detail: "it was lent, and is taken back" })
+
 export class WebSocketMachine extends Framed<Message, Message> {
   private readonly transforms: ((message: Message) => boolean) | undefined
+  readonly lends: boolean
   private transformed: Transformed | undefined = undefined
 
   constructor(options: Options) {
     super(options, "message")
     this.transforms = options.transforms
+    this.lends = options.payloads === "lent"
   }
 
   protected take(found: Found, io: Below<Message>): boolean {
@@ -54,7 +60,7 @@ export class WebSocketMachine extends Framed<Message, Message> {
 
   private untransform(io: Below<Message>): void {
     const { decoder } = this
-    const message = this.transformed ??= new Transformed(this.extensions!, decoder.maxMessageSize)
+    const message = this.transformed ??= new Transformed(this.extensions!, decoder.maxMessageSize, this.lends)
     const reason = message.add(decoder)
     if (reason !== undefined) this.fail(reason, io)
     else if (decoder.last) this.give(message.take(), message.size, io)
@@ -63,6 +69,7 @@ export class WebSocketMachine extends Framed<Message, Message> {
   encode(message: Message, io: Below<Message>): void {
     this.open()
     if (typeof message === "string" && this.encoder.text(message, io)) return
+    if (typeof message !== "string" && Loan.isGone(message)) throw gone
     const plain = this.transforms !== undefined && this.extensions !== undefined && !this.transforms(message)
     if (typeof message !== "string") this.encoder.write(Opcode.Binary, message, message.length, true, plain, io)
     else if (message.length <= Utf8.scratchLimit) {

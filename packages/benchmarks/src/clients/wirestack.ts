@@ -9,6 +9,8 @@ import { drive, type Driven, flow, Lane, told, url } from "./Lane.ts"
 
 const perMessage = process.argv[3] === "message"
 
+const payloads = process.argv[4] === "lent" ? "lent" : "owned"
+
 const bytes = (message: Message): Uint8Array => {
   if (typeof message === "string") throw new Error("text came back")
   return message
@@ -30,7 +32,7 @@ const answers = (connection: Connection.Connection<Message, Message>, lane: Lane
 
 const connect = Effect.gen(function*() {
   const context = yield* Effect.context<never>()
-  const connection = yield* WebSocket.connect(url, { maxMessageSize })
+  const connection = yield* WebSocket.connect(url, { maxMessageSize, payloads })
   const lane = new Lane()
   yield* Effect.forkScoped(answers(connection, lane))
   const client: Driven = {

@@ -19,6 +19,8 @@ const { deflate, tls, what } = told()
 
 const perMessage = process.argv[3] === "message"
 
+const payloads = process.argv[4] === "lent" ? "lent" : "owned"
+
 const tellPort = ({ place }: Endpoint): void => {
   if (place._tag === "Tcp") ready(place.port)
 }
@@ -65,6 +67,7 @@ const speaking = Effect.gen(function*() {
 
 const stack = WebSocket.server({
   maxMessageSize,
+  payloads,
   compression: deflate === undefined ? false : {
     serverNoContextTakeover: deflate === "no-takeover",
     clientNoContextTakeover: deflate === "no-takeover"

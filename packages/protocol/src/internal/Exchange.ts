@@ -13,8 +13,11 @@ import { Piece } from "./Piece.ts"
 /** How many pieces of the data that waits are handed down in one turn. */
 const maxPieces = 16
 
+/** No batch. It is replaced before anything is added. */
+const none: Array<never> = []
+
 export class Exchange<In, LOut> implements Io<In, LOut> {
-  batch: Array<In> = []
+  batch: Array<In> = none
   batchSize = 0
   /** Whether the layer above takes messages now. */
   open = true
@@ -38,9 +41,18 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
     return this.open && this.batchSize < readAhead && this.batch.length < readAheadMessages
   }
 
+  /** Takes what was emitted. */
+  take(): ReadonlyArray<In> {
+    const { batch } = this
+    this.batch = none
+    this.batchSize = 0
+    return batch
+  }
+
   emit(message: In, size: number): void {
     if (this.over !== undefined) return
-    this.batch.push(message)
+    if (this.batch === none) this.batch = [message]
+    else this.batch.push(message)
     this.batchSize += size
   }
 

@@ -26,6 +26,7 @@ import {
   Ended,
   Unsupported
 } from "../ConnectionError.ts"
+import * as Loan from "../Loan.ts"
 import type { Draft, EndOfInput, LayerClose, Outcome, Why } from "../Outcome.ts"
 import { readAhead, readAheadMessages, type Receiver, type Released, type Wire } from "../Wire.ts"
 import { Deadlines } from "./Deadlines.ts"
@@ -163,7 +164,12 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   private inbox: Array<In> = empty
   private inboxSize = 0
   private paused = false
+  /** What was pulled last, if it is only lent. */
+  private lent: ReadonlyArray<In> | undefined = undefined
   private puller: ((effect: Pulled<In>) => void) | undefined = undefined
+  /** The effects of pulling and of waiting, which are the same each time. */
+  private pulled: Pulled<In> | undefined = undefined
+  private parked: Pulled<In> | undefined = undefined
 
   private line: Array<Waiting<Out>> = empty
   private inTurn = false
@@ -300,10 +306,11 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   // Receiving.
 
   get pull(): Pulled<In> {
-    return Effect.withFiber((fiber) => this.next(fiber))
+    return this.pulled ??= Effect.withFiber((fiber) => this.next(fiber))
   }
 
   private next(fiber: Fiber.Fiber<unknown, unknown>): Pulled<In> {
+    if (this.lent !== undefined) this.takeBack(this.lent)
     if (this.inbox.length > 0) {
       return fiber.currentOpCount + nearYield < fiber.cache.maxOpsBeforeYield
         ? Effect.succeed(this.take())
@@ -314,10 +321,17 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     return this.sealed ? Effect.fail(this.refusal) : this.park
   }
 
+  /** Whoever pulls again has done with what it was lent. */
+  private takeBack(lent: ReadonlyArray<In>): void {
+    this.lent = undefined
+    for (const message of lent) if (message instanceof Uint8Array) Loan.of(message)?.release()
+  }
+
   private take(): Arr.NonEmptyArray<In> {
     const batch = this.inbox
     this.inbox = empty
     this.inboxSize = 0
+    if (this.wire.lends === true) this.lent = batch
     if (this.paused) {
       this.paused = false
       queueMicrotask(() => {
@@ -330,7 +344,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   }
 
   private get park(): Pulled<In> {
-    return Effect.callback((resume) => {
+    return this.parked ??= Effect.callback((resume) => {
       if (this.pulling) return resume(Effect.die(new Error("a connection has one puller at a time")))
       this.puller = resume
     })

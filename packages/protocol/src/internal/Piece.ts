@@ -64,7 +64,9 @@ export class Piece {
 
   /** What was filled since the last `take`. */
   take(): Uint8Array {
-    const piece = new Uint8Array(this.buffer.buffer, this.start, this.end - this.start)
+    const { buffer, slab } = this
+    const memory = buffer === slab.bytes ? slab.memory : buffer.buffer
+    const piece = new Uint8Array(memory, this.start, this.end - this.start)
     this.start = this.end
     this.buffer = nothing
     return piece

@@ -6,6 +6,7 @@
  * written before a cut is still delivered.
  */
 import { Closed, ConnectionError, Reset } from "../ConnectionError.ts"
+import * as Loan from "../Loan.ts"
 import type { Draft, Why } from "../Outcome.ts"
 import { readAheadMessages, type Receiver, type Wire, writeAhead } from "../Wire.ts"
 
@@ -49,7 +50,7 @@ class End<M> implements Wire<M, M> {
 
   write(message: M): void {
     if (this.ended || this.cut !== undefined) return
-    this.peer.arrived.push(message)
+    this.peer.arrived.push(message instanceof Uint8Array ? Loan.own(message) as M : message)
     this.peer.size += sizeOf(message)
   }
 

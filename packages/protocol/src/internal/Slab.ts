@@ -19,6 +19,8 @@ const forbidTransfer = process?.getBuiltinModule?.("node:worker_threads")?.markA
 
 export class Slab {
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0)
+  /** Where they lie, which takes its time to ask of the bytes themselves. */
+  memory = this.bytes.buffer
   /** How much of it is cut off. */
   used = 0
   readonly size: number
@@ -31,7 +33,8 @@ export class Slab {
   cut(length: number): number {
     if (this.used + length > this.bytes.length) {
       this.bytes = new Uint8Array(forbidTransfer === undefined ? length : this.size)
-      forbidTransfer?.(this.bytes.buffer)
+      this.memory = this.bytes.buffer
+      forbidTransfer?.(this.memory)
       this.used = 0
     }
     const offset = this.used
@@ -41,7 +44,7 @@ export class Slab {
 
   /** Takes a piece back that nobody needs any more, if it was the last to be cut off. */
   rewind(piece: Uint8Array): void {
-    if (piece.byteOffset + piece.length === this.used && piece.buffer === this.bytes.buffer) {
+    if (piece.byteOffset + piece.length === this.used && piece.buffer === this.memory) {
       this.used = piece.byteOffset
     }
   }

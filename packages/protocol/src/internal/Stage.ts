@@ -7,7 +7,7 @@
 import type { Patience, Phase } from "../ClosePolicy.ts"
 import { Aborted, ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
 import type { Machine } from "../Machine.ts"
-import { owned } from "../Memory.ts"
+import { ownedFrom } from "../Memory.ts"
 import type { Draft, EndOfInput, Why } from "../Outcome.ts"
 import { Other } from "../Reason.ts"
 import type { Receiver, Released, Wire } from "../Wire.ts"
@@ -87,11 +87,11 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     }
   }
 
-  borrow(bytes: Uint8Array): void {
+  borrow(bytes: Uint8Array, length: number): void {
     const { io, machine } = this
-    if (this.waiting || machine.borrow === undefined) return this.receive([owned(bytes) as LIn], bytes.length)
+    if (this.waiting || machine.borrow === undefined) return this.receive([ownedFrom(bytes, 0, length) as LIn], length)
     try {
-      this.kept = !machine.borrow(bytes, io)
+      this.kept = !machine.borrow(bytes, length, io)
     } catch (thrown) {
       io.broken(errorOf(thrown, this.layer))
     }
@@ -170,9 +170,8 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   private deliver(): void {
     const io = this.io
     if (io.batch.length > 0) {
-      const { batch, batchSize } = io
-      io.batch = []
-      io.batchSize = 0
+      const { batchSize } = io
+      const batch = io.take()
       // What the machine has to say itself goes ahead of what the layer above may answer.
       if (io.talks) this.hand()
       this.upper.receive(batch, batchSize)
@@ -218,6 +217,10 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   }
 
   // From the layer above.
+
+  get lends(): boolean {
+    return this.machine.lends === true
+  }
 
   get halfClose(): boolean {
     return this.machine.end !== undefined && this.lower.halfClose

@@ -115,8 +115,9 @@ const show = <LIn, LOut, In, Out>(
   if (!lent || machine.borrow === undefined || input.length !== 1 || !(bytes instanceof Uint8Array)) {
     return machine.receive(input, io)
   }
-  const memory = bytes.slice()
-  const took = machine.borrow(memory, io)
+  const memory = new Uint8Array(bytes.length + 16).fill(0xa5)
+  memory.set(bytes)
+  const took = machine.borrow(memory, bytes.length, io)
   memory.fill(0xa5)
   return took
 }

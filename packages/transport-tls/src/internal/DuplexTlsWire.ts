@@ -29,7 +29,7 @@ export class DuplexTlsWire extends SocketWire {
     lower: Wire<Uint8Array, Uint8Array>,
     truncation: "detect" | "ignore"
   ) {
-    super(tls, { layer: "tls", reasonOf: connectionReason })
+    super(tls, { layer: "tls", copies: true, reasonOf: connectionReason })
     this.lower = lower
     this.tls = tls
     this.duplex = duplex

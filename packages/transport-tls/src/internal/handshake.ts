@@ -125,6 +125,7 @@ const groundOf = (lower: Wire<Uint8Array, Uint8Array>, leftover: ReadonlyArray<U
       new SocketWire(socket, {
         layer: layerName,
         endOfInput: "unknown",
+        copies: true,
         reasonOf: connectionReason,
         cut: () => lower.abort()
       }, raw.adopt?.(socket)),

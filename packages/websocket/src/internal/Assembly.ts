@@ -1,11 +1,13 @@
 /**
- * A message that arrives in parts, put together in one buffer.
+ * A message that arrives in parts, put together in one buffer: one of the `Pool` if nobody is to keep it.
  *
  * The buffer grows with what has arrived, not with what a header announces: it has at most `growth` times the bytes
  * that came (or `smallest`), and never more than the message can become. A header alone costs nothing. Bytes that were read
  * into the `free` memory behind the others are in place already and are not copied.
  */
+import * as Loan from "@wirestack/protocol/Loan"
 import { allocate } from "@wirestack/protocol/Memory"
+import * as Pool from "@wirestack/protocol/Pool"
 
 const smallest = 512
 
@@ -17,16 +19,20 @@ const smallestRead = 16_384
 const empty = new Uint8Array(0)
 
 export class Assembly {
-  bytes: Uint8Array = empty
+  bytes: Uint8Array<ArrayBuffer> = empty
   size = 0
+  private pooled = false
 
-  /** Appends `source` from `start` to `end` to what will be a message of at most `most` bytes. */
-  append(source: Uint8Array, start: number, end: number, most: number): void {
+  /** Appends `source` from `start` to `end` to what will be a message of at most `most` bytes, which may be `pooled`. */
+  append(source: Uint8Array, start: number, end: number, most: number, pooled = false): void {
     const size = this.size + end - start
     if (size > this.bytes.length) {
-      const grown = allocate(Math.min(most, Math.max(smallest, size * growth)))
+      const room = Math.min(most, Math.max(smallest, size * growth))
+      const grown = pooled ? Pool.take(room) : allocate(room)
       grown.set(this.bytes.subarray(0, this.size))
+      if (this.pooled) Pool.give(this.bytes.buffer)
       this.bytes = grown
+      this.pooled = pooled
     }
     const inPlace = source.buffer === this.bytes.buffer &&
       source.byteOffset + start === this.bytes.byteOffset + this.size
@@ -43,12 +49,31 @@ export class Assembly {
   /** The message, in a buffer that is at least half full and otherwise clear; the next one begins with another buffer. */
   take(): Uint8Array {
     const { bytes, size } = this
-    this.bytes = empty
-    this.size = 0
+    this.clear()
     // What is given away may be transferred to a worker.
     if (size === 0) return new Uint8Array(0)
     if (size === bytes.length) return bytes
     if (size * 2 < bytes.length) return bytes.slice(0, size)
     return bytes.fill(0, size).subarray(0, size)
+  }
+
+  /** The message, lent. */
+  lend(): Uint8Array {
+    const { bytes, pooled, size } = this
+    if (!pooled || size === 0) return this.take()
+    this.clear()
+    return Loan.lend(bytes.subarray(0, size))
+  }
+
+  /** Lets go of the message; nobody looks at its memory any more. */
+  drop(): void {
+    if (this.pooled) Pool.give(this.bytes.buffer)
+    this.clear()
+  }
+
+  private clear(): void {
+    this.bytes = empty
+    this.size = 0
+    this.pooled = false
   }
 }

@@ -6,6 +6,7 @@
  * beyond its own. A server's large payloads are passed on as they are; all others are copied behind their head, and masked
  * there.
  */
+import * as Loan from "@wirestack/protocol/Loan"
 import type { Io } from "@wirestack/protocol/Machine"
 import type { Unsent } from "@wirestack/protocol/Outcome"
 import { Other } from "@wirestack/protocol/Reason"
@@ -41,6 +42,7 @@ interface Waiting {
   /** The message ends with it. */
   readonly last: boolean
   readonly plain: boolean
+  readonly loan: Loan.Loan | undefined
 }
 
 /** Copies the first `length` bytes; a few of them faster than `set` does. */
@@ -106,7 +108,9 @@ export class FrameEncoder {
       return this.part(type, bytes, length, last, plain, bytes !== Utf8.scratch, io)
     }
     const kept = bytes === Utf8.scratch ? bytes.slice(0, length) : bytes.subarray(0, length)
-    const waiting = { type, bytes: kept, last, plain }
+    const loan = Loan.of(kept)
+    loan?.hold()
+    const waiting = { type, bytes: kept, last, plain, loan }
     if (this.queue === undefined) this.queue = [waiting]
     else this.queue.push(waiting)
   }
@@ -144,7 +148,7 @@ export class FrameEncoder {
   /** Writes the next frame of what waits. */
   proceed(io: Io<any, Uint8Array>): void {
     const queue = this.queue!
-    const { bytes, last, plain, type } = queue[0]
+    const { bytes, last, loan, plain, type } = queue[0]
     const start = this.written
     const end = Math.min(start + this.maxFrameSize, bytes.length)
     const ended = end === bytes.length
@@ -154,11 +158,13 @@ export class FrameEncoder {
       else queue.shift()
     } else this.written = end
     this.part(type, bytes.subarray(start, end), end - start, ended && last, plain, true, io)
+    if (ended) loan?.release()
   }
 
   /** Drops what waits, and returns what that was. */
   drop(): Unsent {
     const { unsent } = this
+    for (const { loan } of this.queue ?? none) loan?.release()
     this.queue = undefined
     this.written = 0
     return unsent

@@ -29,6 +29,8 @@ export interface Options extends Partial<Limits> {
   readonly extensions?: ExtensionChain | undefined
   /** Whether pings are answered; otherwise they are only told. True by default. */
   readonly answersPings?: boolean | undefined
+  /** Whether large binary messages are only lent; see `WebSocket.CommonOptions`. */
+  readonly payloads?: "owned" | "lent" | undefined
   /** How much may be received in a time; without it, as much as the peer can send. */
   readonly meter?: Meter | undefined
 }
@@ -93,8 +95,6 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
   /** Input there was no room for: what the decoder still has, and these chunks from `next` on. */
   private waiting: ReadonlyArray<Uint8Array> = nothing
   private next = 0
-  /** The input is only lent. */
-  private lent = false
   /** Something was given to the layer above since `receive` was called. */
   private gave = false
   /** The end that was found, a Close or what is wrong, and waits until what came before it is delivered. */
@@ -127,7 +127,8 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
       maxMessageSize: options.maxMessageSize ?? defaultLimits.maxMessageSize,
       maxFragments: options.maxFragments ?? defaultLimits.maxFragments,
       unit,
-      rsv: extensions?.rsv ?? 0
+      rsv: extensions?.rsv ?? 0,
+      lends: unit === "message" && options.payloads === "lent"
     })
     const { maxFrameSize = defaultFrameSize } = options
     if (!(maxFrameSize >= 1)) {
@@ -138,21 +139,25 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
 
   // Receiving.
 
-  borrow(input: Uint8Array, io: Below<In>): boolean {
-    this.lent = true
-    const took = this.receive([input], io)
+  borrow(input: Uint8Array, length: number, io: Below<In>): boolean {
+    this.heard = true
+    this.decoder.borrow(input, length)
+    const took = this.goOn(io)
     if (!took) this.decoder.own()
-    this.lent = false
     return took
   }
 
   receive(input: ReadonlyArray<Uint8Array>, io: Below<In>): boolean {
-    this.io = io
     if (input.length > 0) {
       this.heard = true
       this.waiting = input
       this.next = 0
     }
+    return this.goOn(io)
+  }
+
+  private goOn(io: Below<In>): boolean {
+    this.io = io
     const { decoder } = this
     this.gave = false
     if (this.last !== undefined) {
@@ -171,11 +176,11 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
         if (this.last !== undefined) return false
       }
       if (this.next === this.waiting.length) break
-      decoder.feed(this.waiting[this.next++], this.lent)
+      decoder.feed(this.waiting[this.next++])
     }
     this.waiting = nothing
     this.next = 0
-    decoder.feed(noBytes)
+    decoder.letGo()
     return true
   }
 

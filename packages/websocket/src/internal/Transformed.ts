@@ -31,13 +31,15 @@ export class Transformed {
 
   private readonly extensions: ExtensionChain
   private readonly limit: number
+  private readonly lends: boolean
   private begun = false
   private readonly bytes = new Assembly()
   /** How far a text is complete and valid. */
   private checked = 0
 
-  constructor(extensions: ExtensionChain, limit: number) {
+  constructor(extensions: ExtensionChain, limit: number, lends: boolean) {
     this.extensions = extensions
+    this.lends = lends
     this.limit = limit
   }
 
@@ -50,7 +52,8 @@ export class Transformed {
 
   /** Adds the part that the decoder has found; tells what is wrong with it. */
   add({ last, message, rsv, type }: FrameDecoder): Violation | TooLarge | undefined {
-    const { bytes, extensions, limit } = this
+    const { bytes, extensions, lends, limit } = this
+    const isText = type === Opcode.Text
     if (!this.begun) extensions.expect(rsv)
     this.begun = !last
     extensions.feed(message as Uint8Array, last)
@@ -58,19 +61,20 @@ export class Transformed {
       if (!(piece instanceof Uint8Array)) return piece
       const size = bytes.size + piece.length
       if (size > limit) return new TooLarge({ what: "a message", size, limit })
-      bytes.append(piece, 0, piece.length, last && piece.length < pieceSize ? size : limit)
+      bytes.append(piece, 0, piece.length, last && piece.length < pieceSize ? size : limit, isText || lends)
     }
-    const isText = type === Opcode.Text
     if (!last) {
       if (isText) this.checked = Utf8.check(bytes.bytes, this.checked, bytes.size)
       return this.checked < 0 ? notText() : undefined
     }
     this.checked = 0
-    const whole = bytes.take()
-    const made = isText ? Utf8.decode(whole, 0, whole.length) : whole
-    if (made === undefined) return notText()
-    this.message = made
-    this.size = whole.length
+    this.size = bytes.size
+    if (isText) {
+      const text = Utf8.decode(bytes.bytes, 0, bytes.size)
+      bytes.drop()
+      if (text === undefined) return notText()
+      this.message = text
+    } else this.message = lends ? bytes.lend() : bytes.take()
     return undefined
   }
 }

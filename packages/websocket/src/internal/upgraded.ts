@@ -163,11 +163,12 @@ export const upgraded = <In, Out>(
 ) =>
   Effect.contextWith((context: Context.Context<never>) => {
     const clock = Context.get(context, Clock.Clock)
-    const { answersPings, firstMessageWithin, maxFragments, maxFrameSize, maxMessageSize } = options
+    const { answersPings, firstMessageWithin, maxFragments, maxFrameSize, maxMessageSize, payloads } = options
     const machine = make({
       role,
       answersPings,
       maxFrameSize,
+      payloads,
       extensions: facts.extensions.length === 0 ? undefined : new ExtensionChain(facts.extensions),
       meter: meterOf(options, clock),
       ...maxMessageSize === undefined ? undefined : { maxMessageSize },

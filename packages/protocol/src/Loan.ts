@@ -1,0 +1,66 @@
+/**
+ * Memory that is lent: a large message lies in it until its receiver asks for what is next, and then it is used again.
+ *
+ * A receiver may send what it was lent, to anybody. Whoever keeps bytes that it was given to send, beyond the turn in which
+ * it was given them, holds their loan meanwhile, or makes them its `own`. When nobody holds a loan any more its memory is
+ * taken back: whoever still looks at it sees that it is gone (its views have the length 0), and never what is in it by then.
+ */
+import { owned } from "./Memory.ts"
+import * as Pool from "./Pool.ts"
+
+/** A buffer of a runtime that can take it from those who look at it; all have that, from Node 21 and the browsers of 2023 on. */
+interface Transferable extends ArrayBuffer {
+  readonly detached: boolean
+  readonly transfer: () => ArrayBuffer
+}
+
+const canTakeBack = "transfer" in ArrayBuffer.prototype
+
+export class Loan {
+  private readonly buffer: Transferable
+  /** The receiver, until it asks for what is next, and those who have yet to send of it. */
+  private holders = 1
+
+  constructor(buffer: ArrayBuffer) {
+    this.buffer = buffer as Transferable
+  }
+
+  /** Keeps the memory from being taken back, until it is released once more. */
+  hold(): void {
+    this.holders++
+  }
+
+  release(): void {
+    this.holders--
+    // Whoever has transferred it to a worker has it now.
+    if (this.holders === 0 && canTakeBack && !this.buffer.detached) Pool.give(this.buffer.transfer())
+  }
+}
+
+const loans = new WeakMap<ArrayBufferLike, Loan>()
+
+/** Nobody is looked up as long as nothing was lent. */
+let lending = false
+
+/** Lends bytes that lie alone in memory of the `Pool`. */
+export const lend = (bytes: Uint8Array<ArrayBuffer>): Uint8Array => {
+  lending = true
+  loans.set(bytes.buffer, new Loan(bytes.buffer))
+  return bytes
+}
+
+/** Lends a copy of bytes. */
+export const lendCopy = (bytes: Uint8Array): Uint8Array => {
+  const copy = Pool.take(bytes.length)
+  copy.set(bytes)
+  return lend(copy)
+}
+
+/** The loan in which bytes lie, if they are lent. */
+export const of = (bytes: Uint8Array): Loan | undefined => lending ? loans.get(bytes.buffer) : undefined
+
+/** Bytes that may be kept: a copy of those that are lent. */
+export const own = (bytes: Uint8Array): Uint8Array => of(bytes) === undefined ? bytes : owned(bytes)
+
+/** Whether bytes were lent, and are taken back. */
+export const isGone = (bytes: Uint8Array): boolean => bytes.length === 0 && (bytes.buffer as Transferable).detached
