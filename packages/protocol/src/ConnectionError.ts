@@ -90,3 +90,19 @@ export class ConnectionError extends Data.TaggedError("ConnectionError")<{
     return `${this.layer}: ${this.reason.message}`
   }
 }
+
+const Stacks = Error as unknown as { stackTraceLimit: number }
+
+/**
+ * How a connection ended, as an error: without a stack, which would show the event loop only, and would take longer than all else
+ * that has to be done for a connection that is cut.
+ */
+export const lost = (layer: string, reason: ConnectionReason): ConnectionError => {
+  const { stackTraceLimit } = Stacks
+  Stacks.stackTraceLimit = 0
+  try {
+    return new ConnectionError({ layer, reason })
+  } finally {
+    Stacks.stackTraceLimit = stackTraceLimit
+  }
+}

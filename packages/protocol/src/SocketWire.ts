@@ -16,7 +16,7 @@
  *   sees neither the end nor a failure until it is resumed.
  * - **Close** ends the output and settles when the stream has closed, that is when the peer has ended its output too.
  */
-import { ConnectionError, type ConnectionReason, Reset } from "./ConnectionError.ts"
+import { type ConnectionError, type ConnectionReason, lost, Reset } from "./ConnectionError.ts"
 import { done, Piece, settled } from "./internal/Piece.ts"
 import * as Loan from "./Loan.ts"
 import { owned, ownedFrom } from "./Memory.ts"
@@ -392,7 +392,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   }
 
   protected error(reason: ConnectionReason): ConnectionError {
-    return new ConnectionError({ layer: this.layer, reason })
+    return lost(this.layer, reason)
   }
 
   /** The stream is broken: what it had read is still delivered, then the layer above is told. */

@@ -56,8 +56,8 @@ export interface Upgraded {
   readonly protocol: string | undefined
   /** The values of `Sec-WebSocket-Extensions`, not judged yet; empty if none was offered. */
   readonly extensions: ReadonlyArray<string>
-  /** The headers of its answer. */
-  readonly headers: Headers
+  /** The headers of its answer, as they came. */
+  readonly fields: HttpHead.Fields
   /** What it has sent already as a WebSocket. */
   readonly leftover: Uint8Array
 }
@@ -190,7 +190,7 @@ export class ClientHandshake {
     if (received === undefined) return undefined
     if (Result.isFailure(received)) return Result.fail(received.failure)
     const { head, leftover } = received.success
-    if (head.status === 101) return this.check(head, leftover)
+    if (head.status === 101) return this.check(received.success)
     if (head.status >= 200) {
       this.rejected = { head, body: new BodyReader(head, maxBodySize) }
       return this.receive(leftover)
@@ -217,7 +217,9 @@ export class ClientHandshake {
     return Result.fail(new UpgradeRejected({ status: head.status, headers: head.headers, body: body.text }))
   }
 
-  private check(head: HttpHead.Response, leftover: Uint8Array): Result.Result<Upgraded, ConnectReason> {
+  private check(
+    { fields, head, leftover }: HttpHead.Received<HttpHead.Response>
+  ): Result.Result<Upgraded, ConnectReason> {
     const { headers, version } = head
     if (version.major !== 1 || version.minor === 0) return malformed("the answer 101 is of HTTP/1.1")
     const upgrade = list(headers, "upgrade")
@@ -240,6 +242,6 @@ export class ClientHandshake {
       return Result.fail(new NothingNegotiated(protocol === undefined ? { offered } : { offered, selected: protocol }))
     }
     const extensions = offers.length === 0 ? [] : values(headers, "sec-websocket-extensions")
-    return Result.succeed({ protocol, extensions, headers, leftover })
+    return Result.succeed({ protocol, extensions, fields, leftover })
   }
 }

@@ -28,6 +28,9 @@ export interface Response {
   readonly headers: Headers
 }
 
+/** Headers that are well formed, as the lines they came in. */
+export type Fields = string
+
 /** The version of HTTP that was spoken, such as 1.1. */
 export interface Version {
   readonly major: number
@@ -37,6 +40,8 @@ export interface Version {
 /** A head, and the bytes that came behind it. */
 export interface Received<A> {
   readonly head: A
+  /** Its headers as they came, which take less memory. */
+  readonly fields: Fields
   readonly leftover: Uint8Array
 }
 
@@ -91,10 +96,10 @@ const decodeResponse = (line: string, headers: Headers): Result.Result<Response,
   return Result.succeed({ status: Number(status), version: { major: Number(major), minor: Number(minor) }, headers })
 }
 
-/** The headers in lines that end in CRLF each, from `start` on; the last line is empty. */
-const decodeHeaders = (text: string, start: number): Result.Result<Headers, UpgradeMalformed> => {
+/** The headers in lines that end in CRLF each; the last line is empty. */
+const decodeHeaders = (text: Fields): Result.Result<Headers, UpgradeMalformed> => {
   const headers: Array<readonly [string, string]> = []
-  for (let at = start, end: number; (end = text.indexOf("\r\n", at)) > at; at = end + 2) {
+  for (let at = 0, end: number; (end = text.indexOf("\r\n", at)) > at; at = end + 2) {
     const first = text.charCodeAt(at)
     if (first === space || first === tab) return malformed("a header is not folded", "9112 section 5.2")
     const colon = text.indexOf(":", at)
@@ -104,6 +109,9 @@ const decodeHeaders = (text: string, start: number): Result.Result<Headers, Upgr
   }
   return Result.succeed(headers)
 }
+
+/** The headers in fields. */
+export const headersOf = (fields: Fields): Headers => Result.getOrElse(decodeHeaders(fields), () => [])
 
 const latin1 = (bytes: Uint8Array, end: number): string => {
   let text = ""
@@ -196,10 +204,11 @@ export class HeadReader<A> {
   private decode(bytes: Uint8Array, end: number, leftover: Uint8Array): Result.Result<Received<A>, UpgradeMalformed> {
     const text = this.ascii ? Utf8.decode(bytes, 0, end)! : latin1(bytes, end)
     const lineEnd = text.indexOf("\r\n")
-    const headers = decodeHeaders(text, lineEnd + 2)
+    const fields = text.slice(lineEnd + 2)
+    const headers = decodeHeaders(fields)
     if (Result.isFailure(headers)) return Result.fail(headers.failure)
     const head = this.kind.decode(text.slice(0, lineEnd), headers.success)
-    return Result.isFailure(head) ? Result.fail(head.failure) : Result.succeed({ head: head.success, leftover })
+    return Result.isFailure(head) ? Result.fail(head.failure) : Result.succeed({ head: head.success, fields, leftover })
   }
 }
 

@@ -5,6 +5,7 @@ import * as Result from "effect/Result"
 import { type ClientHandshake, hostHeader, make, type Options } from "../src/ClientHandshake.ts"
 import { acceptFor, isKey } from "../src/Handshake.ts"
 import { InvalidHeader, UpgradeMalformed, UpgradeRejected } from "../src/HandshakeReason.ts"
+import { headersOf } from "../src/HttpHead.ts"
 import { cuts, hex, text, utf8 } from "./support.ts"
 
 const begin = (options?: Partial<Options>): ClientHandshake =>
@@ -29,7 +30,7 @@ const answer = (response: string, options?: Partial<Options>) => {
   const untimed = outcomes.map(({ rest, result }) =>
     Result.map(
       result,
-      (upgraded) => ({ ...upgraded, headers: [], leftover: text(upgraded.leftover) + rest.map(text).join("") })
+      (upgraded) => ({ ...upgraded, fields: "", leftover: text(upgraded.leftover) + rest.map(text).join("") })
     )
   )
   for (const outcome of untimed) assert.deepStrictEqual(outcome, untimed[0])
@@ -138,7 +139,7 @@ describe("ClientHandshake", () => {
     const result = Result.getOrThrow(answer(`${base}\r\n\x01\x02`))
     assert.isUndefined(result.protocol)
     assert.deepStrictEqual(result.leftover, hex("0102"))
-    assert.deepStrictEqual(result.headers[0], ["upgrade", "websocket"])
+    assert.deepStrictEqual(headersOf(result.fields)[0], ["upgrade", "websocket"])
   })
 
   it("RFC 6455 4.1: names and tokens are case-insensitive, and Connection is a list", () => {

@@ -14,7 +14,10 @@ const feed = <A>(reader: HttpHead.HeadReader<A>, parts: ReadonlyArray<Uint8Array
   for (let i = 0; i < parts.length; i++) {
     const step = reader.receive(parts[i])
     if (step !== undefined) {
-      return Result.map(step, ({ head, leftover }) => ({ head, leftover: concat(leftover, ...parts.slice(i + 1)) }))
+      return Result.map(
+        step,
+        (received) => ({ ...received, leftover: concat(received.leftover, ...parts.slice(i + 1)) })
+      )
     }
   }
   return undefined
@@ -49,6 +52,7 @@ describe("HttpHead", () => {
           version: { major: 1, minor: 1 },
           headers: [["host", "server.example.com"], ["x-empty", ""], ["x-twice", "a, b"], ["x-twice", "c"]] as const
         },
+        fields: "Host: server.example.com\r\nX-Empty:\r\nX-Twice: \t a, b \t\r\nx-twice:c\r\n\r\n",
         leftover: utf8("\x81\x00")
       })
     )
@@ -60,6 +64,7 @@ describe("HttpHead", () => {
         response(`${line}\r\nUpgrade: websocket\r\n\r\n`),
         Result.succeed({
           head: { status: 101, version: { major: 1, minor: 1 }, headers: [["upgrade", "websocket"]] as const },
+          fields: "Upgrade: websocket\r\n\r\n",
           leftover: hex("")
         })
       )
@@ -71,6 +76,7 @@ describe("HttpHead", () => {
       request("GET / HTTP/1.0\r\n\r\n"),
       Result.succeed({
         head: { method: "GET", target: "/", version: { major: 1, minor: 0 }, headers: [] },
+        fields: "\r\n",
         leftover: hex("")
       })
     )

@@ -4,7 +4,7 @@
  * Output goes straight down, what was reserved in one piece. A machine with a queue of its own (`proceed`) is asked for the
  * next piece of it whenever the layer below has room.
  */
-import { ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
+import { ConnectionError, type ConnectionReason, lost } from "../ConnectionError.ts"
 import type { Goodbye, Io, Machine } from "../Machine.ts"
 import type { EndOfInput, Unsent } from "../Outcome.ts"
 import { readAhead, readAheadMessages, type Wire } from "../Wire.ts"
@@ -85,7 +85,7 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
 
   fail(reason: ConnectionReason, goodbye?: Goodbye): void {
     if (goodbye !== undefined) this.goodbye ??= goodbye
-    this.broken(new ConnectionError({ layer: this.layer, reason }))
+    this.broken(lost(this.layer, reason))
   }
 
   /** The end, by an error. */

@@ -64,7 +64,7 @@ export class DuplexTlsWire extends SocketWire {
       if (this.closing) this.retire()
       else if (this.truncation === "ignore") this.inputEnds("unannounced")
       else {
-        this.fail(new ConnectionError({ layer: this.layer, reason: new Truncated({ inside: "the TLS stream" }) }))
+        this.fail(this.error(new Truncated({ inside: "the TLS stream" })))
         this.retire()
       }
     })

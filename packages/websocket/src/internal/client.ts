@@ -75,7 +75,7 @@ export const client = <In, Out, R>(
       const { endpoint, path } = asked
       const [, pathname, query = ""] = /^([^?]*)\??([^]*)$/.exec(path)!
       if (skipHandshake) {
-        const facts = { protocol: ask.offers.at(0), headers: [], path: pathname, query, extensions: [] }
+        const facts = { protocol: ask.offers.at(0), fields: "", path: pathname, query, extensions: [] }
         return yield* upgraded(lower, role, facts, [], started)
       }
       const extensions = yield* Effect.all(options.extensions ?? [])
@@ -100,8 +100,8 @@ export const client = <In, Out, R>(
         const { rule, section = "RFC 6455 section 9.1" } = agreed.failure
         return yield* fail(new UpgradeMalformed({ rule, section }))
       }
-      const { headers, leftover, protocol } = found.success
-      const facts = { protocol, headers, path: pathname, query, extensions: agreed.success }
+      const { fields, leftover, protocol } = found.success
+      const facts = { protocol, fields, path: pathname, query, extensions: agreed.success }
       return yield* upgraded(lower, role, facts, [leftover, ...rest], started)
     })
 

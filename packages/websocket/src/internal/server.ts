@@ -65,7 +65,7 @@ export const answer = <In, Out, R, P extends Plan<In, Out, R>>(
       Effect.flatMap(readUntil(lower, ServerHandshake.read(limits), () => undefined), ({ found, rest }) => {
         if (found === undefined) return fail(new Closed())
         if (Result.isFailure(found)) return refuse(lower, found.failure)
-        const { head, leftover } = found.success
+        const { fields, head, leftover } = found.success
         const judged = Result.flatMap(
           ServerHandshake.judge(head),
           (upgrade) =>
@@ -91,7 +91,7 @@ export const answer = <In, Out, R, P extends Plan<In, Out, R>>(
           const response = ServerHandshake.accept(upgrade, { protocol, extensions: header, headers })
           if (Result.isFailure(response)) return refuse(lower, response.failure)
           const { path, query } = upgrade
-          const facts = { protocol, headers: upgrade.headers, path, query, extensions: agreed }
+          const facts = { protocol, fields, path, query, extensions: agreed }
           return Effect.flatMap(
             sending(lower, response.success),
             () =>
@@ -167,7 +167,7 @@ export const server = <In, Out, R>(role: Role<In, Out>, options: ServerOptions<a
     below,
     server: (lower: Lower, ask: Ask) => {
       if (options.skipHandshake === true) {
-        const facts = { protocol: ask.offers.at(0), headers: [], path: "/", query: "", extensions: [] }
+        const facts = { protocol: ask.offers.at(0), fields: "", path: "/", query: "", extensions: [] }
         return Effect.flatMap(Clock.monotonicTimeNanos, (started) => upgraded(lower, role, facts, [], started))
       }
       const plan = Result.succeed({ ...any, protocols: ask.offers })

@@ -13,7 +13,7 @@ import { maxReasonSize } from "../CloseBody.ts"
 import { type CloseCode, isCloseCode } from "../CloseCode.ts"
 import type { Agreed } from "../Extension.ts"
 import { ExtensionChain } from "../ExtensionChain.ts"
-import type { Headers } from "../Headers.ts"
+import { type Fields, headersOf } from "../HttpHead.ts"
 import * as Utf8 from "../Utf8.ts"
 import type { CommonOptions } from "../WebSocket.ts"
 import { layer, WebSocket } from "./details.ts"
@@ -33,7 +33,7 @@ export interface Facts {
   readonly protocol: string | undefined
   readonly path: string
   readonly query: string
-  readonly headers: Headers
+  readonly fields: Fields
   readonly extensions: ReadonlyArray<Agreed>
 }
 
@@ -72,7 +72,7 @@ class Upgraded implements WebSocketDetails, Living {
   }
 
   get headers() {
-    return this.facts.headers
+    return headersOf(this.facts.fields)
   }
 
   get handshakeTime() {
