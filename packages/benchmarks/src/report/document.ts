@@ -149,7 +149,10 @@ export const document = (result: Result, pictures: ReadonlyArray<Picture>, folde
     ...section("Growth", show("byConnections.svg", "bySize.svg")),
     ...result.memory === undefined ? [] : section("Memory", [
       ...show("memory.svg"),
-      "Bytes of each connection: while it is idle, and what is left of it after it has closed.",
+      paragraph(
+        `Bytes of each connection: while it is idle, and what is left of it after it has closed. A connection of ours has a fiber
+        and a Stream that wait, a scope that closes it, and a machine for each of its layers; one of \`ws\` is an event emitter.`
+      ),
       memory(result)
     ]),
     ...section("Measuring again", [

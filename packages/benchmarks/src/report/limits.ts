@@ -9,27 +9,40 @@ import type { Measured } from "../Result.ts"
 
 const limits: Readonly<Record<string, string>> = {
   "pipelined":
-    "The codec and the Stream around it: node:net itself takes {raw/batch} of our CPU, which is {batch} a message.",
-  "pipelined-text":
-    "The codec, and text that is decoded to a string and encoded again: {batch} a message; node:net itself takes {raw/batch} of it.",
-  "depth-1": "A read and a write of the kernel for each message: node:net itself takes {raw/batch} of our CPU.",
+    `The frames: a head, unmasking, and memory for each message; the Stream around them is the smaller part. It is {batch} a
+    message, of which node:net itself takes {raw/batch}.`,
+  "pipelined-text": `As \`pipelined\`; and each text becomes a string, and bytes again: {batch} a message.`,
+  "depth-1":
+    `The kernel, which is asked to read and to write for each message; node:net itself takes {raw/batch} of our CPU. Then what
+    Node does around each call into JavaScript, and the fiber that wakes up.`,
   "large":
-    "The kernel's copies: node:net itself takes {raw/batch} of our CPU. The rest is masking, and memory for the message.",
+    `Memory. A message that its receiver may keep has memory of its own: V8 then collects all garbage every few dozen
+    messages, and the system has to clear pages for each. If it is only lent there is neither: {lent} instead of {batch}. What
+    remains are the kernel's copies, and unmasking. node:net itself, which leaves each chunk to the collector, takes {raw}.`,
   "text-16k":
-    "Text is decoded to a string and encoded again: {batch} a message; node:net itself takes {raw/batch} of it.",
-  "typed": "JSON and Schemas, on both ways; {batch} a message. ws parses and prints JSON, and checks nothing: {ws}.",
-  "typed-depth-1":
-    "JSON, Schemas and the kernel together: {batch} a message, against {ws} of ws, which checks nothing.",
-  "deflate": "zlib: {batch} a message, against {ws} of ws, which goes through the thread pool.",
-  "handshake": "What a connection needs to begin: {message}, against {ws} of ws.",
-  "handshake-tls": "TLS itself: with it, a connection takes {message}, against {ws} of ws.",
-  "visit": "A handshake, a Close and the end of a connection: {message}, against {ws} of ws.",
+    `The kernel's copies: node:net itself takes {raw/batch} of our CPU. Then the string, which is written to memory that is
+    no longer in the cache, unmasked before and encoded after.`,
+  "typed":
+    "JSON, then Schemas, on both ways: {batch} a message, against {ws} of ws, which parses and prints JSON, and checks nothing.",
+  "typed-depth-1": "As `depth-1` and `typed` together: {batch} a message, against {ws} of ws, which checks nothing.",
+  "deflate": "zlib: {batch} a message, against {ws} of ws, which goes through the thread pool for each.",
+  "handshake":
+    `What a connection needs for its life: a socket of Node, a scope, a fiber and a Stream, which the collector copies
+    until they are old. It is {message}, against {ws} of ws, whose connection is an event emitter.`,
+  "handshake-tls": "As `handshake`, beside TLS itself: {message}, against {ws} of ws.",
+  "visit": "As `handshake`; and closing in order, layer by layer: {message}, against {ws} of ws.",
   "wss-depth-1": "TLS and the kernel: node:tls itself takes {raw/batch} of our CPU.",
-  "wss-pipelined": "TLS: node:tls itself takes {raw/batch} of our CPU.",
-  "wss-large": "Encryption and copies: node:tls itself takes {raw/batch} of our CPU.",
-  "broadcast": "A write of the kernel for each receiver: {message} a receiver, against {ws} of ws.",
-  "client": "As a server's pipelined messages, and each is masked: {batch} a message, against {ws} of ws.",
-  "client-large": "Masking and the kernel's copies: {batch} a message, against {ws} of ws."
+  "wss-pipelined":
+    "TLS: node:tls itself takes {raw/batch} of our CPU. A write goes through its stream, which small ones feel.",
+  "wss-large":
+    `Memory, as for \`large\`: lent messages take {lent} instead of {batch}. What remains is what Node's TLS takes to
+    encrypt, decrypt and copy; node:tls itself, which leaves each chunk to the collector, takes {raw}.`,
+  "broadcast":
+    "A write of the kernel for each receiver, and a frame made anew for each: {message} a receiver, against {ws} of ws.",
+  "client": "As `pipelined`, and each message is masked with a key of its own: {batch} a message, against {ws} of ws.",
+  "client-large":
+    `Memory, as for \`large\`: lent messages take {lent} instead of {batch}, against {ws} of ws. And masking, for which each
+    message is copied.`
 }
 
 /** What limits a workload; nothing if nobody has said it. */
@@ -40,5 +53,5 @@ export const limitOf = ({ rows, workload }: Measured): string | undefined => {
     const ratio = Ratio.between(row(own), row(base))
     return Ratio.isDoubt(ratio) ? "-" : percent(ratio.median)
   }
-  return limits[workload.id]?.replace(/\{([\w-]+)(?:\/([\w-]+))?\}/g, figure)
+  return limits[workload.id]?.replace(/\s+/g, " ").replace(/\{([\w-]+)(?:\/([\w-]+))?\}/g, figure)
 }
