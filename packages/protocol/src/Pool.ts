@@ -18,8 +18,8 @@ let idleSize = 0
 
 /** Memory of `size` bytes, at the beginning of a buffer that may be up to twice as large. */
 export const take = (size: number): Uint8Array<ArrayBuffer> => {
+  if (size <= 1 << (smallest - 1) || size > 1 << largest) return allocate(size)
   const exponent = 32 - Math.clz32(size - 1)
-  if (size > 1 << largest || exponent < smallest) return allocate(size)
   const buffer = idle[exponent - smallest].pop()
   if (buffer === undefined) return allocate(1 << exponent).subarray(0, size)
   idleSize -= buffer.byteLength
