@@ -176,8 +176,10 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
 
   private chunks: Array<Uint8Array> = none
   private collected = 0
-  /** What of that, and of what was handed over, is lent. */
+  /** What of that is lent. */
   private loans: Array<Loan.Loan> | undefined = undefined
+  /** What of what was handed over is lent. */
+  private lent: Array<Loan.Loan> | undefined = undefined
   /** What the stream was given and has not confirmed, at most. */
   private pending = 0
   /** Whether to be told when something is written; a stream that takes all at once (a socket with room) need not. */
@@ -259,11 +261,11 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     return chunk
   }
 
-  /** All is written. */
+  /** All that was handed over is written. */
   private letGo(): void {
-    const { loans } = this
-    this.loans = undefined
-    if (loans !== undefined) { for (const loan of loans) loan.release() }
+    const { lent } = this
+    this.lent = undefined
+    if (lent !== undefined) { for (const loan of lent) loan.release() }
   }
 
   /** While the stream is busy with what it has, the rest is collected, and follows in one piece. */
@@ -274,6 +276,11 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   private handOver(): void {
     const { chunks, collected, copies, socket } = this
     if (collected === 0) return
+    if (this.held === 0) this.letGo()
+    if (this.loans !== undefined) {
+      this.lent = this.lent === undefined ? this.loans : [...this.lent, ...this.loans]
+      this.loans = undefined
+    }
     const pieces = chunks.length === 1 ? chunks : piecesOf(chunks, copies ? copied : kept)
     this.collected = 0
     this.chunks = none
@@ -307,9 +314,9 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   }
 
   private written(): void {
+    if (this.held === 0) this.letGo()
     if (!this.over) this.flush()
     this.pending = this.held
-    if (this.pending === 0 && this.collected === 0) this.letGo()
     if (this.outputEnded && !this.over && this.socket.writable) this.endStream()
     if (this.starved && !this.over && this.collected + this.pending < writeAhead) {
       this.starved = false
