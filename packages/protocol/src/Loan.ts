@@ -59,6 +59,25 @@ export const lendCopy = (bytes: Uint8Array): Uint8Array => {
 /** The loan in which bytes lie, if they are lent. */
 export const of = (bytes: Uint8Array): Loan | undefined => lending ? loans.get(bytes.buffer) : undefined
 
+/** The loans of those who are, of messages from `start` on; none if there are none. */
+export const allOf = (messages: ReadonlyArray<unknown>, start = 0): ReadonlyArray<Loan> | undefined => {
+  if (!lending) return undefined
+  let all: Array<Loan> | undefined = undefined
+  for (let i = start; i < messages.length; i++) {
+    const message = messages[i]
+    const loan = message instanceof Uint8Array ? loans.get(message.buffer) : undefined
+    if (loan !== undefined) {
+      if (all === undefined) all = [loan]
+      else all.push(loan)
+    }
+  }
+  return all
+}
+
+export const releaseAll = (loans: ReadonlyArray<Loan> | undefined): void => {
+  if (loans !== undefined) { for (const loan of loans) loan.release() }
+}
+
 /** Bytes that may be kept: a copy of those that are lent. */
 export const own = (bytes: Uint8Array): Uint8Array => of(bytes) === undefined ? bytes : owned(bytes)
 

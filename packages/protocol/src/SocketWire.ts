@@ -265,7 +265,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   private letGo(): void {
     const { lent } = this
     this.lent = undefined
-    if (lent !== undefined) { for (const loan of lent) loan.release() }
+    Loan.releaseAll(lent)
   }
 
   /** While the stream is busy with what it has, the rest is collected, and follows in one piece. */
@@ -395,6 +395,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     if (this.inputOver !== undefined && this.outputEnded) this.drop(0)
     else this.fail(this.error(new Reset({ cause: "the socket was closed" })))
     this.socket.removeListener("close", this.onClose)
+    this.letGo()
     this.settle()
   }
 
@@ -433,6 +434,8 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     this.lost = this.collected + pending
     this.collected = 0
     this.chunks = none
+    Loan.releaseAll(this.loans)
+    this.loans = undefined
     this.detach()
   }
 

@@ -403,6 +403,7 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
   }
 
   release(): void {
+    this.dropped ??= this.encoder.drop()
     this.onRelease?.()
     this.extensions?.release()
   }
