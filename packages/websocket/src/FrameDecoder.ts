@@ -24,7 +24,7 @@ import { ownedFrom } from "@wirestack/protocol/Memory"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import { textSection } from "./CloseCode.ts"
 import { Bits, maxControlSize, maxHeadSize } from "./Frame.ts"
-import { Assembly } from "./internal/Assembly.ts"
+import { Assembly, smallestLoan } from "./internal/Assembly.ts"
 import * as Mask from "./Mask.ts"
 import { Opcode } from "./Opcode.ts"
 import * as Utf8 from "./Utf8.ts"
@@ -69,9 +69,6 @@ const transformedSize = (size: number): number => size * 2 + 1_024
 
 /** What `next` returns. */
 export type Found = Opcode | typeof needMore | typeof failed | typeof part
-
-/** Smaller payloads are copied into memory that they share, which costs less than a loan. */
-const smallestLoan = 16_384
 
 const none = new Uint8Array(0)
 

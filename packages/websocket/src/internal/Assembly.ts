@@ -6,8 +6,11 @@
  * into the `free` memory behind the others are in place already and are not copied.
  */
 import * as Loan from "@wirestack/protocol/Loan"
-import { allocate } from "@wirestack/protocol/Memory"
+import { allocate, owned } from "@wirestack/protocol/Memory"
 import * as Pool from "@wirestack/protocol/Pool"
+
+/** Smaller payloads are copied into memory that they share, which costs less than a loan. */
+export const smallestLoan = 16_384
 
 const smallest = 512
 
@@ -57,12 +60,18 @@ export class Assembly {
     return bytes.fill(0, size).subarray(0, size)
   }
 
-  /** The message, lent. */
+  /** The message, lent if it is large. Its buffer is at least half full, as far as the pool allows. */
   lend(): Uint8Array {
     const { bytes, pooled, size } = this
-    if (!pooled || size === 0) return this.take()
-    this.clear()
-    return Loan.lend(bytes.subarray(0, size))
+    if (!pooled) return this.take()
+    const message = bytes.subarray(0, size)
+    if (size >= smallestLoan && size * 2 >= bytes.length) {
+      this.clear()
+      return Loan.lend(message)
+    }
+    const copy = size < smallestLoan ? owned(message) : Loan.lendCopy(message)
+    this.drop()
+    return copy
   }
 
   /** Lets go of the message; nobody looks at its memory any more. */
