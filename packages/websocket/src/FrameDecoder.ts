@@ -387,7 +387,7 @@ export class FrameDecoder {
     if (start === end && !last) return needMore
     this.last = last
     this.size = end - start
-    this.message = this.pieceOf(start, end)
+    this.message = this.pieceOf(start, end, false)
     return part
   }
 
@@ -402,15 +402,15 @@ export class FrameDecoder {
     return opcode
   }
 
-  /** A piece of the chunk, which has been used up to its end. */
-  private pieceOf(start: number, end: number): Uint8Array {
+  /** A piece of the chunk, which has been used up to its end; one that `lends` may be lent. */
+  private pieceOf(start: number, end: number, lends = this.lends): Uint8Array {
     if (this.lent && end < this.end) {
       // What follows is likely to be given too.
       this.ownFrom(start)
       return new Uint8Array(this.buffer, this.base, end - start)
     }
     if (!this.lent) return new Uint8Array(this.buffer, this.base + start, end - start)
-    return this.lends && end - start >= smallestLoan
+    return lends && end - start >= smallestLoan
       ? Loan.lendCopy(this.chunk.subarray(start, end))
       : ownedFrom(this.chunk, start, end)
   }
