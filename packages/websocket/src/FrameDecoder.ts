@@ -71,6 +71,7 @@ const transformedSize = (size: number): number => size * 2 + 1_024
 export type Found = Opcode | typeof needMore | typeof failed | typeof part
 
 const none = new Uint8Array(0)
+const noBuffer = none.buffer
 
 const keyAt = (bytes: Uint8Array, at: number): number =>
   bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)
@@ -100,7 +101,7 @@ export class FrameDecoder {
 
   private chunk: Uint8Array = none
   /** The buffer in which the chunk lies, and where: to ask for it once a message takes its time. */
-  private buffer: ArrayBufferLike = none.buffer
+  private buffer: ArrayBufferLike = noBuffer
   private base = 0
   private at = 0
   private end = 0
@@ -175,6 +176,7 @@ export class FrameDecoder {
   letGo(): void {
     this.message = none
     this.borrow(none, 0)
+    this.buffer = noBuffer
   }
 
   /** Makes its own what it has not used of a chunk that was lent. */
