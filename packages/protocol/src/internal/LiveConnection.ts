@@ -164,8 +164,8 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   private inbox: Array<In> = empty
   private inboxSize = 0
   private paused = false
-  /** What was pulled last, if it is only lent. */
-  private lent: ReadonlyArray<In> | undefined = undefined
+  /** What of that which was pulled last is only lent. */
+  private lent: ReadonlyArray<Loan.Loan> | undefined = undefined
   private puller: ((effect: Pulled<In>) => void) | undefined = undefined
   /** The effects of pulling and of waiting, which are the same each time. */
   private pulled: Pulled<In> | undefined = undefined
@@ -310,7 +310,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   }
 
   private next(fiber: Fiber.Fiber<unknown, unknown>): Pulled<In> {
-    if (this.lent !== undefined) this.takeBack(this.lent)
+    if (this.lent !== undefined) this.takeBack()
     if (this.inbox.length > 0) {
       return fiber.currentOpCount + nearYield < fiber.cache.maxOpsBeforeYield
         ? Effect.succeed(this.take())
@@ -322,16 +322,17 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   }
 
   /** Whoever pulls again has done with what it was lent. */
-  private takeBack(lent: ReadonlyArray<In>): void {
+  private takeBack(): void {
+    const { lent } = this
     this.lent = undefined
-    for (const message of lent) if (message instanceof Uint8Array) Loan.of(message)?.release()
+    Loan.releaseAll(lent)
   }
 
   private take(): Arr.NonEmptyArray<In> {
     const batch = this.inbox
     this.inbox = empty
     this.inboxSize = 0
-    if (this.wire.lends === true) this.lent = batch
+    if (this.wire.lends === true) this.lent = Loan.allOf(batch)
     if (this.paused) {
       this.paused = false
       queueMicrotask(() => {
