@@ -5,6 +5,7 @@
  * it was given them, holds their loan meanwhile, or makes them its `own`. When nobody holds a loan any more its memory is
  * taken back: whoever still looks at it sees that it is gone (its views have the length 0), and never what is in it by then.
  */
+import { Unencodable } from "./ConnectionError.ts"
 import { owned } from "./Memory.ts"
 import * as Pool from "./Pool.ts"
 
@@ -81,5 +82,11 @@ export const releaseAll = (loans: ReadonlyArray<Loan> | undefined): void => {
 /** Bytes that may be kept: a copy of those that are lent. */
 export const own = (bytes: Uint8Array): Uint8Array => of(bytes) === undefined ? bytes : owned(bytes)
 
-/** Whether bytes were lent, and are taken back. */
-export const isGone = (bytes: Uint8Array): boolean => bytes.length === 0 && (bytes.buffer as Transferable).detached
+const gone = new Unencodable({ detail: "it was lent, and is taken back" })
+
+/** Throws `Unencodable` if a message to be sent was lent, and is taken back. */
+export const check = (message: unknown): void => {
+  if (
+    lending && message instanceof Uint8Array && message.length === 0 && (message.buffer as Transferable).detached
+  ) throw gone
+}

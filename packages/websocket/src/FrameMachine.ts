@@ -7,6 +7,7 @@
  * received. If the user sent none, closing the connection does.
  */
 import { Unencodable } from "@wirestack/protocol/ConnectionError"
+import * as Loan from "@wirestack/protocol/Loan"
 import type { EndOfInput, Status } from "@wirestack/protocol/Outcome"
 import { Violation } from "@wirestack/protocol/Reason"
 import * as CloseBody from "./CloseBody.ts"
@@ -63,6 +64,7 @@ export class FrameMachine extends Framed<Frame, Frame> {
 
   encode({ fin, opcode, payload, rsv = 0 }: Frame, io: Below<Frame>): void {
     this.open()
+    Loan.check(payload)
     if (rsv !== 0 && ((rsv & ~(this.extensions?.rsv ?? 0)) !== 0 || opcode === Continuation || opcode > Binary)) {
       throw new Unencodable({ detail: "the reserved bits are 0 without an extension" })
     }

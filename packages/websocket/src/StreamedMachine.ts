@@ -6,6 +6,7 @@
  * given.
  */
 import { Unencodable } from "@wirestack/protocol/ConnectionError"
+import * as Loan from "@wirestack/protocol/Loan"
 import { type Found, part } from "./FrameDecoder.ts"
 import { type Below, Framed, type Options as FramedOptions } from "./internal/Framed.ts"
 import { next, notText } from "./internal/Transformed.ts"
@@ -114,6 +115,7 @@ export class StreamedMachine extends Framed<Part, OutgoingPart> {
 
   encode({ data, last, plain = false, type }: OutgoingPart, io: Below<Part>): void {
     this.open()
+    Loan.check(data)
     if (this.sending !== undefined && this.sending !== type) {
       throw new Unencodable({ detail: `a part of a ${type} message in the middle of a ${this.sending} message` })
     }

@@ -15,7 +15,6 @@
  *   bounded number of pongs and of pings of our own.
  * - After a Close frame, ours or the peer's, nothing more is sent; after the peer's, what arrives is ignored.
  */
-import { Unencodable } from "@wirestack/protocol/ConnectionError"
 import * as Loan from "@wirestack/protocol/Loan"
 import { type Found, part } from "./FrameDecoder.ts"
 import { type Below, Framed, type Options as FramedOptions } from "./internal/Framed.ts"
@@ -32,8 +31,6 @@ export interface Options extends FramedOptions {
   /** Which messages extensions may transform, such as compress; all of them by default. */
   readonly transforms?: ((message: Message) => boolean) | undefined
 }
-
-const gone = new Unencodable({ detail: "it was lent, and is taken back" })
 
 export class WebSocketMachine extends Framed<Message, Message> {
   private readonly transforms: ((message: Message) => boolean) | undefined
@@ -69,7 +66,7 @@ export class WebSocketMachine extends Framed<Message, Message> {
   encode(message: Message, io: Below<Message>): void {
     this.open()
     if (typeof message === "string" && this.encoder.text(message, io)) return
-    if (typeof message !== "string" && Loan.isGone(message)) throw gone
+    Loan.check(message)
     const plain = this.transforms !== undefined && this.extensions !== undefined && !this.transforms(message)
     if (typeof message !== "string") this.encoder.write(Opcode.Binary, message, message.length, true, plain, io)
     else if (message.length <= Utf8.scratchLimit) {

@@ -374,6 +374,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     Effect.suspend(() => {
       if (this.refused !== undefined || this.line.length > 0 || !this.wire.writable) return this.sendLater([message])
       try {
+        Loan.check(message)
         this.wire.write(message)
       } catch (thrown) {
         return Effect.fail(errorOf(thrown, this.wire.layer))
@@ -403,6 +404,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     try {
       while (waiting.next < messages.length) {
         if (!this.wire.writable) return this.wait(waiting, "first")
+        Loan.check(messages[waiting.next])
         this.wire.write(messages[waiting.next])
         waiting.next++
       }
