@@ -75,6 +75,13 @@ export const allOf = (messages: ReadonlyArray<unknown>, start = 0): ReadonlyArra
   return all
 }
 
+/** Holds those loans. */
+export const holdAll = (messages: ReadonlyArray<unknown>, start: number): ReadonlyArray<Loan> | undefined => {
+  const held = allOf(messages, start)
+  if (held !== undefined) { for (const loan of held) loan.hold() }
+  return held
+}
+
 export const releaseAll = (loans: ReadonlyArray<Loan> | undefined): void => {
   if (loans !== undefined) { for (const loan of loans) loan.release() }
 }

@@ -125,7 +125,15 @@ export class Life {
 interface Waiting<Out> {
   readonly messages: ReadonlyArray<Out>
   next: number
+  /** What of its messages is lent, from when it first has to wait. */
+  loans: ReadonlyArray<Loan.Loan> | undefined
   resume: (effect: Effect.Effect<void, ConnectionError>) => void
+}
+
+/** A send that waited waits no more. */
+const letGo = (waiting: Waiting<unknown>): void => {
+  Loan.releaseAll(waiting.loans)
+  waiting.loans = undefined
 }
 
 type Pulled<In> = Effect.Effect<Arr.NonEmptyArray<In>, ConnectionError | Cause.Done<Outcome>>
@@ -387,18 +395,21 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     Effect.suspend(() =>
       this.refused !== undefined || this.line.length > 0
         ? this.sendLater(messages)
-        : this.write({ messages, next: 0, resume: () => {} })
+        : this.write({ messages, next: 0, loans: undefined, resume: () => {} })
     )
 
   private sendLater(messages: ReadonlyArray<Out>): Effect.Effect<void, ConnectionError> {
     return this.refused === undefined
-      ? this.wait({ messages, next: 0, resume: () => {} }, "last")
+      ? this.wait({ messages, next: 0, loans: undefined, resume: () => {} }, "last")
       : Effect.fail(this.refusal)
   }
 
   /** Writes as far as there is room, and waits at the head of the line for the rest. */
   private write(waiting: Waiting<Out>): Effect.Effect<void, ConnectionError> {
-    if (this.refused !== undefined) return Effect.fail(this.refusal)
+    if (this.refused !== undefined) {
+      letGo(waiting)
+      return Effect.fail(this.refusal)
+    }
     this.touch()
     const { messages } = waiting
     try {
@@ -409,12 +420,15 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
         waiting.next++
       }
     } catch (thrown) {
+      letGo(waiting)
       return Effect.fail(errorOf(thrown, this.wire.layer))
     }
+    letGo(waiting)
     return Effect.void
   }
 
   private wait(waiting: Waiting<Out>, place: "first" | "last"): Effect.Effect<void, ConnectionError> {
+    waiting.loans ??= Loan.holdAll(waiting.messages, waiting.next)
     return Effect.callback((resume) => {
       waiting.resume = resume
       if (this.line === empty) this.line = []
@@ -423,6 +437,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
       return Effect.sync(() => {
         const at = this.line.indexOf(waiting)
         if (at >= 0) this.line.splice(at, 1)
+        letGo(waiting)
       })
     })
   }
@@ -430,7 +445,10 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   /** From now on sends fail, and those that wait do so now. */
   private refuse(reason: ConnectionReason, error?: ConnectionError): void {
     this.refused ??= error ?? reason
-    for (const waiting of this.line.splice(0)) waiting.resume(Effect.fail(this.refusal))
+    for (const waiting of this.line.splice(0)) {
+      letGo(waiting)
+      waiting.resume(Effect.fail(this.refusal))
+    }
   }
 
   /** The error of whoever is refused. */
