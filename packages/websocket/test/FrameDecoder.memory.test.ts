@@ -1,7 +1,12 @@
 import { assert, it } from "@effect/vitest"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { FrameDecoder, needMore } from "../src/FrameDecoder.ts"
 import { Opcode } from "../src/Opcode.ts"
 import { concat, frame } from "./support.ts"
+
+setFlagsFromString("--expose-gc")
+const collectGarbage = runInNewContext("gc") as () => void
 
 const limits = { maxMessageSize: 4_000_000, maxFragments: 8 }
 
@@ -78,4 +83,19 @@ it("a large message has a buffer of its own size, allocated once", () => {
   assert.strictEqual(message.buffer.byteLength, payload.length)
   assert.deepStrictEqual(inPlace, [payload.length + 14 - 65_536])
   assert.deepStrictEqual(message, payload)
+})
+
+it("keeps no buffer alive that is used up", async () => {
+  const decoder = new FrameDecoder({ masked: false, ...limits })
+  const fed = (() => {
+    const chunk = frame(2, bytes(100_000))
+    decoder.feed(chunk)
+    assert.strictEqual(decoder.next(), Opcode.Binary)
+    decoder.letGo()
+    return new WeakRef(chunk.buffer)
+  })()
+  await new Promise((resolve) => setTimeout(resolve, 0))
+  collectGarbage()
+  assert.isUndefined(fed.deref())
+  assert.isFalse(decoder.fed)
 })
