@@ -118,6 +118,11 @@ describe("a message", () => {
         const small = yield* next(server)
         yield* client.send(parts(8_191))
         const medium = yield* next(server)
+        const cut = frame(2, binary(3, 10_000), { mask: true })
+        yield* client.send(cut.slice(0, 5_000))
+        yield* settle
+        yield* client.send(cut.slice(5_000))
+        const dense = yield* next(server)
         yield* client.send(parts(8_192))
         const large = yield* next(server)
         assert.deepStrictEqual(large, both(8_192))
@@ -126,6 +131,7 @@ describe("a message", () => {
         assert.lengthOf(large, 0)
         assert.deepStrictEqual(small, both(100))
         assert.deepStrictEqual(medium, both(8_191))
+        assert.deepStrictEqual(dense, binary(3, 10_000))
       })
     ))
 
