@@ -88,8 +88,8 @@ describe("a loan", () => {
 
   it("is found among messages", () => {
     const [a, b] = [lent(20_000), lent(20_000)]
-    assert.deepStrictEqual(Loan.allOf([a, "text", Uint8Array.of(1), { a }, b]), [Loan.of(a), Loan.of(b)])
-    assert.deepStrictEqual(Loan.allOf([a, b], 1), [Loan.of(b)])
+    assert.deepStrictEqual(Loan.allOf([a, "text", Uint8Array.of(1), { a }, b]), [Loan.of(a)!, Loan.of(b)!])
+    assert.deepStrictEqual(Loan.allOf([a, b], 1), [Loan.of(b)!])
     assert.isUndefined(Loan.allOf(["text", Uint8Array.of(1)]))
   })
 

@@ -93,7 +93,7 @@ describe("a message", () => {
         const [client, server] = yield* pair
         yield* client.send(binary(1))
         yield* server.send(binary(2))
-        const batch = yield* server.pull
+        const batch = (yield* server.pull) as unknown as Array<Transport.Message>
         const [message] = batch
         const other = yield* next(client)
         batch.splice(0, 1, other)
