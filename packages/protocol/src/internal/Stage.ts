@@ -27,6 +27,10 @@ export const errorOf = (thrown: unknown, layer: string): ConnectionError =>
       : new Other({ cause: thrown })
   })
 
+/** Whether messages are lent at a layer, or at one below it. */
+const lending = (wire: Wire<any, any> | undefined): boolean =>
+  wire !== undefined && (wire.lends === true || lending(wire.lower))
+
 export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   readonly layer: string
   readonly lower: Wire<LIn, LOut>
@@ -218,8 +222,9 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
 
   // From the layer above.
 
+  /** What a machine makes of messages that are lent to it may lie in them, and so has to stay. */
   get lends(): boolean {
-    return this.machine.lends === true
+    return this.machine.lends === true && !lending(this.lower)
   }
 
   get halfClose(): boolean {

@@ -169,6 +169,31 @@ describe("a message", () => {
       ))
   }
 
+  it.effect("is not taken back from a layer above that lends parts of it", () =>
+    on(
+      lent,
+      Effect.gen(function*() {
+        const [client, server] = yield* pair
+        const tunnel: Machine<Transport.Message, Transport.Message, Uint8Array, Uint8Array> = {
+          receive: (input, io) => {
+            for (const message of input) io.emit(message as Uint8Array, message.length)
+            return true
+          },
+          encode: (bytes, io) => io.write(bytes),
+          ended: (how, io) => io.end(how)
+        }
+        const inner = new WebSocketMachine({ role: "server", payloads: "lent" })
+        const above = yield* Connection.fuse(yield* Connection.fuse(server, tunnel, { layer: "tunnel" }), inner, {
+          layer: "inner"
+        })
+        const messages = [1, 2, 3, 4].map((n) => binary(n, 40_000))
+        yield* client.send(concat(...messages.map((message) => frame(2, message, { mask: true }))))
+        for (let n = 0; n < messages.length;) {
+          for (const message of yield* above.pull) assert.deepStrictEqual(message, messages[n++])
+        }
+      })
+    ))
+
   it.effect("stays where a layer is above", () =>
     on(
       lent,
