@@ -14,7 +14,8 @@
  * - After `io.fail`, `io.closed` or `io.end` it emits nothing more; input that still arrives after `fail` is not even
  *   shown to it.
  * - It bounds what it holds: an incomplete frame by its limit, control answers to the latest. What it was given to encode may
- *   wait in it, `busy`, until the layer below has room for the next piece.
+ *   wait in it, `busy`, until the layer below has room for the next piece; it may be lent (see `Loan`), so a machine with which it
+ *   waits holds it, or copies it.
  */
 import type { ConnectionReason } from "./ConnectionError.ts"
 import type { EndOfInput, Status, Unsent, Why } from "./Outcome.ts"
