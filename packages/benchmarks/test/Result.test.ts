@@ -109,7 +109,7 @@ it("numbers are written for people", () => {
 
 it("what limits a workload has the figures of the run", () => {
   const limit = limitOf(measured(row("raw", five(4e6)), row("batch", five(2e6))))!
-  assert.include(limit, "50 % of our CPU")
+  assert.include(limit, "node:net itself takes 50 %")
   assert.include(limit, "0.50 µs")
 })
 

@@ -61,7 +61,8 @@ export interface CommonOptions<M = Message, R = never> {
   /**
    * To whom a large binary message (16 KiB and more) belongs: `"owned"` by its receiver, for good, which is the default; or
    * `"lent"`, until the receiver asks for what is next, or has sent it. Then its memory is used again, which is 2 times as fast for
-   * messages of 1 MiB; `slice()` keeps one, and views that are kept turn out empty. Whole messages only, and
+   * messages of 1 MiB; `slice()` keeps one, and views that are kept turn out empty. What works on a message behind the program's back, such as
+   * `fs.write`, has to be done with it before. Whole messages only, and
    * only where no layer is above.
    */
   readonly payloads?: "owned" | "lent"
