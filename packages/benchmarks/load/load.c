@@ -1,8 +1,9 @@
 /*
  * The load: opens connections to one server, keeps messages on their way, checks every byte that comes back, and tells what it
- * saw. It knows no protocol: what it sends, and what must come back, is in its script. One thread, one epoll.
+ * saw. It knows no protocol: what it sends, and what must come back, is in its script. Only compressed messages it takes out of
+ * their frames first, since what they are compressed to is not always the same. One thread, one epoll.
  *
- *     load MODE PORT SERVER-PID CONNECTIONS DEPTH SCRIPT [tls]
+ *     load MODE PORT SERVER-PID CONNECTIONS DEPTH SCRIPT [tls] [takeover | no-takeover]
  *
  * The script is a file of lengths (32 bits, little-endian) and bytes: the request that opens a connection and a line its
  * answer must have (both empty if none is sent), the number of messages, of each the length as sent and as it comes back, then
@@ -40,12 +41,22 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { BUCKETS = 16 * 40, EVENTS = 512, HEAD = 4096, READ = 1 << 18, OPENING = 128, MOST_OPEN = 9000, MOST_VISITS = 1000 };
 
 enum mode { ECHO, BROADCAST, HANDSHAKE, VISIT };
 
 enum state { CONNECTING, SECURING, OPENING_HEAD, OPEN };
+
+/* Compressed messages, RFC 7692: the frame that is being read. */
+typedef struct {
+  z_stream stream;
+  uint8_t head[10];
+  unsigned head_size;
+  uint64_t left, messages;
+  bool inside;
+} Inflater;
 
 typedef struct {
   int fd;
@@ -57,6 +68,7 @@ typedef struct {
   uint64_t sent, received; /* bytes since it is open */
   uint64_t granted, done;  /* messages since it is open */
   uint64_t *stamps;        /* when each message under way was sent */
+  Inflater *inflater;
 } Connection;
 
 static enum mode mode;
@@ -75,7 +87,7 @@ static SSL_CTX *tls;
 static SSL_SESSION *session;
 
 static uint64_t total, histogram[BUCKETS];
-static bool running, counting;
+static bool running, counting, inflates, takes_over;
 static uint8_t buffer[READ];
 
 static void fail(const char *format, ...) {
@@ -161,6 +173,10 @@ static void release(Connection *c, bool reset) {
   struct linger abrupt = { .l_onoff = 1, .l_linger = 0 };
   if (reset) setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &abrupt, sizeof abrupt);
   if (c->ssl != NULL) SSL_free(c->ssl);
+  if (c->inflater != NULL) {
+    inflateEnd(&c->inflater->stream);
+    free(c->inflater);
+  }
   close(c->fd);
   free(c->head);
   free(c->stamps);
@@ -269,9 +285,73 @@ static void check(Connection *c, const uint8_t *bytes, size_t size) {
   }
 }
 
+static uint64_t start_of(uint64_t message) { return message / count * echoed_at[count] + echoed_at[message % count]; }
+
+static void check_inflated(Connection *c, const uint8_t *bytes, size_t size) {
+  static uint8_t plain[1 << 16];
+  z_stream *stream = &c->inflater->stream;
+  stream->next_in = (uint8_t *)bytes;
+  stream->avail_in = (unsigned)size;
+  do {
+    stream->next_out = plain;
+    stream->avail_out = sizeof plain;
+    int result = inflate(stream, Z_SYNC_FLUSH);
+    if (result != Z_OK && result != Z_BUF_ERROR) fail("what came back can't be inflated: %d", result);
+    check(c, plain, sizeof plain - stream->avail_out);
+  } while (stream->avail_out == 0);
+}
+
+static void end_frame(Connection *c) {
+  static const uint8_t tail[] = { 0, 0, 0xff, 0xff };
+  Inflater *frame = c->inflater;
+  frame->head_size = 0;
+  frame->inside = frame->head[0] < 0x80;
+  if (frame->inside) return;
+  check_inflated(c, tail, sizeof tail);
+  if (!takes_over) inflateReset(&frame->stream);
+  if (c->received != start_of(++frame->messages)) fail("a message ends where it should not");
+}
+
+static void begin_frame(Connection *c) {
+  Inflater *frame = c->inflater;
+  const uint8_t *head = frame->head;
+  if ((head[0] & 0x7f) != (frame->inside ? 0 : 0x41)) fail("a frame is not one of a compressed text");
+  frame->left = head[1];
+  if (head[1] >= 126) {
+    frame->left = 0;
+    for (unsigned i = 2; i < frame->head_size; i++) frame->left = frame->left << 8 | head[i];
+    if (frame->left < (head[1] == 126 ? 126 : 0x10000)) fail("a length does not have its shortest form");
+  }
+  if (frame->left == 0) end_frame(c);
+}
+
+static void check_frames(Connection *c, const uint8_t *bytes, size_t size) {
+  if (c->inflater == NULL) {
+    c->inflater = calloc(1, sizeof *c->inflater);
+    if (inflateInit2(&c->inflater->stream, -15) != Z_OK) fail("no inflater");
+  }
+  Inflater *frame = c->inflater;
+  while (size > 0) {
+    if (frame->left == 0) {
+      frame->head[frame->head_size++] = *bytes++;
+      size--;
+      if (frame->head_size < 2) continue;
+      if (frame->head[1] >= 0x80) fail("a server does not mask its frames");
+      if (frame->head_size == (frame->head[1] < 126 ? 2 : frame->head[1] == 126 ? 4 : 10)) begin_frame(c);
+    } else {
+      size_t part = size < frame->left ? size : frame->left;
+      check_inflated(c, bytes, part);
+      bytes += part;
+      size -= part;
+      frame->left -= part;
+      if (frame->left == 0) end_frame(c);
+    }
+  }
+}
+
 /* The number of messages that have come back whole; `done` is a number that had before. */
 static uint64_t whole(uint64_t received, uint64_t done) {
-  while (received >= done / count * echoed_at[count] + echoed_at[done % count + 1]) done++;
+  while (received >= start_of(done + 1)) done++;
   return done;
 }
 
@@ -295,7 +375,8 @@ static void receive(Connection *c) {
       return release(c, false);
     }
     if (mode == HANDSHAKE) fail("a message nobody asked for");
-    check(c, buffer, (size_t)n);
+    if (inflates) check_frames(c, buffer, (size_t)n);
+    else check(c, buffer, (size_t)n);
   } while (c->ssl != NULL || n == READ);
 
   uint64_t before = c->done, after = whole(c->received, before);
@@ -466,7 +547,7 @@ static void fetch_session(void) {
 
 int main(int argc, char **argv) {
   static const char *const modes[] = { "echo", "broadcast", "handshake", "visit" };
-  if (argc < 7) fail("load MODE PORT PID CONNECTIONS DEPTH SCRIPT [tls]");
+  if (argc < 7) fail("load MODE PORT PID CONNECTIONS DEPTH SCRIPT [tls] [takeover | no-takeover]");
   while (strcmp(modes[mode], argv[1]) != 0) if (++mode > VISIT) fail("no mode %s", argv[1]);
   address.sin_family = AF_INET;
   address.sin_port = htons((uint16_t)atoi(argv[2]));
@@ -482,7 +563,10 @@ int main(int argc, char **argv) {
   setrlimit(RLIMIT_NOFILE, &files);
   open_ones = calloc(connections > MOST_OPEN ? connections : MOST_OPEN, sizeof *open_ones);
   poller = epoll_create1(0);
-  if (argc > 7) {
+  bool secure = argc > 7 && strcmp(argv[7], "tls") == 0;
+  inflates = argc > 7 && strstr(argv[argc - 1], "takeover") != NULL;
+  takes_over = inflates && strcmp(argv[argc - 1], "takeover") == 0;
+  if (secure) {
     tls = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     if (mode == HANDSHAKE || mode == VISIT) {

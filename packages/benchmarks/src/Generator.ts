@@ -38,7 +38,7 @@ export const make = async (): Promise<Generator> => {
   try {
     if (!await isFresh()) {
       await mkdir(new URL("../dist", import.meta.url), { recursive: true })
-      await run("cc", ["-O2", "-o", `${program}.new`, source, "-lssl", "-lcrypto", "-lm"])
+      await run("cc", ["-O2", "-o", `${program}.new`, source, "-lssl", "-lcrypto", "-lz", "-lm"])
       await rename(`${program}.new`, program)
     }
     return { name: "C", command: [program] }
@@ -48,8 +48,8 @@ export const make = async (): Promise<Generator> => {
 }
 
 /** Whether it can put this load on a server; clients under test do so themselves. */
-export const can = ({ name }: Generator, { mode }: Workload): boolean =>
-  name === "C" || mode === "echo" || mode === "client"
+export const can = ({ name }: Generator, { mode, serving }: Workload): boolean =>
+  name === "C" || mode === "client" || (mode === "echo" && serving.deflate === undefined)
 
 /** A running load, or a client under test. */
 export interface Load {
@@ -99,6 +99,7 @@ export const start = (
   script: string
 ): Promise<Load> => {
   const [file, ...first] = command
-  const args = [mode, server.port, server.pid, connections, depth, script, ...serving.tls === undefined ? [] : ["tls"]]
+  const how = [...serving.tls === undefined ? [] : ["tls"], ...serving.deflate === undefined ? [] : [serving.deflate]]
+  const args = [mode, server.port, server.pid, connections, depth, script, ...how]
   return speak(spawn(file, [...first, ...args.map(String)], { stdio: ["pipe", "pipe", "inherit"] }))
 }

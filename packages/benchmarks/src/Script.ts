@@ -1,8 +1,9 @@
 /**
  * What a load says and must hear, as the file that load/load.c reads.
  *
- * What comes back differs between servers, in how they cut and compress. So each is asked once, by `learn`, and its answers are
- * read by the rules of the RFC and compared with what was sent; from then on it has to say the same again, byte by byte.
+ * What comes back differs between servers, in how they cut it. So each is asked once, by `learn`, and its answers are
+ * read by the rules of the RFC and compared with what was sent; from then on it has to say the same again, byte by byte. What is
+ * compressed may differ each time: there it is the messages themselves that have to be the same.
  */
 import * as crypto from "node:crypto"
 import { once } from "node:events"
@@ -48,7 +49,7 @@ const requestOf = ({ serving }: Workload): string =>
 
 /**
  * So many different messages that a mix-up shows, and no more than there is room for in a cache. With context takeover an
- * answer depends on all before it: then there is one message, which a connection can carry once.
+ * answer depends on all before it, and each is read by itself here: then there is one message.
  */
 const countOf = ({ depth, serving, size }: Workload): number =>
   serving.deflate === "takeover" ? 1 : Math.max(Math.min(64, depth), size <= 65_536 ? 8 : 2)
@@ -123,7 +124,7 @@ export const learn = async (workload: Workload, contestant: Contestant, port: nu
           if (deflate !== undefined && (bytes[0] & Frames.Rsv1) === 0) throw new Error("it is not compressed")
           if (read.end !== bytes.length) throw new Error("more came back than was sent")
           if (!same(workload, messages[n], read.message)) throw new Error("something else came back than was sent")
-          return bytes
+          return deflate === undefined ? bytes : Buffer.from(read.message as string)
         })
       )
     }

@@ -158,7 +158,7 @@ export const document = (result: Result, pictures: ReadonlyArray<Picture>, folde
     ...section("Measuring again", [
       reproduce,
       paragraph(
-        `A C compiler and the headers of OpenSSL are wanted; without them a generator on Node does what it can. What else a run
+        `A C compiler and the headers of OpenSSL and zlib are wanted; without them a generator on Node does what it can. What else a run
         can be told is at the top of \`packages/benchmarks/src/main.ts\`.`
       )
     ])
