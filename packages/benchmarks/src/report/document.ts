@@ -32,6 +32,8 @@ const method = ({ generator, workloads: [{ millis, rounds }] }: Result): Readonl
   `A **ratio** compares two contestants within the same round. The table has the median of all rounds, and how far
   their middle half reaches. Where a ratio would mislead there is a dash: with fewer than 5 rounds, if a contestant failed, or if in most
   rounds the generator was busy while the server was not.`,
+  `Everything runs with its defaults, but for limits of size and number; and there is no heartbeat in \`broadcast\`, whose receivers
+  say nothing and could not answer a ping.`,
   `"10 x 64" means 10 connections with 64 messages under way on each. In the workloads whose names begin with \`client\`,
   clients are measured, all against the same server.`
 ]

@@ -68,6 +68,8 @@ const speaking = Effect.gen(function*() {
 const stack = WebSocket.server({
   maxMessageSize,
   payloads,
+  // Who only listens is asked by a ping whether it is still there, which a load that knows no protocol can't answer.
+  ...what === "broadcast" ? { heartbeat: "off" } : {},
   compression: deflate === undefined ? false : {
     serverNoContextTakeover: deflate === "no-takeover",
     clientNoContextTakeover: deflate === "no-takeover"
