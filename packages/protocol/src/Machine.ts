@@ -57,9 +57,12 @@ export interface Machine<in LIn, out LOut, out In, in Out> {
   receive(input: ReadonlyArray<LIn>, io: Io<In, LOut>): boolean
   /**
    * For machines above bytes: as `receive`, of the first `length` of bytes that are only lent. It may write to them, and copies what it keeps or emits
-   * before it returns. A machine without it receives a copy.
+   * before it returns. A machine without it receives a copy. What there was no room for stays lent until `own` is called, or
+   * `receive` has used it up.
    */
   borrow?(input: Uint8Array, length: number, io: Io<In, LOut>): boolean
+  /** What it was lent and has not used is about to be overwritten: a machine that borrows makes that its own. */
+  own?(): void
   /**
    * For machines above bytes: where the next bytes should lie, so that a large message is read into its place. They may
    * come there, and then `receive` gets a chunk that lies in this memory, or elsewhere. Asked after `receive` has taken all

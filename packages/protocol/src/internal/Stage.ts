@@ -101,6 +101,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     }
     this.shown()
     if (this.kept || io.over !== undefined) this.advance()
+    if (this.kept) this.guard(() => machine.own?.())
   }
 
   memory(): Uint8Array | undefined {

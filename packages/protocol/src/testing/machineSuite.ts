@@ -118,6 +118,7 @@ const show = <LIn, LOut, In, Out>(
   const memory = new Uint8Array(bytes.length + 16).fill(0xa5)
   memory.set(bytes)
   const took = machine.borrow(memory, bytes.length, io)
+  if (!took) machine.own?.()
   memory.fill(0xa5)
   return took
 }

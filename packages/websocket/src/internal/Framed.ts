@@ -142,9 +142,11 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
   borrow(input: Uint8Array, length: number, io: Below<In>): boolean {
     this.heard = true
     this.decoder.borrow(input, length)
-    const took = this.goOn(io)
-    if (!took) this.decoder.own()
-    return took
+    return this.goOn(io)
+  }
+
+  own(): void {
+    this.decoder.own()
   }
 
   receive(input: ReadonlyArray<Uint8Array>, io: Below<In>): boolean {
