@@ -9,7 +9,7 @@ import { margin, picture, width } from "./Svg.ts"
 import { wrap } from "./wrap.ts"
 
 /** Who is in the picture; the table has all. */
-const drawn = ["bun", "raw", "batch", "message"]
+const drawn = ["bun", "raw", "batch", "lent", "message"]
 
 /** Where bars begin, and how many characters fit in before. */
 const indent = 236

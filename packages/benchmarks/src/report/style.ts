@@ -14,10 +14,11 @@ const colours: Readonly<Record<string, Colours>> = {
   "raw": { light: "#5ba777", dark: "#3f8f5c" },
   "codec": { light: "#1b7c83", dark: "#39c5cf" },
   "batch": { light: "#0550c8", dark: "#388bfd" },
+  "lent": { light: "#5b45d6", dark: "#8b7bff" },
   "message": { light: "#6cb0ff", dark: "#93c6ff" }
 }
 
-const ours = ["batch", "message", "codec"]
+const ours = ["batch", "lent", "message", "codec"]
 
 /** Whether it is to stand out. */
 export const isOurs = (contestant: string): boolean => ours.includes(contestant)
