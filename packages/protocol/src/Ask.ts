@@ -16,6 +16,10 @@ export interface Ask {
   readonly demands: ReadonlyArray<Demand>
   /** The budget of time for closing all layers of a connection together; 5 seconds by default. */
   readonly closeWithin?: Duration.Input
+  /** Addresses of the place that are not to be tried. */
+  readonly skip?: ReadonlyArray<string>
+  /** Told of the address that was reached, by the transport at the bottom. */
+  readonly reached?: (address: string) => void
   /** How long a listener gives its connections to end when it closes; 5 seconds by default. */
   readonly drainWithin?: Duration.Input
   /** How many connections a listener keeps at once; those beyond are cut at once. 16,384 by default. */

@@ -72,6 +72,28 @@ export class NothingNegotiated extends Data.TaggedClass("NothingNegotiated")<{
   }
 }
 
+/** An address that was tried, and why it would not do. */
+export interface AddressFailed {
+  readonly address: string
+  readonly reason: ConnectReason
+}
+
+/** Several addresses were tried, and failed for different reasons; with none, there was none left to try. */
+export class NoneReached extends Data.TaggedClass("NoneReached")<{ readonly attempts: ReadonlyArray<AddressFailed> }>
+  implements Reason
+{
+  get message(): string {
+    const { attempts } = this
+    return attempts.length === 0 ?
+      "no address is left" :
+      `none of ${attempts.length} addresses was reached: ${
+        attempts.map(({ address, reason }) =>
+          reason.message.includes(address) ? reason.message : `${address}: ${reason.message}`
+        ).join("; ")
+      }`
+  }
+}
+
 /** The reasons of a `ConnectError`, open to augmentation (see the module `Reason`). */
 export interface ConnectReasons {
   readonly InvalidEndpoint: InvalidEndpoint
@@ -80,6 +102,7 @@ export interface ConnectReasons {
   readonly Refused: Refused
   readonly Unreachable: Unreachable
   readonly Forbidden: Forbidden
+  readonly NoneReached: NoneReached
   readonly NothingNegotiated: NothingNegotiated
   readonly TimedOut: TimedOut
   readonly TooLarge: TooLarge

@@ -16,6 +16,7 @@ import type { Ask } from "./Ask.ts"
 import { ConnectError, type InvalidEndpoint } from "./ConnectError.ts"
 import type { Connection } from "./Connection.ts"
 import * as Endpoint from "./Endpoint.ts"
+import { tryAddresses } from "./internal/tryAddresses.ts"
 import type { Listener, RunOptions } from "./Listener.ts"
 import { ListenError } from "./ListenError.ts"
 
@@ -80,14 +81,23 @@ export const layer = <S, CIn, COut, SIn, SOut, Can, E = never, R = never>(
 ): Layer.Layer<At<S, Can>, E, Exclude<R, Scope.Scope>> =>
   Layer.effect(self.key, make) as Layer.Layer<any, E, Exclude<R, Scope.Scope>>
 
-/** What may be asked of a connection. */
-export interface ConnectOptions {
+/** What may be asked of a connection, on either side. */
+interface Options {
   /** The budget of time for closing all layers together; 5 seconds by default. */
   readonly closeWithin?: Duration.Input
 }
 
+/** What may be asked of a connection by who makes it. */
+export interface ConnectOptions extends Options {
+  /**
+   * Whether to go on with the next address of the same place after a layer's handshake has failed, such as for a wrong certificate or
+   * a refused upgrade; never by default. That an address can't be reached is no question: then the next is tried anyway.
+   */
+  readonly tryNextAddress?: (error: ConnectError) => boolean
+}
+
 /** What may be asked of a listener. */
-export interface ListenOptions extends ConnectOptions {
+export interface ListenOptions extends Options {
   /** How long the connections are given to end when the listener closes; 5 seconds by default. */
   readonly drainWithin?: Duration.Input
   /** How many connections are kept at once; those beyond are cut at once. 16,384 by default. */
@@ -102,7 +112,7 @@ export interface ListenOptions extends ConnectOptions {
 const asked = <E>(
   input: Endpoint.Input,
   offers: ReadonlyArray<string>,
-  options: ListenOptions | undefined,
+  options: Options | undefined,
   refuse: (reason: InvalidEndpoint) => E
 ): Effect.Effect<Ask, E> =>
   Result.match(Endpoint.make(input), {
@@ -121,7 +131,11 @@ export const connect = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, 
 ): Effect.Effect<Connection<CIn, COut, D>, ConnectError, Scope.Scope | At<S, Connect | D>> =>
   Effect.flatMap(
     asked(endpoint, self.offers, options, (reason) => new ConnectError({ layer: "endpoint", reason })),
-    (ask) => Effect.flatMap(self.key, (transport) => atomically(transport.connect(ask)))
+    (ask) =>
+      Effect.flatMap(
+        self.key,
+        (transport) => tryAddresses((ask) => atomically(transport.connect(ask)), ask, options?.tryNextAddress)
+      )
   ) as Effect.Effect<Connection<CIn, COut, D>, ConnectError, Scope.Scope | At<S, Connect | D>>
 
 /** Listens over the transport of a shape that the context provides; `D` as in `connect`. */

@@ -2,7 +2,7 @@
  * The layer at the very bottom: host names become addresses.
  *
  * `layer` asks the operating system (`getaddrinfo`, with the hosts file); `layerResolver` asks any `AddressResolver`, and
- * `layerStatic` a fixed zone. Addresses come in the order the resolver gives them, and are tried in that order.
+ * `layerStatic` a fixed zone. Addresses come in the order the resolver gives them.
  */
 import * as NodeAddressResolver from "@effect/platform-node/NodeAddressResolver"
 import * as NodeDns from "@effect/platform-node/NodeDns"
@@ -17,10 +17,11 @@ import type * as NetAddress from "effect/net/NetAddress"
 
 /** Resolution of a host (a name or an IP literal) to addresses. */
 export class Ip extends Context.Service<Ip, {
-  /** All addresses of the host with this port, in the resolver's order. */
+  /** All addresses of the host with this port, in the resolver's order; only those of a family if one is given. */
   readonly resolve: (
     host: string,
-    port: number
+    port: number,
+    family?: NetAddress.IpFamily
   ) => Effect.Effect<NonEmptyReadonlyArray<NetAddress.InetAddress>, Unresolved>
 }>()("@wirestack/transport-tcp/Ip") {}
 
@@ -32,8 +33,8 @@ export class Ip extends Context.Service<Ip, {
 export const layerResolver: Layer.Layer<Ip, never, AddressResolver.AddressResolver> = Layer.effect(
   Ip,
   Effect.map(AddressResolver.AddressResolver, (resolver) => ({
-    resolve: (host, port) =>
-      Effect.mapError(resolver.resolve({ host, port }), (cause) => new Unresolved({ host, cause }))
+    resolve: (host, port, family) =>
+      Effect.mapError(resolver.resolve({ host, port }, { family }), (cause) => new Unresolved({ host, cause }))
   }))
 )
 

@@ -3,7 +3,7 @@
  *
  *     Ip.layer.pipe(Tcp.over({ noDelay: true }))     or     Tcp.layer({ noDelay: true })
  *
- * Connecting tries the addresses of the host one after the other, each with an equal share of the time that is left. If
+ * Connecting tries the addresses of the host as Happy Eyeballs has it (`HappyEyeballs`), all within one time. If
  * all fail alike, that is the reason (`Refused`, `Unreachable`, ...) with every address in it, else `NoneReached` lists
  * them. A listener binds to the first address of its host.
  *
@@ -12,10 +12,12 @@
  */
 import { type Ask, lacking } from "@wirestack/protocol/Ask"
 import {
+  type AddressFailed,
   ConnectError,
   type ConnectReason,
   Forbidden,
   InvalidEndpoint,
+  NoneReached,
   Refused,
   Unreachable
 } from "@wirestack/protocol/ConnectError"
@@ -26,20 +28,19 @@ import { ListenError } from "@wirestack/protocol/ListenError"
 import { TimedOut } from "@wirestack/protocol/Reason"
 import { type Intake, SocketWire } from "@wirestack/protocol/SocketWire"
 import * as Transport from "@wirestack/protocol/Transport"
-import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
-import type * as Net from "node:net"
+import * as Net from "node:net"
+import * as HappyEyeballs from "./HappyEyeballs.ts"
 import { adopt } from "./internal/adopt.ts"
 import { dial, now } from "./internal/dial.ts"
 import { infoOf, localOf } from "./internal/infoOf.ts"
 import { outletOf } from "./internal/outlet.ts"
 import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
 import * as Ip from "./Ip.ts"
-import { type Attempt, NoneReached } from "./NoneReached.ts"
 import { TcpInfo } from "./TcpInfo.ts"
 
 /** How TCP is used. */
@@ -48,8 +49,22 @@ export interface Options {
   readonly noDelay?: boolean
   /** Probes an idle connection after this time, to find out that the peer is gone; false by default. */
   readonly keepAlive?: Duration.Input | false
+  /** The only family of addresses to use; both by default. */
+  readonly family?: NetAddress.IpFamily
+  /** The family whose addresses are tried first; IPv6 by default, as RFC 6724 has it. */
+  readonly prefer?: NetAddress.IpFamily
+  /** When to try another address; what RFC 8305 recommends by default. */
+  readonly happyEyeballs?: Partial<HappyEyeballs.Timing>
+  /** The address to connect from, which also chooses the interface; by default the system does. */
+  readonly localAddress?: string
+  /** The port to connect from; by default the system chooses a free one. */
+  readonly localPort?: number
   /** How long connecting may take over all addresses, resolution included; 10 seconds by default. */
   readonly connectWithin?: Duration.Input
+  /** Whether several listeners, of several processes too, may share a port, between which the system distributes; false by default. */
+  readonly reusePort?: boolean
+  /** Whether a listener on `::` takes IPv6 only; false by default, so that it takes both. */
+  readonly ipv6Only?: boolean
   /** How many connections the system holds for a listener that has not taken them yet; 511 by default. */
   readonly backlog?: number
 }
@@ -70,107 +85,119 @@ const wireOptions = { layer: layerName, bare: true, adopt, copies: true, cut: re
 const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
   new SocketWire(socket, wireOptions, intake, outletOf(socket))
 
+/** Nobody was looked for on the listening side. */
+const none: HappyEyeballs.Course<string> = { lookups: [], attempts: [] }
+
 const detailsOf = (info: TcpInfo["Service"]) => (): Context.Context<TcpInfo> => Context.make(TcpInfo, info)
 
 const notTcp = (ask: Ask): InvalidEndpoint =>
   new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail: "this transport connects to host:port only" })
 
-/** One reason for several attempts: the same if they failed alike, else all of them. */
-const reasonOf = (attempts: ReadonlyArray<Attempt>): ConnectReason => {
-  const [{ reason }] = attempts
-  if (attempts.length === 1) return reason
-  if (attempts.some((attempt) => attempt.reason._tag !== reason._tag)) return new NoneReached({ attempts })
-  const address = attempts.map((attempt) => attempt.address).join(", ")
+const labelled = (course: HappyEyeballs.Course<NetAddress.InetAddress>): HappyEyeballs.Course<string> => ({
+  ...course,
+  attempts: course.attempts.map((attempt) => ({ ...attempt, address: NetAddress.formatInet(attempt.address) }))
+})
+
+/** Why nothing was reached: the reason of all attempts if they failed alike, else all of them. */
+const reasonOf = (
+  host: string,
+  { attempts, lookups }: HappyEyeballs.Course<string>,
+  late: boolean,
+  within: number
+): ConnectReason => {
+  if (attempts.length === 0) {
+    if (lookups.some(({ count }) => count > 0)) return new NoneReached({ attempts: [] })
+    const found = lookups.find(({ reason }) => reason !== undefined)?.reason
+    return found === undefined || late ? new TimedOut({ phase: `resolution of ${host}`, after: within }) : found
+  }
+  const failures = attempts.map(({ address, after, reason }): AddressFailed => ({
+    address,
+    reason: reason ?? new TimedOut({ phase: `connect to ${address}`, after: Math.round(within - after) })
+  }))
+  const [{ reason }] = failures
+  if (failures.length === 1) return reason
+  if (failures.some((other) => other.reason._tag !== reason._tag)) return new NoneReached({ attempts: failures })
+  const address = failures.map((other) => other.address).join(", ")
   switch (reason._tag) {
     case "Refused":
-      return new Refused({ address, cause: attempts })
+      return new Refused({ address, cause: failures })
     case "Unreachable":
-      return new Unreachable({ address, cause: attempts })
+      return new Unreachable({ address, cause: failures })
     case "Forbidden":
-      return new Forbidden({ address, cause: attempts })
-    case "TimedOut": {
-      const after = attempts.reduce((sum, attempt) => sum + (attempt.reason as TimedOut).after, 0)
-      return new TimedOut({ phase: `connect to ${address}`, after })
-    }
+      return new Forbidden({ address, cause: failures })
+    case "TimedOut":
+      return new TimedOut({ phase: `connect to ${address}`, after: within })
     default:
-      return new NoneReached({ attempts })
+      return new NoneReached({ attempts: failures })
   }
 }
 
 const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, Uint8Array>, never, Ip.Ip> =>
   Effect.map(Ip.Ip, (ip) => {
-    const { backlog = 511, keepAlive = false, noDelay = true } = options
+    const {
+      backlog = 511,
+      family,
+      ipv6Only = false,
+      keepAlive = false,
+      localAddress,
+      localPort,
+      noDelay = true,
+      prefer = "IPv6",
+      reusePort = false
+    } = options
     const within = Duration.toMillis(options.connectWithin ?? "10 seconds")
+    const local = {
+      ...(localAddress === undefined ? undefined : { localAddress }),
+      ...(localPort === undefined ? undefined : { localPort })
+    }
     const socketOptions = {
       noDelay,
       keepAlive: keepAlive !== false,
       ...(keepAlive === false ? undefined : { keepAliveInitialDelay: Duration.toMillis(keepAlive) })
     }
 
-    /** Tries one address after the other; what connected and is not taken is destroyed. */
-    const connect = (ask: Ask, place: Endpoint.Tcp) => {
-      let connected: Net.Socket | undefined
-      const destroy = Effect.sync(() => {
-        connected?.destroy()
-        connected = undefined
-      })
-
-      const attempt = (address: NetAddress.InetAddress, share: number) => {
-        const label = NetAddress.formatInet(address)
-        const target = { host: NetAddress.formatHost(address), port: address.port, ...socketOptions }
-        const dialing = dial(target, label, (socket, intake) => {
-          connected = socket
-          return { wire: wireOf(socket, intake), socket }
-        })
-        return Effect.onError(
-          Effect.timeoutOrElse(dialing, {
-            duration: share,
-            orElse: () => Effect.fail(new TimedOut({ phase: `connect to ${label}`, after: share }))
-          }),
-          () => destroy
+    /** The families of a host, the most wanted one first. */
+    const lookupsOf = ({ host, port }: Endpoint.Tcp, skip: ReadonlyArray<string>) => {
+      const wanted = Net.isIP(host.split("%", 1)[0]) !== 0
+        ? [undefined]
+        : family === undefined
+        ? prefer === "IPv6" ? ["IPv6", "IPv4"] as const : ["IPv4", "IPv6"] as const
+        : [family]
+      return wanted.map((family) =>
+        Effect.map(
+          ip.resolve(host, port, family),
+          (addresses) => addresses.filter((address) => !skip.includes(NetAddress.formatInet(address)))
         )
-      }
-
-      const reach = (
-        addresses: NonEmptyReadonlyArray<NetAddress.InetAddress>,
-        deadline: number,
-        failed: ReadonlyArray<Attempt>
-      ): Effect.Effect<{ wire: SocketWire; socket: Net.Socket; tried: ReadonlyArray<string> }, ConnectReason> =>
-        Effect.flatMap(now, (time) => {
-          const address = addresses[failed.length]
-          const label = NetAddress.formatInet(address)
-          const share = Math.max(1, (deadline - time) / (addresses.length - failed.length))
-          return Effect.matchEffect(attempt(address, share), {
-            onSuccess: (reached) =>
-              Effect.succeed({ ...reached, tried: [...failed.map((other) => other.address), label] }),
-            onFailure: (reason) => {
-              const attempts = [...failed, { address: label, reason }]
-              return attempts.length < addresses.length
-                ? reach(addresses, deadline, attempts)
-                : Effect.fail(reasonOf(attempts))
-            }
-          })
-        })
-
-      return Effect.onError(
-        Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function*() {
-            const start = yield* now
-            const resolving = Effect.timeoutOrElse(ip.resolve(place.host, place.port), {
-              duration: within,
-              orElse: () => Effect.fail(new TimedOut({ phase: `resolution of ${place.host}`, after: within }))
-            })
-            const addresses = yield* restore(resolving)
-            const { socket, tried, wire } = yield* restore(reach(addresses, start + within, []))
-            const time = Duration.millis((yield* now) - start)
-            return yield* Connection.make(wire, {
-              details: detailsOf(infoOf(socket, tried, time)),
-              closeWithin: ask.closeWithin
-            })
-          })
-        ),
-        () => destroy
       )
+    }
+
+    const dialing = (address: NetAddress.InetAddress) =>
+      dial(
+        { host: NetAddress.formatHost(address), port: address.port, ...local, ...socketOptions },
+        NetAddress.formatInet(address),
+        (socket, intake) => ({ socket, wire: wireOf(socket, intake) })
+      )
+
+    const connect = (ask: Ask, place: Endpoint.Tcp) => {
+      const race = {
+        lookups: lookupsOf(place, ask.skip ?? []),
+        connect: dialing,
+        close: ({ socket }: { readonly socket: Net.Socket }) => void socket.destroy(),
+        timing: options.happyEyeballs ?? {},
+        within
+      }
+      return Effect.flatMap(now, (start) =>
+        Effect.mapError(
+          HappyEyeballs.run(race, ({ address, connected: { socket, wire }, course }) =>
+            Effect.flatMap(now, (end) => {
+              ask.reached?.(NetAddress.formatInet(address))
+              return Connection.make(wire, {
+                details: detailsOf(infoOf(socket, labelled(course), Duration.millis(end - start))),
+                closeWithin: ask.closeWithin
+              })
+            })),
+          ({ course, late }) => reasonOf(place.host, labelled(course), late, within)
+        ))
     }
 
     return {
@@ -190,15 +217,15 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
           if (place._tag !== "Tcp") return Effect.fail(notTcp(ask))
           return Effect.gen(function*() {
             const [address] = yield* ip.resolve(place.host, place.port)
-            const where = { host: NetAddress.formatHost(address), port: place.port, backlog }
+            const where = { host: NetAddress.formatHost(address), port: place.port, backlog, ipv6Only, reusePort }
             return yield* Effect.uninterruptible(Effect.flatMap(
               bind(socketOptions, where, NetAddress.formatInet(address)),
               (server) => {
                 const { port } = server.address() as Net.AddressInfo
                 const bound = { ...endpoint, place: { ...place, port } }
-                const local = localOf(server)
+                const ours = localOf(server)
                 const open: Open<TcpInfo> = (socket, intake) => {
-                  const info = infoOf(socket, [], Duration.zero, local)
+                  const info = infoOf(socket, none, Duration.zero, ours)
                   return { wire: wireOf(socket, intake), details: detailsOf(info), peer: info.remote.host }
                 }
                 return Listener.make(new SocketAcceptor(layerName, server, bound, open), ask)

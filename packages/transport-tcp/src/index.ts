@@ -1,5 +1,5 @@
+export * as HappyEyeballs from "./HappyEyeballs.ts"
 export * as Ip from "./Ip.ts"
-export { NoneReached } from "./NoneReached.ts"
 export * as SystemReason from "./SystemReason.ts"
 export * as Tcp from "./Tcp.ts"
 export { TcpInfo } from "./TcpInfo.ts"

@@ -85,7 +85,7 @@ describe("connecting", () => {
       assert.deepStrictEqual(info.remote, { host: "127.0.0.1", port })
       assert.strictEqual(info.local.host, "127.0.0.1")
       assert.strictEqual(info.family, "IPv4")
-      assert.deepStrictEqual(info.tried, [`127.0.0.1:${port}`])
+      assert.deepStrictEqual(info.course.attempts.map(({ address }) => address), [`127.0.0.1:${port}`])
     })
   )
 
@@ -144,8 +144,12 @@ describe("connecting", () => {
     Effect.gen(function*() {
       const { port } = yield* bareServer(() => {})
       const connection = yield* connect<TcpInfo>(`many.test:${port}`, closingSoon)
-      const { remote, tried } = Connection.detail(connection, TcpInfo)
-      assert.deepStrictEqual(tried, [`127.0.0.3:${port}`, `127.0.0.2:${port}`, `127.0.0.1:${port}`])
+      const { course, remote } = Connection.detail(connection, TcpInfo)
+      assert.deepStrictEqual(course.attempts.map(({ address }) => address), [
+        `127.0.0.3:${port}`,
+        `127.0.0.2:${port}`,
+        `127.0.0.1:${port}`
+      ])
       assert.strictEqual(remote.host, "127.0.0.1")
     }),
     several

@@ -18,7 +18,7 @@ export const opened = <In, Out>(host: string, connection: Connection<In, Out, Fu
   const tls = detail(connection, TlsInfo)
   const websocket = detail(connection, WebSocket)
   return [
-    `ip         ${host} is ${tcp.remote.host}, of ${tcp.tried.length} tried`,
+    `ip         ${host} is ${tcp.remote.host}, of ${tcp.course.attempts.length} tried`,
     `tcp        ${tcp.local.host}:${tcp.local.port} to ${tcp.remote.host}:${tcp.remote.port}, in ${
       took(tcp.connectTime)
     }`,

@@ -1,6 +1,7 @@
 /** What a connected TCP socket tells about itself. */
 import type * as Duration from "effect/Duration"
 import type * as Net from "node:net"
+import type { Course } from "../HappyEyeballs.ts"
 import type { Address, TcpInfo } from "../TcpInfo.ts"
 
 /** IPv4 as a dual-stack socket reports it: RFC 4291 section 2.5.5.2. */
@@ -21,10 +22,22 @@ export const localOf = (server: Net.Server): Address | undefined => {
 /** Reads what a connected socket knows; `local` is its own end, if that is known already. */
 export const infoOf = (
   socket: Net.Socket,
-  tried: ReadonlyArray<string>,
+  course: Course<string>,
   connectTime: Duration.Duration,
   local: Address = addressOf(socket.localAddress, socket.localPort)
 ): TcpInfo["Service"] => {
   const remote = addressOf(socket.remoteAddress, socket.remotePort)
-  return { local, remote, family: remote.host.includes(":") ? "IPv6" : "IPv4", tried, connectTime }
+  return {
+    local,
+    remote,
+    family: remote.host.includes(":") ? "IPv6" : "IPv4",
+    course,
+    connectTime,
+    get bytesRead() {
+      return socket.bytesRead
+    },
+    get bytesWritten() {
+      return socket.bytesWritten
+    }
+  }
 }
