@@ -1,7 +1,16 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config"
 import { extract } from "./scripts/doctest.ts"
 
-const packages = ["protocol", "transport-tcp", "transport-tls", "websocket", "node", "examples", "benchmarks"]
+const packages = [
+  "protocol",
+  "transport-tcp",
+  "transport-tls",
+  "transport-proxy",
+  "websocket",
+  "node",
+  "examples",
+  "benchmarks"
+]
 const conditions = ["@wirestack/source", "module", "node", "import", "default"]
 
 /** Sources are resolved by the export condition: no build, no table of aliases. */

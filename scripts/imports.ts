@@ -14,13 +14,14 @@ import * as path from "node:path"
 import { parseSync } from "oxc-parser"
 
 const scope = "@wirestack/"
-const published = ["protocol", "transport-tcp", "transport-tls", "websocket", "node"]
+const published = ["protocol", "transport-tcp", "transport-tls", "transport-proxy", "websocket", "node"]
 
 /** What each package may stand on. */
 const below: Record<string, ReadonlyArray<string>> = {
   protocol: [],
   "transport-tcp": ["protocol"],
   "transport-tls": ["protocol"],
+  "transport-proxy": ["protocol"],
   websocket: ["protocol"],
   node: ["protocol", "transport-tcp", "transport-tls", "websocket"],
   examples: published,
@@ -28,7 +29,7 @@ const below: Record<string, ReadonlyArray<string>> = {
 }
 
 /** Sources that import nothing from Node, and the files among them that are for Node only, each with its reason. */
-const portable = ["protocol", "websocket"]
+const portable = ["protocol", "transport-proxy", "websocket"]
 const forNode: Record<string, string> = {}
 
 interface Manifest {

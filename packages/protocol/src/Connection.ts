@@ -31,7 +31,7 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import { type ClosePolicy, patience } from "./ClosePolicy.ts"
 import type { ConnectionError, ConnectionReason } from "./ConnectionError.ts"
-import { LiveConnection } from "./internal/LiveConnection.ts"
+import { lifeOf, LiveConnection } from "./internal/LiveConnection.ts"
 import { Stage } from "./internal/Stage.ts"
 import type { Machine } from "./Machine.ts"
 import type { Outcome, Why } from "./Outcome.ts"
@@ -87,6 +87,9 @@ export const detailOption = <In, Out, D, I, S>(
   key: Context.Key<I, S>
 ): Option.Option<S> => Context.getOption(self.details as Context.Context<never>, key)
 
+/** The address that a connection was accepted from, where there are addresses. */
+export const peer = <In, Out, D>(self: Connection<In, Out, D>): string | undefined => lifeOf(self).peer
+
 /** What a layer's own operations (a ping, a close with a code) need of the connection they belong to. */
 export interface Control {
   /** Hands down what the machine has to say since. */
@@ -137,6 +140,26 @@ export const replace = <LIn, LOut, D, In, Out, D2 = never>(
   options?: Options<D2>
 ): Effect.Effect<Connection<In, Out, D | D2>, never, Scope.Scope> =>
   LiveConnection.make<In, Out, D | D2>(wire, options as Options<any>, lower as unknown as LiveConnection<LIn, LOut, D>)
+
+/**
+ * Goes on with a connection after a handshake on it that needs no machine, such as that of a proxy. `leftover` is what the handshake
+ * pulled and did not use: it is pulled first. The connection it was can no longer be used.
+ *
+ * @category constructors
+ */
+export const resume = <In, Out, D, D2 = never>(
+  lower: Connection<In, Out, D>,
+  options: Options<D2> & { readonly leftover?: ReadonlyArray<In> } = {}
+): Effect.Effect<Connection<In, Out, D | D2>, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const { leftover, over, wire } = release(lower)
+    return LiveConnection.make<In, Out, D | D2>(
+      wire,
+      options as Options<any>,
+      lower as unknown as LiveConnection<In, Out, D>,
+      { leftover: [...options.leftover ?? [], ...leftover], over }
+    )
+  })
 
 /**
  * Puts a machine on a connection: the result speaks the machine's protocol, and replaces the connection it was put on.

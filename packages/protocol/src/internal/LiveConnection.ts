@@ -51,6 +51,9 @@ const empty: Array<never> = []
 /** Why a connection that was built upon accepts no more. */
 const released = new Closed()
 
+const sizeOf = (message: unknown): number =>
+  message instanceof Uint8Array || typeof message === "string" ? message.length : 1
+
 /** What a layer tells, and those below it. */
 interface Telling {
   readonly details: (control: any) => Context.Context<any>
@@ -190,14 +193,29 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   /** Our side has closed: nothing more is delivered. */
   private sealed = false
 
-  private constructor(wire: Wire<In, Out>, life: Life, options: Options<D> | undefined) {
+  private constructor(
+    wire: Wire<In, Out>,
+    life: Life,
+    options: Options<D> | undefined,
+    unread?: Pick<Released<In, Out>, "leftover" | "over">
+  ) {
     this.wire = wire
     this.life = life
     life.top = this
     if (options !== undefined) this.tell(options)
     wire.attach(this)
+    if (unread !== undefined) this.readBefore(unread)
     if (life.left) this.seal(new Closing())
     wire.resume()
+  }
+
+  /** What came before this connection was made is pulled first. */
+  private readBefore({ leftover, over }: Pick<Released<In, Out>, "leftover" | "over">): void {
+    if (leftover.length > 0) {
+      this.receive([...leftover], leftover.reduce((size, message) => size + sizeOf(message), 0))
+    }
+    if (over instanceof ConnectionError) this.failed(over)
+    else if (over !== undefined) this.ended(over)
   }
 
   private tell({ begun, details }: Options<D>): void {
@@ -207,10 +225,12 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     if (details !== undefined) this.life.tells(details, control)
   }
 
+  /** A connection on a wire; `lower` is the one whose life it goes on with. */
   static make<In, Out, D>(
     wire: Wire<In, Out>,
     options?: Options<D>,
-    lower?: LiveConnection<any, any, any>
+    lower?: LiveConnection<any, any, any>,
+    unread?: Pick<Released<In, Out>, "leftover" | "over">
   ): Effect.Effect<LiveConnection<In, Out, D>, never, Scope.Scope> {
     return Effect.contextWith((context: Context.Context<Scope.Scope>) => {
       const life = lower?.life ??
@@ -219,7 +239,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
           context as Context.Context<never>,
           undefined
         )
-      const self = new LiveConnection<In, Out, D>(wire, life, options)
+      const self = new LiveConnection<In, Out, D>(wire, life, options, unread)
       const scope = Context.get(context, Scope.Scope)
       return life.belongsTo(scope) ? Effect.succeed(self) : Effect.as(life.belongTo(scope), self)
     })

@@ -1,0 +1,77 @@
+/**
+ * Reads a handshake from a connection of bytes: so many bytes, then so many more. What came behind them is the `leftover`.
+ *
+ * Each piece is bounded by what is asked for. An end in the middle fails with `Truncated`.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { ConnectError, fromConnectionError } from "./ConnectError.ts"
+import type { Connection } from "./Connection.ts"
+import { Truncated } from "./Reason.ts"
+
+export class Reader {
+  private readonly connection: Connection<Uint8Array, any>
+  private readonly layer: string
+  private chunks: Array<Uint8Array> = []
+  private size = 0
+
+  /** `layer` is the name of the one whose handshake it is, for errors. */
+  constructor(connection: Connection<Uint8Array, any>, layer: string) {
+    this.connection = connection
+    this.layer = layer
+  }
+
+  /** What was read and not taken. */
+  get leftover(): ReadonlyArray<Uint8Array> {
+    return this.chunks
+  }
+
+  /** The next `size` bytes; `inside` says inside of what the input would end without them. Safe to interrupt. */
+  take(size: number, inside: string): Effect.Effect<Uint8Array, ConnectError> {
+    return this.fill(size, inside, () => this.cut(size))
+  }
+
+  /** The same, which are still to be taken. */
+  peek(size: number, inside: string): Effect.Effect<Uint8Array, ConnectError> {
+    return this.fill(size, inside, () => this.joined.subarray(0, size))
+  }
+
+  private fill<A>(size: number, inside: string, found: () => A): Effect.Effect<A, ConnectError> {
+    return Effect.suspend(() =>
+      this.size >= size ? Effect.sync(found) : Effect.matchEffect(this.connection.pull, {
+        onSuccess: (chunks) => {
+          for (const chunk of chunks) {
+            this.chunks.push(chunk)
+            this.size += chunk.length
+          }
+          return this.fill(size, inside, found)
+        },
+        onFailure: (error) =>
+          Effect.fail(
+            Cause.isDone(error)
+              ? new ConnectError({ layer: this.layer, reason: new Truncated({ inside }) })
+              : fromConnectionError(error)
+          )
+      })
+    )
+  }
+
+  private get joined(): Uint8Array {
+    if (this.chunks.length === 1) return this.chunks[0]
+    const bytes = new Uint8Array(this.size)
+    let at = 0
+    for (const chunk of this.chunks) {
+      bytes.set(chunk, at)
+      at += chunk.length
+    }
+    this.chunks = [bytes]
+    return bytes
+  }
+
+  private cut(size: number): Uint8Array {
+    const bytes = this.joined
+    this.size -= size
+    this.chunks = this.size === 0 ? [] : [bytes.subarray(size)]
+    return bytes.subarray(0, size)
+  }
+}

@@ -1,0 +1,5 @@
+export { ProxyInfo } from "./ProxyInfo.ts"
+export * as ProxyPreface from "./ProxyPreface.ts"
+export * as ProxyProtocol from "./ProxyProtocol.ts"
+export { ProxyRefused } from "./ProxyRefused.ts"
+export * as Socks5 from "./Socks5.ts"
