@@ -81,14 +81,10 @@ export const layer = <S, CIn, COut, SIn, SOut, Can, E = never, R = never>(
 ): Layer.Layer<At<S, Can>, E, Exclude<R, Scope.Scope>> =>
   Layer.effect(self.key, make) as Layer.Layer<any, E, Exclude<R, Scope.Scope>>
 
-/** What may be asked of a connection, on either side. */
-interface Options {
+/** What may be asked of a connection. */
+export interface ConnectOptions {
   /** The budget of time for closing all layers together; 5 seconds by default. */
   readonly closeWithin?: Duration.Input
-}
-
-/** What may be asked of a connection by who makes it. */
-export interface ConnectOptions extends Options {
   /**
    * Whether to go on with the next address of the same place after a layer's handshake has failed, such as for a wrong certificate or
    * a refused upgrade; never by default. That an address can't be reached is no question: then the next is tried anyway.
@@ -97,7 +93,7 @@ export interface ConnectOptions extends Options {
 }
 
 /** What may be asked of a listener. */
-export interface ListenOptions extends Options {
+export interface ListenOptions extends Pick<ConnectOptions, "closeWithin"> {
   /** How long the connections are given to end when the listener closes; 5 seconds by default. */
   readonly drainWithin?: Duration.Input
   /** How many connections are kept at once; those beyond are cut at once. 16,384 by default. */
@@ -112,7 +108,7 @@ export interface ListenOptions extends Options {
 const asked = <E>(
   input: Endpoint.Input,
   offers: ReadonlyArray<string>,
-  options: Options | undefined,
+  options: ListenOptions | undefined,
   refuse: (reason: InvalidEndpoint) => E
 ): Effect.Effect<Ask, E> =>
   Result.match(Endpoint.make(input), {
@@ -127,14 +123,14 @@ const asked = <E>(
 export const connect = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, SOut>) =>
 <D = never>(
   endpoint: Endpoint.Input,
-  options?: ConnectOptions
+  { tryNextAddress, ...options }: ConnectOptions = {}
 ): Effect.Effect<Connection<CIn, COut, D>, ConnectError, Scope.Scope | At<S, Connect | D>> =>
   Effect.flatMap(
     asked(endpoint, self.offers, options, (reason) => new ConnectError({ layer: "endpoint", reason })),
     (ask) =>
       Effect.flatMap(
         self.key,
-        (transport) => tryAddresses((ask) => atomically(transport.connect(ask)), ask, options?.tryNextAddress)
+        (transport) => tryAddresses((ask) => atomically(transport.connect(ask)), ask, tryNextAddress)
       )
   ) as Effect.Effect<Connection<CIn, COut, D>, ConnectError, Scope.Scope | At<S, Connect | D>>
 
