@@ -4,6 +4,9 @@
  * A listener owns its socket file and removes it when it closes. A file left behind by a process that died is replaced;
  * one that somebody listens on is `AddressInUse`, and so is any file that is not a socket.
  *
+ * `unix:@NAME` is an abstract name of Linux: no file, and gone with the last that has it open. A file of such a name is
+ * `unix:./@NAME`. Whoever is in the same network namespace may connect, as no file has permissions.
+ *
  * An abort looks to the peer like an ordinary end of input, unless something it sent had not been read.
  */
 import { type Ask, lacking } from "@wirestack/protocol/Ask"
@@ -42,6 +45,11 @@ const layerName = "unix"
 /** The room for a path in `sockaddr_un`, less the final zero; a longer one would be cut off silently. */
 const maxPath = process.platform === "linux" ? 107 : 103
 
+const isAbstract = (path: string): boolean => path.startsWith("@")
+
+/** A path as the system has it. */
+const systemPath = (path: string): string => isAbstract(path) ? `\0${path.slice(1)}` : path
+
 const wireOptions = { layer: layerName, bare: true, adopt, copies: true }
 
 const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
@@ -54,6 +62,7 @@ const pathOf = (ask: Ask): Effect.Effect<string, InvalidEndpoint> => {
   const { place } = ask.endpoint
   const invalid = (detail: string) => Effect.fail(new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail }))
   if (place._tag !== "Unix") return invalid("this transport connects to unix:PATH only")
+  if (isAbstract(place.path) && process.platform !== "linux") return invalid("abstract names are of Linux only")
   return Buffer.byteLength(place.path) > maxPath
     ? invalid(`the path is longer than ${maxPath} bytes`)
     : Effect.succeed(place.path)
@@ -71,7 +80,7 @@ const identify = (path: string): Effect.Effect<string | undefined> =>
 /** Binds; a socket file on which nobody answers is replaced. */
 const bindReplacing = (path: string, backlog: number): Effect.Effect<Net.Server, ListenReason> => {
   const address = `unix:${path}`
-  const binding = bind({}, { path, backlog }, address)
+  const binding = bind({}, { path: systemPath(path), backlog }, address)
   const inUse = (cause: unknown) => Effect.fail(new AddressInUse({ address, cause }))
   const folderExists = Effect.promise(() => Fs.stat(Path.dirname(path)).then(() => true, () => false))
   return Effect.catchTags(binding, {
@@ -84,7 +93,7 @@ const bindReplacing = (path: string, backlog: number): Effect.Effect<Net.Server,
     AddressInUse: ({ cause }) =>
       Effect.gen(function*() {
         const before = yield* identify(path)
-        if (before === undefined) return yield* inUse(cause)
+        if (isAbstract(path) || before === undefined) return yield* inUse(cause)
         const answer = yield* Effect.flip(dial({ path }, address, (socket) => socket.destroy())).pipe(
           Effect.catch(() => inUse(cause))
         )
@@ -98,7 +107,7 @@ const bindReplacing = (path: string, backlog: number): Effect.Effect<Net.Server,
 const make = (options: Options): Transport.Transport<Uint8Array, Uint8Array> => {
   const connect = (ask: Ask, path: string) => {
     let connected: Net.Socket | undefined
-    const dialing = dial({ path }, `unix:${path}`, (socket, intake) => {
+    const dialing = dial({ path: systemPath(path) }, `unix:${path}`, (socket, intake) => {
       connected = socket
       return wireOf(socket, intake)
     })

@@ -50,6 +50,24 @@ describe("Unix sockets", () => {
       assert.strictEqual(Connection.detail(connection, UnixInfo).path, path)
     }))
 
+  if (process.platform === "linux") {
+    live("abstract names have no file", () =>
+      Effect.gen(function*() {
+        const name = `unix:@wirestack-${process.pid}`
+        yield* Effect.scoped(Effect.gen(function*() {
+          const listener = yield* listen(name)
+          yield* Effect.forkScoped(listener.run((connection) => connection.send(pattern(100)), quiet))
+          const connection = yield* connect<UnixInfo>(name)
+          assert.isTrue(pattern(100).equals((yield* connection.pull)[0]))
+          assert.include(Fs.readFileSync("/proc/net/unix", "utf8"), `@wirestack-${process.pid}`)
+          assert.isFalse(Fs.existsSync(`@wirestack-${process.pid}`))
+          assert.strictEqual((yield* reasonOf(listen(name)))._tag, "AddressInUse")
+        }))
+        assert.strictEqual((yield* reasonOf(connect(name)))._tag, "Refused")
+        yield* listen(name)
+      }))
+  }
+
   live("nobody listens", (path) =>
     Effect.gen(function*() {
       assert.strictEqual((yield* reasonOf(connect(`unix:${path}`)))._tag, "Refused")
