@@ -40,6 +40,14 @@ export interface Timing {
 /** The times the RFC recommends. */
 export const recommended: Timing = { resolutionDelay: 50, attemptDelay: 250, firstFamilyCount: 1 }
 
+/** Attempts must not follow one another faster than this, whatever is asked for: section 5. */
+const minAttemptDelay = 10
+
+const timingOf = (timing: Partial<Timing> | undefined): Timing => {
+  const { attemptDelay, ...others } = { ...recommended, ...timing }
+  return { ...others, attemptDelay: Math.max(minAttemptDelay, attemptDelay) }
+}
+
 /** An address that was tried. */
 export interface Attempt<Address> {
   readonly address: Address
@@ -124,7 +132,7 @@ class Running<Address, A> {
     this.race = race
     this.now = now
     this.started = now()
-    this.order = new Order(race.lookups.length, { ...recommended, ...race.timing })
+    this.order = new Order(race.lookups.length, timingOf(race.timing))
     this.lookups = race.lookups.map(() => undefined)
   }
 

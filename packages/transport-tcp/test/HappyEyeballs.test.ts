@@ -161,6 +161,13 @@ describe("RFC 8305", () => {
     timing: { firstFamilyCount: 2, attemptDelay: 100 }
   }, { tried: [["6a", 0], ["6b", 100], ["4a", 200], ["6c", 300], ["4b", 400]], winner: "4b", at: 401 })
 
+  succeeds("5: attempts are at least 10 ms apart", {
+    v6: [0, "6a"],
+    v4: [0, "4a"],
+    addresses: { "4a": ["connects", 1] },
+    timing: { attemptDelay: 0 }
+  }, { tried: [["6a", 0], ["4a", 10]], winner: "4a", at: 11 })
+
   succeeds("3: addresses that come late find their place among those that were not tried", {
     v6: [100, "6a"],
     v4: [0, "4a", "4b"],

@@ -90,6 +90,45 @@ describe("connecting", () => {
   )
 
   live(
+    "connects from the address it is told, and counts bytes",
+    Effect.gen(function*() {
+      const listener = yield* listen("127.0.0.1:0", closingSoon)
+      yield* Effect.forkScoped(
+        listener.run((peer) => Effect.ignore(Effect.flatMap(peer.pull, ([first]) => peer.send(first))), quiet)
+      )
+      const connection = yield* connect<TcpInfo>(listener.address, closingSoon)
+      yield* connection.send(pattern(1_000))
+      yield* take(connection, 1_000)
+      const { bytesRead, bytesWritten, local } = Connection.detail(connection, TcpInfo)
+      assert.strictEqual(local.host, "127.0.0.9")
+      assert.deepStrictEqual({ bytesRead, bytesWritten }, { bytesRead: 1_000, bytesWritten: 1_000 })
+    }),
+    () => Tcp.layer({ localAddress: "127.0.0.9" })
+  )
+
+  live(
+    "several listeners share a port if they are told to",
+    Effect.gen(function*() {
+      const { address } = yield* listen("127.0.0.1:0", closingSoon)
+      assert.deepStrictEqual((yield* listen(address, closingSoon)).address, address)
+    }),
+    () => Tcp.layer({ reusePort: true })
+  )
+
+  live(
+    "connects to one family only if it is told to",
+    Effect.gen(function*() {
+      const { port } = yield* bareServer(() => {})
+      const connection = yield* connect<TcpInfo>(`both.test:${port}`, closingSoon)
+      const { course, remote } = Connection.detail(connection, TcpInfo)
+      assert.strictEqual(remote.host, "127.0.0.1")
+      assert.strictEqual(course.lookups.length, 1)
+      assert.strictEqual(course.attempts.length, 1)
+    }),
+    () => Tcp.over({ family: "IPv4" })(Layer.orDie(Ip.layerStatic({ hosts: { "both.test": ["::1", "127.0.0.1"] } })))
+  )
+
+  live(
     "refused",
     Effect.gen(function*() {
       const { port } = yield* Effect.scoped(bareServer(() => {}))
