@@ -171,9 +171,11 @@ export const over = (options: Options): Over => {
     else if (method !== Method.None) return yield* violation("the method is one that was offered", "3")
 
     yield* send(lower, [version, connectCommand, 0, ...address])
-    const [repeated, reply, , type, length] = yield* reader.peek(5, "the reply")
+    // A proxy may say no and close without the rest.
+    const [repeated, reply] = yield* reader.peek(2, "the reply")
     if (repeated !== version) return yield* violation("the version is 5", "6")
     if (reply !== 0) return yield* fail(reasonOf(reply, place, proxyName))
+    const [, , , type, length] = yield* reader.peek(5, "the reply")
     const size = type === AddressType.IPv4
       ? 4
       : type === AddressType.IPv6

@@ -79,6 +79,22 @@ describe("SOCKS5", () => {
   refused("an endpoint that is no host and port", "InvalidEndpoint", undefined, undefined, "memory:here")
   refused("a layer that is missing above it", "LayersMissing", undefined, undefined, "tls://127.0.0.1:1")
 
+  it.live("a proxy that says no and closes without the rest", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const below = yield* Layer.build(Tcp.layer())
+      const address = yield* Effect.provide(
+        running((client) =>
+          Effect.ignore(
+            Effect.andThen(client.pull, client.sendAll([Uint8Array.of(5, 0), Uint8Array.of(5, 3)]))
+          )
+        ),
+        below
+      )
+      const stack = yield* Layer.build(Socks5.over({ proxy: address })(Layer.succeedContext(below)))
+      const { reason } = yield* Effect.flip(Effect.provide(connect("127.0.0.1:1", soon), stack))
+      assert.strictEqual(reason._tag, "Unreachable")
+    })))
+
   it.live("a proxy that can't be reached is told by the layer below", () =>
     Effect.scoped(Effect.gen(function*() {
       const { above: stack } = yield* above(Tcp.layer(), Socks5.over({ proxy: "127.0.0.1:1" }))
