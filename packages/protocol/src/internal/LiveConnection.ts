@@ -31,6 +31,7 @@ import type { Draft, EndOfInput, LayerClose, Outcome, Why } from "../Outcome.ts"
 import { readAhead, readAheadMessages, type Receiver, type Released, type Wire } from "../Wire.ts"
 import { Deadlines } from "./Deadlines.ts"
 import { Departure } from "./Departure.ts"
+import { sizeOf } from "./sizeOf.ts"
 import { errorOf } from "./Stage.ts"
 
 declare const queueMicrotask: (f: () => void) => void
@@ -50,9 +51,6 @@ const empty: Array<never> = []
 
 /** Why a connection that was built upon accepts no more. */
 const released = new Closed()
-
-const sizeOf = (message: unknown): number =>
-  message instanceof Uint8Array || typeof message === "string" ? message.length : 1
 
 /** What a layer tells, and those below it. */
 interface Telling {

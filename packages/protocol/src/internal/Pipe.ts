@@ -9,11 +9,9 @@ import { Closed, ConnectionError, Reset } from "../ConnectionError.ts"
 import * as Loan from "../Loan.ts"
 import type { Draft, Why } from "../Outcome.ts"
 import { readAheadMessages, type Receiver, type Wire, writeAhead } from "../Wire.ts"
+import { sizeOf } from "./sizeOf.ts"
 
 declare const queueMicrotask: (f: () => void) => void
-
-const sizeOf = (message: unknown): number =>
-  message instanceof Uint8Array || typeof message === "string" ? message.length : 1
 
 class End<M> implements Wire<M, M> {
   readonly layer = "memory"
