@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import { LayersMissing } from "./ConnectError.ts"
 import { type Demand, type Endpoint, format } from "./Endpoint.ts"
+import type { Journal } from "./internal/Journal.ts"
 
 /** A request for a connection or a listener, as each layer passes it to the one below. */
 export interface Ask {
@@ -16,6 +17,8 @@ export interface Ask {
   readonly demands: ReadonlyArray<Demand>
   /** The budget of time for closing all layers of a connection together; 5 seconds by default. */
   readonly closeWithin?: Duration.Input
+  /** What the layers do for the connection is written down here (see `EstablishmentReport`). */
+  readonly journal?: Journal
   /** Addresses of the place that are not to be tried. */
   readonly skip?: ReadonlyArray<string>
   /** Told of the address that was reached, by the transport at the bottom. */

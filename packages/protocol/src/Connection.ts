@@ -22,15 +22,16 @@
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
+import type { Ask } from "./Ask.ts"
 import { type ClosePolicy, patience } from "./ClosePolicy.ts"
 import type { ConnectionError, ConnectionReason } from "./ConnectionError.ts"
+import type { Telling } from "./EstablishmentReport.ts"
 import { lifeOf, LiveConnection } from "./internal/LiveConnection.ts"
 import { Stage } from "./internal/Stage.ts"
 import type { Machine } from "./Machine.ts"
@@ -108,8 +109,10 @@ export interface Options<D> {
   readonly details?: (control: Control) => Context.Context<D>
   /** Is given the same, at once. */
   readonly begun?: (control: Control) => void
-  /** The budget of time for closing all layers together; 5 seconds by default. Set where the stack begins. */
-  readonly closeWithin?: Duration.Input | undefined
+  /** What was asked for. Set where the stack begins: it has the budget of time for closing all layers. */
+  readonly ask?: Pick<Ask, "closeWithin" | "journal"> | undefined
+  /** What this layer tells in an `EstablishmentReport`. Set where the stack begins; other layers say it where they are made. */
+  readonly facts?: Telling | undefined
 }
 
 /**

@@ -13,6 +13,7 @@ import type { Ask } from "./Ask.ts"
 import type { ConnectError } from "./ConnectError.ts"
 import type { Connection } from "./Connection.ts"
 import type { Endpoint } from "./Endpoint.ts"
+import type { Telling } from "./EstablishmentReport.ts"
 import * as internal from "./internal/serve.ts"
 import type { ListenError } from "./ListenError.ts"
 import type { Wire } from "./Wire.ts"
@@ -62,6 +63,8 @@ export interface Acceptor<In, Out, Details> {
   /** The name of the layer, for errors. */
   readonly layer: string
   readonly address: Endpoint
+  /** What it tells in the `EstablishmentReport` of a connection. */
+  readonly facts?: Telling | undefined
   /**
    * Begins to hand over connections, with what they tell when somebody looks and the addresses they come from; those that came before
    * are first. Called once.

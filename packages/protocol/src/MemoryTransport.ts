@@ -84,7 +84,7 @@ const network = <M>(): Transport<M, M> => {
             new ConnectError({ layer: "memory", reason: new Refused({ address: Endpoint.format(ask.endpoint) }) })
           )
         }
-        return Connection.make(near, { closeWithin: ask.closeWithin })
+        return Connection.make(near, { ask })
       }),
     listen: (ask) =>
       Effect.suspend(() => {

@@ -14,6 +14,7 @@ import * as Scope from "effect/Scope"
 import type { Ask } from "./Ask.ts"
 import { ConnectError } from "./ConnectError.ts"
 import { type Connection, fuse } from "./Connection.ts"
+import type { Telling } from "./EstablishmentReport.ts"
 import { Deadlines } from "./internal/Deadlines.ts"
 import { lifeOf } from "./internal/LiveConnection.ts"
 import { HandshakeFailed, logIncident } from "./internal/serve.ts"
@@ -78,6 +79,8 @@ export interface Options<LCI, LCO, LSI, LSO, CI, CO, SI, SO, Need, Add, E1, R1, 
     | undefined
   /** How long a handshake may take, from the moment the layer below is ready; 10 seconds by default. */
   readonly handshakeWithin?: Duration.Input | undefined
+  /** What the layer tells in an `EstablishmentReport`. */
+  readonly facts?: Telling | undefined
   /** How many handshakes a listener runs at once; those beyond are refused. No limit of its own by default, as connections have one. */
   readonly maxHandshakes?: number | undefined
 }
@@ -119,11 +122,18 @@ export const make = <
     const inTime = <A, R>(handshake: Effect.Effect<A, ConnectError, R>): Effect.Effect<A, ConnectError, R> =>
       Effect.timeoutOrElse(handshake, { duration: limit.after, orElse: () => Effect.fail(limit.late()) })
     const attempt: Attempt<LCI, LCO, CI, CO, Need, Add, R1> = (ask, handshake) =>
-      atomically(Effect.flatMap(
-        lower.connect(options.below?.(ask) ?? ask),
-        (connection) =>
-          Effect.onError(inTime(handshake(connection as Connection<LCI, LCO, Need>, ask)), () => connection.abort)
-      ))
+      Effect.tapError(
+        atomically(Effect.suspend(() => {
+          ask.journal?.begin()
+          return Effect.flatMap(lower.connect(options.below?.(ask) ?? ask), (connection) =>
+            ready(
+              connection,
+              options,
+              Effect.onError(inTime(handshake(connection as Connection<LCI, LCO, Need>, ask)), () => connection.abort)
+            ))
+        })),
+        (error) => Effect.sync(() => ask.journal?.failed(error))
+      )
     const transport: Transport<CI, CO, SI, SO> = {
       connect: (ask) =>
         provide(options.connect?.(attempt, ask) ?? attempt(ask, options.client!), (own) => Context.merge(context, own)),
@@ -135,7 +145,8 @@ export const make = <
             listener,
             context,
             limit,
-            (connection) => counted(options.server!(connection as Connection<LSI, LSO, Need>, bound))
+            (connection) =>
+              ready(connection, options, counted(options.server!(connection as Connection<LSI, LSO, Need>, bound)))
           )
         })
     }
@@ -151,6 +162,17 @@ const limitOf = (layer: string, time: Duration.Input = "10 seconds") => {
 }
 
 type Limit = ReturnType<typeof limitOf>
+
+/** Writes down that a layer is ready. */
+const ready = <A, E, R>(
+  connection: Connection<any, any>,
+  { facts, layer }: { readonly layer: string; readonly facts?: Telling | undefined },
+  handshake: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.map(handshake, (made) => {
+    lifeOf(connection).journal.ready(layer, facts)
+    return made
+  })
 
 /** Handshakes beyond the limit are refused at once: one that waited would be in the way of those that are quick. */
 const atMost = (layer: string, limit = Infinity) => {

@@ -5,6 +5,7 @@
  * transports pluggable: TCP, TLS, Unix sockets and memory all give bytes. What a stack can do is in the type of its tag,
  * as a phantom union: its roles (`Connect`, `Listen`) and the details of its layers. More satisfies less.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,6 +17,7 @@ import type { Ask } from "./Ask.ts"
 import { ConnectError, type InvalidEndpoint } from "./ConnectError.ts"
 import type { Connection } from "./Connection.ts"
 import * as Endpoint from "./Endpoint.ts"
+import { Journal, keep } from "./internal/Journal.ts"
 import { tryAddresses } from "./internal/tryAddresses.ts"
 import type { Listener, RunOptions } from "./Listener.ts"
 import { ListenError } from "./ListenError.ts"
@@ -127,12 +129,26 @@ export const connect = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, 
 ): Effect.Effect<Connection<CIn, COut, D>, ConnectError, Scope.Scope | At<S, Connect | D>> =>
   Effect.flatMap(
     asked(endpoint, self.offers, options, (reason) => new ConnectError({ layer: "endpoint", reason })),
-    (ask) =>
-      Effect.flatMap(
-        self.key,
-        (transport) => tryAddresses((ask) => atomically(transport.connect(ask)), ask, tryNextAddress)
-      )
+    (ask) => Effect.flatMap(self.key, (transport) => written(transport, ask, tryNextAddress))
   ) as Effect.Effect<Connection<CIn, COut, D>, ConnectError, Scope.Scope | At<S, Connect | D>>
+
+/** Connects, and keeps a journal of it. */
+const written = <CIn, COut>(
+  transport: Transport<CIn, COut, any, any>,
+  ask: Ask,
+  tryNextAddress: ConnectOptions["tryNextAddress"]
+): Effect.Effect<Connection<CIn, COut>, ConnectError, Scope.Scope> =>
+  Effect.flatMap(Clock.Clock, (clock) => {
+    const journal = new Journal(clock)
+    const attempt = (ask: Ask) => {
+      journal.begin()
+      return Effect.tapError(atomically(transport.connect(ask)), (error) => Effect.sync(() => journal.failed(error)))
+    }
+    return Effect.tapError(
+      tryAddresses(attempt, { ...ask, journal }, tryNextAddress),
+      (error) => Effect.sync(() => keep(journal, error))
+    )
+  })
 
 /** Listens over the transport of a shape that the context provides; `D` as in `connect`. */
 export const listen = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, SOut>) =>

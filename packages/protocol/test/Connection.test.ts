@@ -21,7 +21,7 @@ const facing = (role: "client" | "server" = "server", closeWithin: "5 seconds" |
     const [near, far] = MemoryTransport.pair<Message>()
     const bare = yield* Connection.make(far)
     const scope = yield* Scope.make()
-    const lower = yield* Scope.provide(Connection.make(near, { closeWithin }), scope)
+    const lower = yield* Scope.provide(Connection.make(near, { ask: { closeWithin } }), scope)
     let control!: Connection.Control
     const options = {
       layer: "parting",
@@ -315,7 +315,7 @@ describe("robustness", () => {
       const [near, far] = MemoryTransport.pair<Message>()
       const bare = yield* Connection.make(far)
       const scope = yield* Scope.make()
-      const lower = yield* Scope.provide(Connection.make(near, { closeWithin: "1 seconds" }), scope)
+      const lower = yield* Scope.provide(Connection.make(near, { ask: { closeWithin: "1 seconds" } }), scope)
       const bug = () => {
         throw new Error(`a bug in ${fault}`)
       }

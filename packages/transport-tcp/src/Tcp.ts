@@ -37,6 +37,7 @@ import * as Net from "node:net"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
 import { adopt } from "./internal/adopt.ts"
 import { dial, now } from "./internal/dial.ts"
+import { facts } from "./internal/facts.ts"
 import { infoOf, localOf } from "./internal/infoOf.ts"
 import { outletOf } from "./internal/outlet.ts"
 import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
@@ -192,8 +193,9 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
             Effect.flatMap(now, (end) => {
               ask.reached?.(NetAddress.formatInet(address))
               return Connection.make(wire, {
+                facts,
                 details: detailsOf(infoOf(socket, labelled(course), Duration.millis(end - start))),
-                closeWithin: ask.closeWithin
+                ask
               })
             })),
           ({ course, late }) => reasonOf(place.host, labelled(course), late, within)
@@ -228,7 +230,7 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
                   const info = infoOf(socket, none, Duration.zero, ours)
                   return { wire: wireOf(socket, intake), details: detailsOf(info), peer: info.remote.host }
                 }
-                return Listener.make(new SocketAcceptor(layerName, server, bound, open), ask)
+                return Listener.make(new SocketAcceptor(layerName, server, bound, open, facts), ask)
               }
             ))
           })

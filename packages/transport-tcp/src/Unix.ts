@@ -119,7 +119,7 @@ const make = (options: Options): Transport.Transport<Uint8Array, Uint8Array> => 
           const time = Duration.millis((yield* now) - start)
           return yield* Connection.make(wire, {
             details: () => details(path, time),
-            closeWithin: ask.closeWithin
+            ask
           })
         })
       ),

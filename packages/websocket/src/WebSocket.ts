@@ -32,7 +32,7 @@ import { type Frame, FrameMachine } from "./FrameMachine.ts"
 import type { Headers } from "./Headers.ts"
 import type * as Heartbeat from "./Heartbeat.ts"
 import { client as connecting } from "./internal/client.ts"
-import { layer, type WebSocket } from "./internal/details.ts"
+import { facts, layer, type WebSocket } from "./internal/details.ts"
 import * as Role from "./internal/Role.ts"
 import { server as accepting } from "./internal/server.ts"
 import type * as Origin from "./Origin.ts"
@@ -196,6 +196,7 @@ const layers = <S, In, Out, M>(
       layer,
       handshakeWithin,
       maxHandshakes: asServer?.maxHandshakes,
+      facts,
       ...asClient === undefined
         ? undefined
         : connecting(Role.make("client", asClient, machine), asClient, handshakeWithin),

@@ -26,11 +26,13 @@ import {
   Ended,
   Unsupported
 } from "../ConnectionError.ts"
+import type { Telling } from "../EstablishmentReport.ts"
 import * as Loan from "../Loan.ts"
 import type { Draft, EndOfInput, LayerClose, Outcome, Why } from "../Outcome.ts"
 import { readAhead, readAheadMessages, type Receiver, type Released, type Wire } from "../Wire.ts"
 import { Deadlines } from "./Deadlines.ts"
 import { Departure } from "./Departure.ts"
+import { Journal } from "./Journal.ts"
 import { sizeOf } from "./sizeOf.ts"
 import { errorOf } from "./Stage.ts"
 
@@ -52,11 +54,11 @@ const empty: Array<never> = []
 /** Why a connection that was built upon accepts no more. */
 const released = new Closed()
 
-/** What a layer tells, and those below it. */
-interface Telling {
+/** The details of a layer, and those below it. */
+interface Detailing {
   readonly details: (control: any) => Context.Context<any>
   readonly control: Control | undefined
-  readonly below: Telling | undefined
+  readonly below: Detailing | undefined
 }
 
 /** What is one for the whole stack, whichever connection is at its top. */
@@ -66,6 +68,7 @@ export class Life {
   readonly budget: number
   readonly context: Context.Context<never>
   readonly closed = Deferred.makeUnsafe<Outcome>()
+  readonly journal: Journal
   /** The address of a peer that was accepted. */
   readonly peer: string | undefined
   closing = false
@@ -81,23 +84,29 @@ export class Life {
   layers: ReadonlyArray<LayerClose> = empty
   /** What the layers tell that somebody has asked, and what nobody has asked yet. */
   private known = Context.empty() as Context.Context<any>
-  private unasked: Telling | undefined = undefined
+  private unasked: Detailing | undefined = undefined
 
-  constructor(budget: number, context: Context.Context<never>, peer: string | undefined) {
+  constructor(
+    budget: number,
+    context: Context.Context<never>,
+    peer?: string,
+    journal = new Journal(Context.get(context, Clock.Clock))
+  ) {
     this.budget = budget
     this.context = context
     this.peer = peer
+    this.journal = journal
   }
 
-  tells(details: Telling["details"], control?: Control): void {
+  tells(details: Detailing["details"], control?: Control): void {
     this.unasked = { details, control, below: this.unasked }
   }
 
   get details(): Context.Context<any> {
-    const ask = (telling: Telling | undefined): void => {
-      if (telling === undefined) return
-      ask(telling.below)
-      this.known = Context.merge(this.known, telling.details(telling.control))
+    const ask = (layer: Detailing | undefined): void => {
+      if (layer === undefined) return
+      ask(layer.below)
+      this.known = Context.merge(this.known, layer.details(layer.control))
     }
     const { unasked } = this
     this.unasked = undefined
@@ -121,6 +130,10 @@ export class Life {
     return state._tag === "Open" && state.finalizer === this.finalizer
   }
 }
+
+/** The life of a connection that was asked for. */
+const begin = (context: Context.Context<never>, ask: Options<never>["ask"]): Life =>
+  new Life(Duration.toMillis(ask?.closeWithin ?? "5 seconds"), context, undefined, ask?.journal)
 
 /** A send that waits for room; `next` is the first of its messages not yet written. */
 interface Waiting<Out> {
@@ -231,12 +244,8 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     unread?: Pick<Released<In, Out>, "leftover" | "over">
   ): Effect.Effect<LiveConnection<In, Out, D>, never, Scope.Scope> {
     return Effect.contextWith((context: Context.Context<Scope.Scope>) => {
-      const life = lower?.life ??
-        new Life(
-          Duration.toMillis(options?.closeWithin ?? "5 seconds"),
-          context as Context.Context<never>,
-          undefined
-        )
+      const life = lower?.life ?? begin(context as Context.Context<never>, options?.ask)
+      if (lower === undefined) life.journal.ready(wire.layer, options?.facts)
       const self = new LiveConnection<In, Out, D>(wire, life, options, unread)
       const scope = Context.get(context, Scope.Scope)
       return life.belongsTo(scope) ? Effect.succeed(self) : Effect.as(life.belongTo(scope), self)
@@ -249,9 +258,11 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     details: () => Context.Context<D>,
     peer: string | undefined,
     budget: number,
-    context: Context.Context<never>
+    context: Context.Context<never>,
+    facts: Telling | undefined
   ): LiveConnection<In, Out, D> {
     const life = new Life(budget, context, peer)
+    life.journal.ready(wire.layer, facts)
     life.tells(details)
     return new LiveConnection<In, Out, D>(wire, life, undefined)
   }

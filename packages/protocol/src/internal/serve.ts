@@ -121,7 +121,7 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
   ): void {
     const scope = Scope.makeUnsafe()
     const services = Context.add(context, Scope.Scope, scope)
-    const connection = LiveConnection.accepted(wire, details, peer, this.budget, services)
+    const connection = LiveConnection.accepted(wire, details, peer, this.budget, services, this.acceptor.facts)
     const { life } = connection
     const handling: Handling = { life, fiber: undefined }
     this.live.add(handling)

@@ -1,5 +1,6 @@
 /** A bound server socket. Connections that come before the listener is run wait, unread; those beyond a bound are cut. */
 import type * as Endpoint from "@wirestack/protocol/Endpoint"
+import type { Telling } from "@wirestack/protocol/EstablishmentReport"
 import type { Acceptor } from "@wirestack/protocol/Listener"
 import { ListenError, type ListenReason } from "@wirestack/protocol/ListenError"
 import { Other } from "@wirestack/protocol/Reason"
@@ -28,6 +29,7 @@ const maxWaiting = 511
 export class SocketAcceptor<D> implements Acceptor<Uint8Array, Uint8Array, D> {
   readonly layer: string
   readonly address: Endpoint.Endpoint
+  readonly facts: Telling | undefined
   private readonly server: Net.Server
   private readonly open: Open<D>
   private readonly waiting: Array<Accepted<D>> = []
@@ -38,12 +40,14 @@ export class SocketAcceptor<D> implements Acceptor<Uint8Array, Uint8Array, D> {
     layer: string,
     server: Net.Server,
     address: Endpoint.Endpoint,
-    open: Open<D>
+    open: Open<D>,
+    facts?: Telling
   ) {
     this.layer = layer
     this.server = server
     this.address = address
     this.open = open
+    this.facts = facts
     server.on("connection", this.onConnection)
     server.on("error", this.onError)
   }

@@ -1,5 +1,6 @@
 /** What a WebSocket adds to the details of its connection. */
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
+import type { Facts } from "@wirestack/protocol/EstablishmentReport"
 import type { Outcome } from "@wirestack/protocol/Outcome"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -43,3 +44,9 @@ export class WebSocket extends Context.Service<WebSocket, {
    */
   readonly close: (code: CloseCode, reason?: string) => Effect.Effect<Outcome, ConnectionError>
 }>()("@wirestack/websocket/internal/details/WebSocket") {}
+
+/** What it tells in an `EstablishmentReport`. */
+export const facts = (details: Context.Context<WebSocket>): Facts => {
+  const { extensions, path, protocol } = Context.get(details, WebSocket)
+  return { path, subprotocol: protocol, extensions: extensions.map(({ name }) => name).join(", ") || undefined }
+}
