@@ -99,6 +99,8 @@ export interface Control {
   readonly close: (why: Why) => void
   /** Gives the connection up for a reason the machine can't see (time): pulls and sends fail with it, then it closes. */
   readonly fail: (reason: ConnectionReason) => void
+  /** Says whether the peer gives the signs of life it is asked for; true until said otherwise. */
+  readonly viable: (is: boolean) => void
   /** How the connection ended, as `Connection.closed`. */
   readonly closed: Effect.Effect<Outcome>
 }

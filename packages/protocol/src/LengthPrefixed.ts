@@ -58,6 +58,7 @@ class LengthPrefixed implements Machine<Uint8Array, Uint8Array, Uint8Array, Mess
   private readonly big: boolean
   private readonly limit: number
 
+  encoded = 0
   private readonly kept = new Kept<Uint8Array>()
   private readonly length: Uint8Array
   /** How many bytes of the length have arrived. */
@@ -130,6 +131,7 @@ class LengthPrefixed implements Machine<Uint8Array, Uint8Array, Uint8Array, Mess
     this.write(size, buffer, offset)
     if (together) buffer.set(payload, offset + this.lengthBytes)
     else io.write(payload)
+    this.encoded += size
   }
 
   end(): void {}

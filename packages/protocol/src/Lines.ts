@@ -78,6 +78,7 @@ class Lines implements Machine<Uint8Array, Uint8Array, string, Message> {
   /** How many bytes can be waiting for the rest of a line end that turn out to be no part of the line. */
   private readonly slack: number
 
+  encoded = 0
   private readonly kept = new Kept<Uint8Array>()
   /** The start of a line whose end has not arrived. */
   private readonly line = new Gather()
@@ -143,6 +144,7 @@ class Lines implements Machine<Uint8Array, Uint8Array, string, Message> {
     const buffer = io.buffer
     if (together) buffer.set(payload, offset)
     buffer.set(this.mark, together ? offset + size : offset)
+    this.encoded += size
   }
 
   end(): void {}

@@ -72,6 +72,8 @@ export interface Machine<in LIn, out LOut, out In, in Out> {
   /** Whether messages of bytes are lent to the layer above (see `Loan`): they are its own only until it asks for more. */
   readonly lends?: boolean
   encode(message: Out, io: Io<In, LOut>): void
+  /** How many bytes the messages had that it was given to encode, if it counts them and `emit`s sizes in bytes. */
+  readonly encoded?: number
   /** The input of the layer below is over: answer with `io.end`, `io.closed` or, inside a frame, `io.fail`. */
   ended(endOfInput: EndOfInput, io: Io<In, LOut>): void
   /**

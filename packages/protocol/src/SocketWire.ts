@@ -17,6 +17,7 @@
  * - **Close** ends the output and settles when the stream has closed, that is when the peer has ended its output too.
  */
 import { type ConnectionError, type ConnectionReason, lost, Reset } from "./ConnectionError.ts"
+import type { LayerTransfer } from "./DataTransferReport.ts"
 import { done, Piece, settled } from "./internal/Piece.ts"
 import * as Loan from "./Loan.ts"
 import { owned, ownedFrom } from "./Memory.ts"
@@ -30,6 +31,8 @@ declare const queueMicrotask: (f: () => void) => void
 export interface SocketLike {
   readonly writable: boolean
   readonly writableLength: number
+  readonly bytesRead?: number
+  readonly bytesWritten?: number
   on(event: "data" | "end" | "error" | "close", listener: (arg: any) => void): unknown
   removeListener(event: "data" | "end" | "error" | "close", listener: (arg: any) => void): unknown
   read(): any
@@ -51,6 +54,8 @@ export interface Options {
   readonly endOfInput?: EndOfInput
   /** What an error of the stream means; a `Reset` by default. */
   readonly reasonOf?: (cause: unknown) => ConnectionReason
+  /** The wire that has given its stream to this one's, for reports. */
+  readonly beneath?: Wire<Uint8Array, Uint8Array>
   /** Cuts the stream at once, in a way the peer notices if there is one; `destroy` by default. */
   cut?(socket: SocketLike): void
   /** Offers the stream to a layer that can stand on it directly (see `RawSocket`). */
@@ -202,6 +207,9 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   private told = false
   private aborted = false
   private lost = 0
+  /** What was read and handed over, for streams that don't count it. */
+  private taken = 0
+  private handed = 0
   protected settled: (() => void) | undefined = undefined
 
   /** `intake` is what the socket was given as `onread`, if it was; `outlet` is of the same socket. */
@@ -281,6 +289,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
       this.lent = this.lent === undefined ? this.loans : [...this.lent, ...this.loans]
       this.loans = undefined
     }
+    this.handed += collected
     const pieces = chunks.length === 1 ? chunks : piecesOf(chunks, copies ? copied : kept)
     this.collected = 0
     this.chunks = none
@@ -353,6 +362,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   /** For the stream, or the `Intake` of the socket. */
   take(chunk: Uint8Array): boolean {
     if (this.over) return true
+    this.taken += chunk.length
     this.receiver!.receive([chunk], chunk.length)
     this.flush()
     return true
@@ -479,6 +489,17 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     else if (this.over) outcome.endOfInput = "unannounced"
     outcome.unsent.bytes += this.lost
     if (this.failure !== undefined && !this.aborted) outcome.clean = false
+  }
+
+  tally(layers: Array<LayerTransfer>): void {
+    const { layer, socket } = this
+    layers.push({
+      layer,
+      received: { messages: undefined, bytes: socket.bytesRead ?? this.taken },
+      sent: { messages: undefined, bytes: socket.bytesWritten ?? this.handed }
+    })
+    const below = this.lower ?? this.options.beneath
+    below?.tally(layers)
   }
 
   [RawSocket]<A>(accepts: (socket: unknown) => socket is A): Raw<A> | undefined {

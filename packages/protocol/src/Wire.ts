@@ -30,6 +30,7 @@
  */
 import type { Patience, Phase } from "./ClosePolicy.ts"
 import type { ConnectionError, ConnectionReason } from "./ConnectionError.ts"
+import type { LayerTransfer } from "./DataTransferReport.ts"
 import type { Draft, EndOfInput, Why } from "./Outcome.ts"
 
 /** What a wire tells the layer above it. */
@@ -96,6 +97,8 @@ export interface Wire<out In, in Out> {
   abort(): void
   /** Adds what this layer knows to the outcome; called from the bottom up. */
   report(outcome: Draft): void
+  /** Adds what has passed this layer, and then has those below it do so. */
+  tally(layers: Array<LayerTransfer>): void
 }
 
 /** A wire taken from the layer that was reading it, with what that layer had read and not passed on. */

@@ -82,6 +82,7 @@ export class FrameMachine extends Framed<Frame, Frame> {
       this.sendClose(payload, io)
     } else {
       if (opcode <= Binary) this.begun = !fin
+      this.encoder.given += payload.length
       this.encoder.frame((fin ? Bits.Fin : 0) | rsv | opcode, payload, payload.length, true, io)
     }
   }

@@ -82,6 +82,11 @@ export class Pulse {
     return now - this.since
   }
 
+  /** Whether an answer is late. */
+  get late(): boolean {
+    return this.missed > 0
+  }
+
   /** What is to be done now; `roundTrip` is how long an answer takes, as far as that is known. All times are in milliseconds. */
   beat(now: number, roundTrip: number | undefined): "wait" | "ping" | "fail" {
     const { patient, timing: { interval, misses, timeout } } = this

@@ -34,6 +34,12 @@ export class Journal {
     return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
   }
 
+  /** Milliseconds since the beginning. */
+  get elapsed(): number {
+    return this.now - this.beginning
+  }
+
+  /** Milliseconds until the last layer was ready, or had failed. */
   get took(): number {
     return this.since - this.beginning
   }

@@ -26,6 +26,8 @@ import {
   Ended,
   Unsupported
 } from "../ConnectionError.ts"
+import type { LiveState } from "../ConnectionState.ts"
+import type { LayerTransfer } from "../DataTransferReport.ts"
 import type { Telling } from "../EstablishmentReport.ts"
 import * as Loan from "../Loan.ts"
 import type { Draft, EndOfInput, LayerClose, Outcome, Why } from "../Outcome.ts"
@@ -35,6 +37,7 @@ import { Departure } from "./Departure.ts"
 import { Journal } from "./Journal.ts"
 import { sizeOf } from "./sizeOf.ts"
 import { errorOf } from "./Stage.ts"
+import { type Watchable, Watched } from "./Watched.ts"
 
 declare const queueMicrotask: (f: () => void) => void
 
@@ -62,7 +65,7 @@ interface Detailing {
 }
 
 /** What is one for the whole stack, whichever connection is at its top. */
-export class Life {
+export class Life implements Watchable<LiveState> {
   top!: LiveConnection<any, any, any>
   /** Milliseconds for closing all layers. */
   readonly budget: number
@@ -76,7 +79,10 @@ export class Life {
   left = false
   /** Every layer has closed, or was cut. */
   over = false
+  outcome: Outcome | undefined = undefined
   aborted = false
+  viable = true
+  private watched: Watched<LiveState> | undefined = undefined
   /** A handshake took too long, which is no mere interruption. */
   late = false
   first: Outcome["first"] = "none"
@@ -96,6 +102,22 @@ export class Life {
     this.context = context
     this.peer = peer
     this.journal = journal
+  }
+
+  get state(): LiveState {
+    const { closing, outcome, viable } = this
+    if (outcome === undefined) return closing ? { _tag: "Closing" } : { _tag: "Ready", viable }
+    const { error } = outcome
+    return error === undefined ? { _tag: "Closed", outcome } : { _tag: "Failed", error, outcome }
+  }
+
+  watch(tell: (state: LiveState) => void): () => void {
+    return (this.watched ??= new Watched(this.state)).watch(tell)
+  }
+
+  /** The state is another one. */
+  changed(): void {
+    this.watched?.set(this.state)
   }
 
   tells(details: Detailing["details"], control?: Control): void {
@@ -172,6 +194,12 @@ class LiveControl implements Control {
 
   fail(reason: ConnectionReason): void {
     if (!this.life.closing) this.life.top.failed(new ConnectionError({ layer: this.layer, reason }))
+  }
+
+  viable(is: boolean): void {
+    if (this.life.viable === is) return
+    this.life.viable = is
+    if (!this.life.closing) this.life.changed()
   }
 
   get closed(): Effect.Effect<Outcome> {
@@ -555,8 +583,10 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     const first = !this.life.closing
     this.life.closing = true
     before()
-    if (first) this.close(why)
-    else if (this.life.over) this.resolve()
+    if (first) {
+      this.life.changed()
+      this.close(why)
+    } else if (this.life.over) this.resolve()
   }
 
   private close(why: Why): void {
@@ -579,7 +609,15 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
 
   /** Makes the outcome known, unless there is something left to pull. */
   private resolve(): void {
-    if (this.sealed || this.inbox.length === 0) Deferred.doneUnsafe(this.life.closed, Exit.succeed(this.outcome))
+    const { life } = this
+    if (life.outcome !== undefined || (!this.sealed && this.inbox.length > 0)) return
+    life.outcome = this.outcome
+    Deferred.doneUnsafe(life.closed, Exit.succeed(life.outcome))
+    life.changed()
+  }
+
+  tally(layers: Array<LayerTransfer>): void {
+    this.wire.tally(layers)
   }
 
   private get outcome(): Outcome {

@@ -6,6 +6,7 @@
  * written before a cut is still delivered.
  */
 import { Closed, ConnectionError, Reset } from "../ConnectionError.ts"
+import type { LayerTransfer } from "../DataTransferReport.ts"
 import * as Loan from "../Loan.ts"
 import type { Draft, Why } from "../Outcome.ts"
 import { readAheadMessages, type Receiver, type Wire, writeAhead } from "../Wire.ts"
@@ -29,6 +30,8 @@ class End<M> implements Wire<M, M> {
   private failed = false
   private settled: (() => void) | undefined = undefined
   private lost = 0
+  private delivered = { messages: 0, bytes: 0 }
+  private written = { messages: 0, bytes: 0 }
 
   static pair<M>(): readonly [Wire<M, M>, Wire<M, M>] {
     const left = new End<M>()
@@ -48,8 +51,11 @@ class End<M> implements Wire<M, M> {
 
   write(message: M): void {
     if (this.ended || this.cut !== undefined) return
+    const size = sizeOf(message)
     this.peer.arrived.push(message instanceof Uint8Array ? Loan.own(message) as M : message)
-    this.peer.size += sizeOf(message)
+    this.peer.size += size
+    this.written.messages++
+    this.written.bytes += size
   }
 
   flush(): void {
@@ -97,6 +103,10 @@ class End<M> implements Wire<M, M> {
     outcome.unsent.bytes += this.lost
   }
 
+  tally(layers: Array<LayerTransfer>): void {
+    layers.push({ layer: this.layer, received: { ...this.delivered }, sent: { ...this.written } })
+  }
+
   private schedule(): void {
     if (this.scheduled || this.paused || this.receiver === undefined) return
     this.scheduled = true
@@ -112,6 +122,8 @@ class End<M> implements Wire<M, M> {
       const starved = !this.peer.writable
       this.arrived = []
       this.size = 0
+      this.delivered.messages += arrived.length
+      this.delivered.bytes += size
       receiver.receive(arrived, size)
       this.flush()
       if (starved && this.peer.cut === undefined) this.peer.receiver?.drained()

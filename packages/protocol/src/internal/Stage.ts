@@ -6,6 +6,7 @@
  */
 import type { Patience, Phase } from "../ClosePolicy.ts"
 import { Aborted, ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
+import type { LayerTransfer } from "../DataTransferReport.ts"
 import type { Machine } from "../Machine.ts"
 import { ownedFrom } from "../Memory.ts"
 import type { Draft, EndOfInput, Why } from "../Outcome.ts"
@@ -57,6 +58,9 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   private continuing = false
   /** The machine held back data, and does no more: the layer above is to be told. */
   private freed = false
+  private received = 0
+  private receivedSize = 0
+  private sent = 0
 
   /** `released` is the wire below, with what was read from it before; that is shown to the machine at `resume`. */
   constructor(
@@ -177,6 +181,8 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     if (io.batch.length > 0) {
       const { batchSize } = io
       const batch = io.take()
+      this.received += batch.length
+      this.receivedSize += batchSize
       // What the machine has to say itself goes ahead of what the layer above may answer.
       if (io.talks) this.hand()
       this.upper.receive(batch, batchSize)
@@ -242,6 +248,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     } catch (thrown) {
       throw errorOf(thrown, this.layer)
     }
+    this.sent++
   }
 
   /** Lets others have their turn before the next pieces; this is no time to wait, only a turn of the runtime. */
@@ -348,6 +355,16 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
       outcome.clean = false
       outcome.error ??= over
     }
+  }
+
+  tally(layers: Array<LayerTransfer>): void {
+    const { encoded } = this.machine
+    layers.push({
+      layer: this.layer,
+      received: { messages: this.received, bytes: encoded === undefined ? undefined : this.receivedSize },
+      sent: { messages: this.sent, bytes: encoded }
+    })
+    this.lower.tally(layers)
   }
 
   /** Whether nothing more can be waited for at this layer. */

@@ -127,7 +127,8 @@ const groundOf = (lower: Wire<Uint8Array, Uint8Array>, leftover: ReadonlyArray<U
         endOfInput: "unknown",
         copies: true,
         reasonOf: connectionReason,
-        cut: () => lower.abort()
+        cut: () => lower.abort(),
+        beneath: lower
       }, raw.adopt?.(socket)),
     watch: () => {}
   }

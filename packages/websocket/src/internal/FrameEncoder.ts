@@ -54,6 +54,8 @@ const copy = (source: Uint8Array, length: number, target: Uint8Array, offset: nu
 export class FrameEncoder {
   /** How many bytes of payload were written, as long as nobody sets it back. */
   handed = 0
+  /** How many bytes of messages it was given. */
+  given = 0
 
   private readonly masks: boolean
   private readonly maxFrameSize: number
@@ -104,6 +106,7 @@ export class FrameEncoder {
     plain: boolean,
     io: Io<any, Uint8Array>
   ): void {
+    this.given += length
     if (this.queue === undefined && length <= this.maxFrameSize) {
       return this.part(type, bytes, length, last, plain, bytes !== Utf8.scratch, io)
     }
@@ -142,6 +145,7 @@ export class FrameEncoder {
     if (key !== undefined) Mask.apply(buffer, start, start + length, key)
     io.giveBack(offset + reserved - start - length)
     this.handed += length
+    this.given += length
     return true
   }
 

@@ -344,6 +344,10 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
     return this.say(Opcode.Pong, payload)
   }
 
+  get encoded(): number {
+    return this.encoder.given
+  }
+
   /** How many bytes of payload were handed down since this was last set to 0. */
   get handed(): number {
     return this.encoder.handed

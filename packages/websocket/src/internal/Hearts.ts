@@ -51,6 +51,7 @@ export class Hearts {
   private beat(now: number): void {
     for (const [{ asked: pings, control }, pulse] of this.pulses) {
       const verdict = pulse.beat(now, pings.roundTrip)
+      control.viable(!pulse.late)
       if (verdict === "ping" && pings.ask()) control.flush()
       else if (verdict === "fail") {
         control.fail(new Unresponsive({ silent: Math.round(pulse.silent(now)), pings: this.timing.misses }))

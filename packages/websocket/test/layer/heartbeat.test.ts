@@ -1,6 +1,7 @@
 /** A peer that is gone is found out, and one that is there is left in peace. */
 import { assert, describe, it } from "@effect/vitest"
 import { detail } from "@wirestack/protocol/Connection"
+import * as ConnectionState from "@wirestack/protocol/ConnectionState"
 import { type Heartbeat, WebSocket } from "@wirestack/websocket"
 import { Effect, Exit, Fiber, Metric, Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -82,6 +83,25 @@ describe("heartbeat", () => {
           assert.strictEqual(outcome.error?.reason._tag, "Unresponsive")
           assert.deepInclude(outcome.sent, { code: 1011 })
           assert.isUndefined(outcome.received)
+        })
+      ))
+
+    it.effect(`tells that the connection is not viable while an answer is late (${role})`, () =>
+      on(
+        {},
+        Effect.gen(function*() {
+          const [near, far] = yield* ends
+          const taken = yield* collecting(far)
+          const viable = Effect.map(ConnectionState.of(near), (state) => state._tag === "Ready" && state.viable)
+          yield* seconds(24)
+          const pings = taken()
+          assert.isTrue(yield* viable)
+          yield* seconds(1)
+          assert.isFalse(yield* viable)
+          yield* far.send(pongs(pings, mask))
+          yield* seconds(2)
+          assert.isTrue(yield* viable)
+          yield* near.abort
         })
       ))
 

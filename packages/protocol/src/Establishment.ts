@@ -1,0 +1,149 @@
+/**
+ * A connection that is being established: it can be watched, waits while the way is blocked, and tries again.
+ *
+ *     const establishment = yield* Establishment.make(Chat.connect("wss://chat.example/"))
+ *     yield* Effect.forkScoped(Stream.runForEach(establishment.changes, show))
+ *     const connection = yield* establishment.connection
+ *
+ * The contract:
+ *
+ * - It begins with `start`, or when the connection is first waited for, and belongs to the scope in which it was made.
+ * - An attempt that failed in a way that may pass (`mayPass`) is followed by another as the schedule has it; `restart` has it
+ *   tried at once, for those who know that the network is back. When the schedule ends, the last failure is final.
+ * - There is one connection: when that is over, so is this.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
+import * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import { ConnectError, type ConnectReason } from "./ConnectError.ts"
+import type { Connection } from "./Connection.ts"
+import { Closing } from "./ConnectionError.ts"
+import { changesOf, type ConnectionState } from "./ConnectionState.ts"
+import { lifeOf } from "./internal/LiveConnection.ts"
+import { Watched } from "./internal/Watched.ts"
+import { Other } from "./Reason.ts"
+
+/** A connection that is being established. */
+export interface Establishment<out In, in Out, in Details = never> {
+  readonly state: Effect.Effect<ConnectionState>
+  /** The states as they change, the present one first; it ends when the connection is over, or failed to come about. */
+  readonly changes: Stream.Stream<ConnectionState>
+  /** Begins, if that has not been done. */
+  readonly start: Effect.Effect<void>
+  /** Ends the waiting, if there is any. */
+  readonly restart: Effect.Effect<void>
+  /** The connection, once there is one. Begins if that has not been done. Safe to interrupt: it is still established. */
+  readonly connection: Effect.Effect<Connection<In, Out, Details>, ConnectError>
+}
+
+/** How a connection is established. */
+export interface Options {
+  /** When to try again; by default after half a second, then twice as long each time, 30 seconds at most, jittered, without an end. */
+  readonly retry?: Schedule.Schedule<unknown, ConnectError>
+  /** Which failures to wait for; `mayPass` by default. */
+  readonly waitsFor?: (error: ConnectError) => boolean
+}
+
+const passing = (reason: ConnectReason): boolean => {
+  switch (reason._tag) {
+    case "Refused":
+    case "TimedOut":
+    case "Unreachable":
+    case "Unresolved":
+      return true
+    case "NoneReached":
+      return reason.attempts.every(({ reason }) => passing(reason))
+    default:
+      return false
+  }
+}
+
+/** Whether the way to the peer is what failed, and not what the peer said: not resolved, unreachable, refused, timed out. */
+export const mayPass = ({ reason }: ConnectError): boolean => passing(reason)
+
+const layer = "establishment"
+
+/** What ended the attempts: a failure, the end of the scope, or a defect. */
+const failureOf = (cause: Cause.Cause<ConnectError>): ConnectError => {
+  const reason = Cause.hasInterruptsOnly(cause) ? new Closing() : new Other({ cause: Cause.squash(cause) })
+  return Option.getOrElse(Cause.findErrorOption(cause), () => new ConnectError({ layer, reason }))
+}
+
+const patiently: Schedule.Schedule<unknown, ConnectError> = Schedule.jittered(
+  Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")])
+)
+
+/**
+ * Prepares to establish what `connect` connects, in the scope of the caller.
+ *
+ * @category constructors
+ */
+export const make = <In, Out, D, R>(
+  connect: Effect.Effect<Connection<In, Out, D>, ConnectError, R>,
+  { retry = patiently, waitsFor = mayPass }: Options = {}
+): Effect.Effect<Establishment<In, Out, D>, never, R | Scope.Scope> =>
+  Effect.gen(function*() {
+    const context = yield* Effect.context<R | Scope.Scope>()
+    const step = yield* Schedule.toStep(retry)
+    const states = new Watched<ConnectionState>({ _tag: "Setup" })
+    const made = Deferred.makeUnsafe<Connection<In, Out, D>, ConnectError>()
+    const restarted = Latch.makeUnsafe(false)
+    let started = false
+
+    const delayAfter = (error: ConnectError) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Pull.matchEffect(step(now, error), {
+          onSuccess: ([, delay]) => Effect.succeed(delay),
+          onDone: () => Effect.fail(error),
+          onFailure: Effect.failCause
+        }))
+
+    const attempts = Effect.gen(function*() {
+      for (let attempt = 1;; attempt++) {
+        states.set({ _tag: "Preparing", attempt })
+        const result = yield* Effect.result(connect)
+        if (Result.isSuccess(result)) return result.success
+        const error = result.failure
+        if (!waitsFor(error)) return yield* error
+        const delay = yield* delayAfter(error)
+        states.set({ _tag: "Waiting", attempt, error, delay })
+        yield* Effect.timeoutOption(restarted.await, delay)
+      }
+    })
+
+    const settle = (exit: Exit.Exit<Connection<In, Out, D>, ConnectError>): void => {
+      if (Exit.isSuccess(exit)) {
+        Deferred.doneUnsafe(made, exit)
+        lifeOf(exit.value).watch(states.set)
+      } else {
+        const error = failureOf(exit.cause)
+        Deferred.doneUnsafe(made, Exit.fail(error))
+        states.set({ _tag: "Failed", error, outcome: undefined })
+      }
+    }
+
+    const start = Effect.suspend(() => {
+      if (started) return Effect.void
+      started = true
+      const running = Effect.onExit(attempts, (exit) => Effect.sync(() => settle(exit)))
+      return Effect.asVoid(Effect.forkIn(Effect.provideContext(running, context), Context.get(context, Scope.Scope)))
+    })
+
+    return {
+      state: Effect.sync(() => states.state),
+      changes: changesOf(states),
+      start,
+      restart: Effect.asVoid(restarted.release),
+      connection: Effect.andThen(start, Deferred.await(made))
+    }
+  })
