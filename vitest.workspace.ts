@@ -3,6 +3,7 @@ import { extract } from "./scripts/doctest.ts"
 
 const packages = [
   "protocol",
+  "http",
   "transport-tcp",
   "transport-tls",
   "transport-proxy",
@@ -34,11 +35,12 @@ export default defineConfig((): ViteUserConfig => {
       coverage: {
         provider: "v8",
         reportOnFailure: true,
-        include: ["packages/protocol/src/**", "packages/websocket/src/**"],
+        include: ["packages/protocol/src/**", "packages/http/src/**", "packages/websocket/src/**"],
         exclude: ["packages/protocol/src/testing/**"],
         reporter: ["text", "json-summary", [`${import.meta.dirname}/scripts/coverage.ts`, {}]],
         thresholds: {
           "packages/protocol/src/**": { branches: 95 },
+          "packages/http/src/**": { branches: 95 },
           "packages/websocket/src/**": { branches: 95 }
         }
       }

@@ -14,22 +14,23 @@ import * as path from "node:path"
 import { parseSync } from "oxc-parser"
 
 const scope = "@wirestack/"
-const published = ["protocol", "transport-tcp", "transport-tls", "transport-proxy", "websocket", "node"]
+const published = ["protocol", "http", "transport-tcp", "transport-tls", "transport-proxy", "websocket", "node"]
 
 /** What each package may stand on. */
 const below: Record<string, ReadonlyArray<string>> = {
   protocol: [],
+  http: ["protocol"],
   "transport-tcp": ["protocol"],
   "transport-tls": ["protocol"],
-  "transport-proxy": ["protocol"],
-  websocket: ["protocol"],
+  "transport-proxy": ["protocol", "http"],
+  websocket: ["protocol", "http"],
   node: ["protocol", "transport-tcp", "transport-tls", "websocket"],
   examples: published,
   benchmarks: published
 }
 
 /** Sources that import nothing from Node, and the files among them that are for Node only, each with its reason. */
-const portable = ["protocol", "transport-proxy", "websocket"]
+const portable = ["protocol", "http", "transport-proxy", "websocket"]
 const forNode: Record<string, string> = {}
 
 interface Manifest {

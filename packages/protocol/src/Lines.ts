@@ -15,7 +15,7 @@
  */
 import { Undecodable, Unencodable } from "./ConnectionError.ts"
 import * as Framer from "./Framer.ts"
-import { Gather } from "./internal/Gather.ts"
+import { Gather } from "./Gather.ts"
 import { Kept } from "./internal/Kept.ts"
 import * as utf8 from "./internal/utf8.ts"
 import type { Io, Machine } from "./Machine.ts"

@@ -1,7 +1,8 @@
 /**
- * Reads a handshake from a connection of bytes: so many bytes, then so many more. What came behind them is the `leftover`.
+ * Reads a handshake from a connection of bytes: so many bytes, then so many more, with `Reader`; or until somebody has found what it
+ * looks for, with `readUntil`. What came behind is given back.
  *
- * Each piece is bounded by what is asked for. An end in the middle fails with `Truncated`.
+ * Each piece of a `Reader` is bounded by what is asked for. An end in the middle fails with `Truncated`.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -74,4 +75,30 @@ export class Reader {
     this.chunks = this.size === 0 ? [] : [bytes.subarray(size)]
     return bytes.subarray(0, size)
   }
+}
+
+/** What reading found, and the chunks behind those it used. */
+export interface Found<A> {
+  readonly found: A
+  readonly rest: ReadonlyArray<Uint8Array>
+}
+
+/** Reads until `receive` has found what it looks for, or the input is over. Safe to interrupt: what was received stays received. */
+export const readUntil = <A>(
+  connection: Connection<Uint8Array, any>,
+  receive: (chunk: Uint8Array) => A | undefined,
+  ended: () => A
+): Effect.Effect<Found<A>, ConnectError> => {
+  const next: Effect.Effect<Found<A>, ConnectError> = Effect.matchEffect(connection.pull, {
+    onSuccess: (chunks) => {
+      for (let i = 0; i < chunks.length; i++) {
+        const found = receive(chunks[i])
+        if (found !== undefined) return Effect.succeed({ found, rest: chunks.slice(i + 1) })
+      }
+      return next
+    },
+    onFailure: (error) =>
+      Cause.isDone(error) ? Effect.succeed({ found: ended(), rest: [] }) : Effect.fail(fromConnectionError(error))
+  })
+  return next
 }

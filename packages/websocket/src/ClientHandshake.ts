@@ -11,22 +11,15 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.1
  */
+import { type Answer, AnswerReader } from "@wirestack/http/Answer"
+import * as Basic from "@wirestack/http/Basic"
+import { hasToken, type Headers, isSendable, isToken, list, trim, values } from "@wirestack/http/Headers"
+import * as HttpHead from "@wirestack/http/HttpHead"
+import { InvalidHeader } from "@wirestack/http/InvalidHeader"
 import { type ConnectReason, InvalidEndpoint, NothingNegotiated } from "@wirestack/protocol/ConnectError"
-import { TooLarge, Truncated } from "@wirestack/protocol/Reason"
-import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
 import { acceptFor, areProtocols, freshKey, invalidHeader, isHost, version } from "./Handshake.ts"
-import { InvalidHeader, UpgradeMalformed, UpgradeRejected } from "./HandshakeReason.ts"
-import { hasToken, type Headers, isSendable, isToken, list, trim, values } from "./Headers.ts"
-import { BodyReader } from "./HttpBody.ts"
-import * as HttpHead from "./HttpHead.ts"
-import * as Utf8 from "./Utf8.ts"
-
-/** Who one is, by name and password. */
-export interface Credentials {
-  readonly username: string
-  readonly password: string
-}
+import { fromHttp, UpgradeMalformed, UpgradeRejected } from "./HandshakeReason.ts"
 
 export interface Options {
   /** The host, and behind a colon its port if it isn't the default one; see `hostHeader`. */
@@ -40,7 +33,7 @@ export interface Options {
   /** The extensions to offer with their parameters, as values of `Sec-WebSocket-Extensions`; none by default. */
   readonly extensions?: ReadonlyArray<string>
   /** Sent as `Authorization: Basic`, unless this is among the `headers`. Without TLS everybody on the way can read it. */
-  readonly credentials?: Credentials
+  readonly credentials?: Basic.Credentials
   /** Sent as one `Cookie` header, unless this is among the `headers`. */
   readonly cookies?: Readonly<Record<string, string>>
   /** The site on whose behalf a browser connects. */
@@ -61,12 +54,6 @@ export interface Upgraded {
   /** What it has sent already as a WebSocket. */
   readonly leftover: Uint8Array
 }
-
-/** How much of the body of a refusal is kept. */
-const maxBodySize = 4_096
-
-/** How many interim answers may come before the final one. */
-const maxInterim = 16
 
 /**
  * The value of `Host`. The port is left out if it is the default one; an IPv6 address is put in brackets, without its
@@ -91,15 +78,8 @@ type Header = Result.Result<Headers, InvalidHeader>
 
 const none: Header = Result.succeed([])
 
-/** @see https://www.rfc-editor.org/rfc/rfc7617#section-2 */
-const authorization = ({ password, username }: Credentials): Header => {
-  const name = "Authorization"
-  if (username.includes(":")) return unsendable(name, "the user name has a colon, behind which the password begins")
-  if (/[\x00-\x1f\x7f]/.test(username + password)) {
-    return unsendable(name, "the user name or the password has control characters")
-  }
-  return Result.succeed([[name, `Basic ${Base64.encode(Utf8.encode(`${username}:${password}`))}`]])
-}
+const authorization = (credentials: Basic.Credentials): Header =>
+  Result.map(Basic.header("Authorization", credentials), (header) => [header])
 
 const cookieValue = /^("?)[!#-+\--:<-[\]-~]*\1$/
 
@@ -167,54 +147,44 @@ export class ClientHandshake {
 
   private readonly key: string
   private readonly options: Options
-  private reader: HttpHead.HeadReader<HttpHead.Response>
-  private interim = 0
-  private rejected: { readonly head: HttpHead.Response; readonly body: BodyReader } | undefined = undefined
+  private readonly answer: AnswerReader
 
   constructor(request: Uint8Array, key: string, options: Options) {
     this.request = request
     this.key = key
     this.options = options
-    this.reader = HttpHead.responseReader(options.limits)
+    this.answer = new AnswerReader({
+      what: "the upgrade",
+      agrees: (status) => status === 101,
+      limits: options.limits
+    })
   }
 
   /** The answer is a no, and only the rest of its body is still to come. */
   get refused(): boolean {
-    return this.rejected !== undefined
+    return this.answer.refused
   }
 
   /** Takes the next bytes; undefined if more are needed. */
   receive(chunk: Uint8Array): Result.Result<Upgraded, ConnectReason> | undefined {
-    if (this.rejected !== undefined) return this.rejected.body.receive(chunk) ? this.rejection() : undefined
-    const received = this.reader.receive(chunk)
-    if (received === undefined) return undefined
-    if (Result.isFailure(received)) return Result.fail(received.failure)
-    const { head, leftover } = received.success
-    if (head.status === 101) return this.check(received.success)
-    if (head.status >= 200) {
-      this.rejected = { head, body: new BodyReader(head, maxBodySize) }
-      return this.receive(leftover)
-    }
-    if (++this.interim > maxInterim) {
-      return Result.fail(new TooLarge({ what: "the number of interim answers", size: this.interim, limit: maxInterim }))
-    }
-    this.reader = HttpHead.responseReader(this.options.limits)
-    return this.receive(leftover)
+    const answer = this.answer.receive(chunk)
+    return answer === undefined ? undefined : this.judge(answer)
   }
 
   /**
    * The connection below has ended, or its time is up: what is known of the answer until now. That is `UpgradeRejected`
    * from the moment on that the head of a refusal has come, else `Truncated`, for which a deadline has a better name.
    */
-  ended(): Result.Result<never, ConnectReason> {
-    return this.rejected === undefined
-      ? Result.fail(new Truncated({ inside: "the answer to the upgrade" }))
-      : this.rejection()
+  ended(): Result.Result<Upgraded, ConnectReason> {
+    return this.judge(this.answer.ended())
   }
 
-  private rejection(): Result.Result<never, UpgradeRejected> {
-    const { body, head } = this.rejected!
-    return Result.fail(new UpgradeRejected({ status: head.status, headers: head.headers, body: body.text }))
+  private judge(answer: Answer): Result.Result<Upgraded, ConnectReason> {
+    if (Result.isFailure(answer)) return Result.fail(fromHttp(answer.failure))
+    const { success } = answer
+    if (success._tag === "Agreed") return this.check(success)
+    const { body, head: { headers, status } } = success
+    return Result.fail(new UpgradeRejected({ status, headers, body }))
   }
 
   private check(

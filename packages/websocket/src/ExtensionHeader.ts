@@ -10,10 +10,10 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-9.1
  */
+import { isToken } from "@wirestack/http/Headers"
 import { Violation } from "@wirestack/protocol/Reason"
 import * as Result from "effect/Result"
 import type { Params } from "./Extension.ts"
-import { isToken } from "./Headers.ts"
 
 /** One extension of the list, with what is said about it. */
 export interface Element {

@@ -3,9 +3,9 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4
  */
+import { type Headers, isToken } from "@wirestack/http/Headers"
+import { type InvalidHeader, invalidHeader as check } from "@wirestack/http/InvalidHeader"
 import * as Base64 from "effect/encoding/Base64"
-import { InvalidHeader } from "./HandshakeReason.ts"
-import { type Headers, isSendable, isToken } from "./Headers.ts"
 import { crypto } from "./internal/platform.ts"
 import { sha1Base64 } from "./internal/sha1.ts"
 
@@ -56,16 +56,4 @@ const reserved = new Set([
 ])
 
 /** What is wrong with headers that somebody wants to add to a handshake, if something is. */
-export const invalidHeader = (headers: Headers): InvalidHeader | undefined => {
-  for (const [name, value] of headers) {
-    const detail = !isToken(name) ?
-      "the name is not a token"
-      : !isSendable(value) ?
-      "the value has other than printable characters"
-      : reserved.has(name.toLowerCase()) ?
-      "it belongs to the handshake"
-      : undefined
-    if (detail !== undefined) return new InvalidHeader({ name, detail })
-  }
-  return undefined
-}
+export const invalidHeader = (headers: Headers): InvalidHeader | undefined => check(headers, reserved)

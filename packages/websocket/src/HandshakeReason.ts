@@ -1,7 +1,7 @@
 /** What can go wrong in the opening handshake, beyond what `ConnectError` has for every layer. */
-import type { Reason } from "@wirestack/protocol/Reason"
+import type { Headers } from "@wirestack/http/Headers"
+import { type Reason, Violation } from "@wirestack/protocol/Reason"
 import * as Data from "effect/Data"
-import type { Headers } from "./Headers.ts"
 
 /**
  * The server answered, but not with an upgrade: to authenticate (401), to go elsewhere (3xx), to come later (503).
@@ -30,15 +30,11 @@ export class UpgradeMalformed extends Data.TaggedClass("UpgradeMalformed")<{
   }
 }
 
-/** A header of our own half of the handshake can't be sent. Nothing was. */
-export class InvalidHeader extends Data.TaggedClass("InvalidHeader")<{
-  readonly name: string
-  readonly detail: string
-}> implements Reason {
-  get message(): string {
-    return `the header ${JSON.stringify(this.name)} can't be sent: ${this.detail}`
-  }
-}
+/** What breaks HTTP breaks the handshake; anything else stays what it is. */
+export const fromHttp = <R>(reason: Violation | R): UpgradeMalformed | R =>
+  reason instanceof Violation
+    ? new UpgradeMalformed({ rule: reason.rule, section: reason.section ?? "RFC 9112" })
+    : reason
 
 /** A server's own decision can't be sent: 300 to 599 are the statuses that refuse. The client got a 500. */
 export class InvalidStatus extends Data.TaggedClass("InvalidStatus")<{ readonly status: number }> implements Reason {
@@ -89,7 +85,6 @@ declare module "@wirestack/protocol/ConnectError" {
   interface ConnectReasons {
     readonly UpgradeRejected: UpgradeRejected
     readonly UpgradeMalformed: UpgradeMalformed
-    readonly InvalidHeader: InvalidHeader
     readonly InvalidStatus: InvalidStatus
     readonly UpgradeRefused: UpgradeRefused
     readonly OriginRefused: OriginRefused

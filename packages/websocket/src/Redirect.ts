@@ -15,11 +15,11 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.4
  */
+import { values } from "@wirestack/http/Headers"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
 import * as Result from "effect/Result"
 import type { Options } from "./ClientHandshake.ts"
 import { RedirectRefused, type UpgradeRejected } from "./HandshakeReason.ts"
-import { values } from "./Headers.ts"
 
 /** What was asked for, or is to be asked for next. */
 export interface Asked extends Pick<Options, "headers" | "cookies" | "credentials"> {

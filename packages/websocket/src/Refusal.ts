@@ -10,8 +10,8 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.2.2
  */
+import type { Headers } from "@wirestack/http/Headers"
 import * as Data from "effect/Data"
-import type { Headers } from "./Headers.ts"
 
 /** What the client is answered instead of an upgrade. */
 export class Refusal extends Data.TaggedError("Refusal")<{

@@ -14,12 +14,13 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.2
  */
+import { elements, type Headers, isSendable, lists, trim } from "@wirestack/http/Headers"
+import * as HttpHead from "@wirestack/http/HttpHead"
+import { InvalidHeader } from "@wirestack/http/InvalidHeader"
 import { type ConnectReason, NothingNegotiated } from "@wirestack/protocol/ConnectError"
 import * as Result from "effect/Result"
 import { acceptFor, areProtocols, invalidHeader, isHost, isKey, version } from "./Handshake.ts"
-import { InvalidHeader, InvalidStatus, UpgradeMalformed, UpgradeRefused } from "./HandshakeReason.ts"
-import { elements, type Headers, isSendable, lists, trim } from "./Headers.ts"
-import * as HttpHead from "./HttpHead.ts"
+import { fromHttp, InvalidStatus, UpgradeMalformed, UpgradeRefused } from "./HandshakeReason.ts"
 import * as Origin from "./Origin.ts"
 import type { Refusal } from "./Refusal.ts"
 import * as Utf8 from "./Utf8.ts"
@@ -182,7 +183,7 @@ export const read = (limits?: HttpHead.Limits): Reader => {
     const received = reader.receive(chunk)
     return received === undefined
       ? undefined
-      : Result.mapError(received, (reason) => refusal(reason._tag === "TooLarge" ? 431 : 400, reason))
+      : Result.mapError(received, (reason) => refusal(reason._tag === "TooLarge" ? 431 : 400, fromHttp(reason)))
   }
 }
 

@@ -20,6 +20,7 @@
  * - Pings are answered, and a peer that is gone is found out (`heartbeat`). What the peer does wrong is answered with the code
  *   that says so, and fails the connection.
  */
+import type { Headers } from "@wirestack/http/Headers"
 import type { Negotiated } from "@wirestack/protocol/Ask"
 import type { ClosePolicy } from "@wirestack/protocol/ClosePolicy"
 import * as Protocol from "@wirestack/protocol/Protocol"
@@ -29,7 +30,6 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { Extension } from "./Extension.ts"
 import { type Frame, FrameMachine } from "./FrameMachine.ts"
-import type { Headers } from "./Headers.ts"
 import type * as Heartbeat from "./Heartbeat.ts"
 import { client as connecting } from "./internal/client.ts"
 import { facts, layer, type WebSocket } from "./internal/details.ts"

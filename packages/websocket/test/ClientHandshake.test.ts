@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import { headersOf } from "@wirestack/http/HttpHead"
+import { InvalidHeader } from "@wirestack/http/InvalidHeader"
 import { InvalidEndpoint, NothingNegotiated } from "@wirestack/protocol/ConnectError"
 import { TooLarge, Truncated } from "@wirestack/protocol/Reason"
 import * as Result from "effect/Result"
 import { type ClientHandshake, hostHeader, make, type Options } from "../src/ClientHandshake.ts"
 import { acceptFor, isKey } from "../src/Handshake.ts"
-import { InvalidHeader, UpgradeMalformed, UpgradeRejected } from "../src/HandshakeReason.ts"
-import { headersOf } from "../src/HttpHead.ts"
+import { UpgradeMalformed, UpgradeRejected } from "../src/HandshakeReason.ts"
 import { cuts, hex, text, utf8 } from "./support.ts"
 
 const begin = (options?: Partial<Options>): ClientHandshake =>

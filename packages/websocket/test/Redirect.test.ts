@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import type { Headers } from "@wirestack/http/Headers"
 import { Endpoint } from "@wirestack/protocol"
 import * as Result from "effect/Result"
 import { RedirectRefused, UpgradeRejected } from "../src/HandshakeReason.ts"
-import type { Headers } from "../src/Headers.ts"
 import { type Asked, follow } from "../src/Redirect.ts"
 import { random } from "./support.ts"
 

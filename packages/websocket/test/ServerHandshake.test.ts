@@ -1,16 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import { InvalidHeader } from "@wirestack/http/InvalidHeader"
 import { NothingNegotiated } from "@wirestack/protocol/ConnectError"
 import { Other, TooLarge } from "@wirestack/protocol/Reason"
 import * as Result from "effect/Result"
 import * as ClientHandshake from "../src/ClientHandshake.ts"
 import { acceptFor } from "../src/Handshake.ts"
-import {
-  InvalidHeader,
-  InvalidStatus,
-  OriginRefused,
-  UpgradeMalformed,
-  UpgradeRefused
-} from "../src/HandshakeReason.ts"
+import { InvalidStatus, OriginRefused, UpgradeMalformed, UpgradeRefused } from "../src/HandshakeReason.ts"
 import * as Origin from "../src/Origin.ts"
 import { Refusal } from "../src/Refusal.ts"
 import {

@@ -1,6 +1,6 @@
 /** A client's opening handshake on the connection below, its redirects, and who has to wait for it. */
+import * as Answer from "@wirestack/http/Answer"
 import type { Ask, Negotiated } from "@wirestack/protocol/Ask"
-import type { ConnectError, ConnectReason } from "@wirestack/protocol/ConnectError"
 import { type Endpoint, formatPlace } from "@wirestack/protocol/Endpoint"
 import type { Attempt } from "@wirestack/protocol/Protocol"
 import * as Clock from "effect/Clock"
@@ -15,48 +15,13 @@ import { UpgradeMalformed } from "../HandshakeReason.ts"
 import * as Redirect from "../Redirect.ts"
 import type { ClientOptions } from "../WebSocket.ts"
 import type { WebSocket } from "./details.ts"
-import { millis } from "./millis.ts"
-import { fail, type Found, limits, readUntil, sending } from "./opening.ts"
+import { fail, limits, sending } from "./opening.ts"
 import type { Role } from "./Role.ts"
 import { below } from "./server.ts"
 import { type Lower, upgraded } from "./upgraded.ts"
 
-/** How long the body of a refusal is waited for, in milliseconds; less if the handshake's own time is nearly up. */
-const bodyWithin = 1_000
-
 const hostOf = ({ demands, place }: Endpoint): string =>
   place._tag === "Tcp" ? ClientHandshake.hostHeader(place.host, place.port, demands.includes("tls")) : "localhost"
-
-type Answer = Found<
-  ReturnType<ClientHandshake.ClientHandshake["ended"]> | Result.Result<ClientHandshake.Upgraded, ConnectReason>
->
-
-/** Reads the answer, at the latest at `deadline`; the body of a refusal has no more than its own time. */
-const answerTo = (
-  half: ClientHandshake.ClientHandshake,
-  lower: Lower,
-  deadline: number
-): Effect.Effect<Answer, ConnectError> => {
-  const receive = (chunk: Uint8Array) => half.receive(chunk)
-  const ended = () => half.ended()
-  return Effect.flatMap(
-    readUntil(lower, (chunk) => receive(chunk) ?? (half.refused ? "refused" : undefined), ended),
-    ({ found, rest }) => {
-      if (found !== "refused") return Effect.succeed({ found, rest })
-      for (const chunk of rest) {
-        const answer = receive(chunk)
-        if (answer !== undefined) return Effect.succeed({ found: answer, rest: [] })
-      }
-      return Effect.flatMap(now, (now) =>
-        Effect.timeoutOrElse(readUntil(lower, receive, ended), {
-          duration: Math.max(0, Math.min(bodyWithin, (deadline - now) / 2)),
-          orElse: () => Effect.succeed({ found: ended(), rest: [] })
-        }))
-    }
-  )
-}
-
-const now = Effect.map(Clock.Clock, millis)
 
 /** The handshakes under way, of all clients: a place is the same whoever connects to it. */
 const connecting = new Map<string, { readonly semaphore: Semaphore.Semaphore; users: number }>()
@@ -71,7 +36,7 @@ export const client = <In, Out, R>(
   const handshake = (asked: Redirect.Asked) => (lower: Lower, ask: Ask) =>
     Effect.gen(function*() {
       const started = yield* Clock.monotonicTimeNanos
-      const deadline = (yield* now) + Duration.toMillis(Duration.fromInputUnsafe(within))
+      const deadline = (yield* Answer.now) + Duration.toMillis(Duration.fromInputUnsafe(within))
       const { endpoint, path } = asked
       const [, pathname, query = ""] = /^([^?]*)\??([^]*)$/.exec(path)!
       if (skipHandshake) {
@@ -93,7 +58,7 @@ export const client = <In, Out, R>(
       if (Result.isFailure(made)) return yield* fail(made.failure)
       const half = made.success
       yield* sending(lower, half.request)
-      const { found, rest } = yield* answerTo(half, lower, deadline)
+      const { found, rest } = yield* Answer.read(lower, half, deadline)
       if (Result.isFailure(found)) return yield* fail(found.failure)
       const agreed = Extension.agree(extensions, found.success.extensions)
       if (Result.isFailure(agreed)) {

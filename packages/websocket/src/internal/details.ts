@@ -1,4 +1,5 @@
 /** What a WebSocket adds to the details of its connection. */
+import type { Headers } from "@wirestack/http/Headers"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import type { Facts } from "@wirestack/protocol/EstablishmentReport"
 import type { Outcome } from "@wirestack/protocol/Outcome"
@@ -8,7 +9,6 @@ import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type { CloseCode } from "../CloseCode.ts"
 import type { Params } from "../Extension.ts"
-import type { Headers } from "../Headers.ts"
 
 /** The name of the layer, in errors and reports. */
 export const layer = "websocket"

@@ -1,4 +1,5 @@
 /** Puts a WebSocket's machine on a connection whose opening handshake is done. */
+import { type Fields, headersOf } from "@wirestack/http/HttpHead"
 import { Negotiated } from "@wirestack/protocol/Ask"
 import * as Connection from "@wirestack/protocol/Connection"
 import { Closed, ConnectionError, type ConnectionReason, Unencodable } from "@wirestack/protocol/ConnectionError"
@@ -13,7 +14,6 @@ import { maxReasonSize } from "../CloseBody.ts"
 import { type CloseCode, isCloseCode } from "../CloseCode.ts"
 import type { Agreed } from "../Extension.ts"
 import { ExtensionChain } from "../ExtensionChain.ts"
-import { type Fields, headersOf } from "../HttpHead.ts"
 import * as Utf8 from "../Utf8.ts"
 import type { CommonOptions } from "../WebSocket.ts"
 import { layer, WebSocket } from "./details.ts"

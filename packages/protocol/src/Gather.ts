@@ -19,9 +19,14 @@ export class Gather {
     return this.buffer[index]
   }
 
+  /** What was gathered so far, which is written to no more. */
+  get bytes(): Uint8Array {
+    return this.buffer.subarray(0, this.size)
+  }
+
   /** What was gathered; it is the caller's from now on. */
   take(): Uint8Array {
-    const bytes = this.buffer.subarray(0, this.size)
+    const { bytes } = this
     this.buffer = new Uint8Array(0)
     this.size = 0
     return bytes

@@ -1,17 +1,15 @@
 /**
- * The beginning of a response's body: what a server says when it refuses an upgrade, kept for the error.
+ * The beginning of a response's body: what a server says when it refuses, kept for the error.
  *
  * At most `limit` bytes are kept, and the reader is done with these, with the end of the body, or when its framing is
  * broken; what it has until then is the text. A 204 and a 304 have no body, whatever their headers say.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-6.3
  */
+import { Gather } from "@wirestack/protocol/Gather"
 import { hasToken, values } from "./Headers.ts"
 import type { Response } from "./HttpHead.ts"
-import { Assembly } from "./internal/Assembly.ts"
-import { TextDecoder } from "./internal/platform.ts"
-
-const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: false })
+import { decode } from "./internal/utf8.ts"
 
 const lineFeed = 0x0a
 
@@ -21,7 +19,7 @@ const maxChunkLine = 256
 export class BodyReader {
   private readonly limit: number
   private readonly chunked: boolean
-  private readonly bytes = new Assembly()
+  private readonly bytes = new Gather()
   /** How much is to come of the body, or of its current chunk. */
   private left: number
   private chunkLine = ""
@@ -41,7 +39,7 @@ export class BodyReader {
     while (at < chunk.length && !this.done) {
       if (this.left > 0) {
         const end = Math.min(chunk.length, at + Math.min(this.left, this.limit - this.bytes.size))
-        this.bytes.append(chunk, at, end, this.limit)
+        this.bytes.add(chunk, at, end, this.limit)
         this.left -= end - at
         at = end
         this.done = this.bytes.size === this.limit || (this.left === 0 && !this.chunked)
@@ -64,6 +62,6 @@ export class BodyReader {
 
   /** What was said so far. */
   get text(): string {
-    return decoder.decode(this.bytes.bytes.subarray(0, this.bytes.size))
+    return decode(this.bytes.bytes)
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The head of an HTTP/1.1 message, as far as an upgrade needs it: start line and headers, read from a byte stream.
+ * The head of an HTTP/1.1 message: start line and headers, read from a byte stream.
  *
  * A head is read as strictly as RFC 9112 allows: lines end in CRLF, no line is folded, and nothing but visible characters,
  * spaces and tabs is in them, so what speaks another protocol is told from HTTP at its first bytes. Only the values of
@@ -8,12 +8,11 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc9112
  */
-import { TooLarge } from "@wirestack/protocol/Reason"
+import { Gather } from "@wirestack/protocol/Gather"
+import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import * as Result from "effect/Result"
-import { UpgradeMalformed } from "./HandshakeReason.ts"
 import { type Headers, isToken, trim } from "./Headers.ts"
-import { Assembly } from "./internal/Assembly.ts"
-import * as Utf8 from "./Utf8.ts"
+import { decode, encode as encodeText } from "./internal/utf8.ts"
 
 export interface Request {
   readonly method: string
@@ -65,7 +64,7 @@ export const line = (name: string, value: string): string => `${name}: ${value}\
 export const encode = (startLine: string, headers: Headers): Uint8Array => {
   let text = `${startLine}\r\n`
   for (const [name, value] of headers) text += line(name, value)
-  return Utf8.encode(`${text}\r\n`)
+  return encodeText(`${text}\r\n`)
 }
 
 const tab = 0x09
@@ -75,12 +74,12 @@ const space = 0x20
 const colon = 0x3a
 const del = 0x7f
 
-const malformed = (rule: string, section: string): Result.Result<never, UpgradeMalformed> =>
-  Result.fail(new UpgradeMalformed({ rule, section: `RFC ${section}` }))
+const malformed = (rule: string, section: string): Result.Result<never, Violation> =>
+  Result.fail(new Violation({ rule, section: `RFC ${section}` }))
 
 const requestLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-~]+) HTTP\/(\d)\.(\d)$/
 
-const decodeRequest = (line: string, headers: Headers): Result.Result<Request, UpgradeMalformed> => {
+const decodeRequest = (line: string, headers: Headers): Result.Result<Request, Violation> => {
   const match = requestLine.exec(line)
   if (match === null) return malformed("a request begins with a method, a target and a version", "9112 section 3")
   const [, method, target, major, minor] = match
@@ -89,7 +88,7 @@ const decodeRequest = (line: string, headers: Headers): Result.Result<Request, U
 
 const statusLine = /^HTTP\/(\d)\.(\d) (\d{3})(?: |$)/
 
-const decodeResponse = (line: string, headers: Headers): Result.Result<Response, UpgradeMalformed> => {
+const decodeResponse = (line: string, headers: Headers): Result.Result<Response, Violation> => {
   const match = statusLine.exec(line)
   if (match === null) return malformed("a response begins with a version and a status", "9112 section 4")
   const [, major, minor, status] = match
@@ -97,7 +96,7 @@ const decodeResponse = (line: string, headers: Headers): Result.Result<Response,
 }
 
 /** The headers in lines that end in CRLF each; the last line is empty. */
-const decodeHeaders = (text: Fields): Result.Result<Headers, UpgradeMalformed> => {
+const decodeHeaders = (text: Fields): Result.Result<Headers, Violation> => {
   const headers: Array<readonly [string, string]> = []
   for (let at = 0, end: number; (end = text.indexOf("\r\n", at)) > at; at = end + 2) {
     const first = text.charCodeAt(at)
@@ -121,7 +120,7 @@ const latin1 = (bytes: Uint8Array, end: number): string => {
 
 /** How a kind of head is read. */
 interface Kind<A> {
-  readonly decode: (startLine: string, headers: Headers) => Result.Result<A, UpgradeMalformed>
+  readonly decode: (startLine: string, headers: Headers) => Result.Result<A, Violation>
   /** Where in the start line bytes above 127 may begin to come. */
   readonly opaqueFrom: number
   /** Where the start line is defined. */
@@ -140,7 +139,7 @@ const response: Kind<Response> = {
 export class HeadReader<A> {
   private readonly kind: Kind<A>
   private readonly limits: Limits
-  private readonly bytes = new Assembly()
+  private readonly bytes = new Gather()
   private lines = 0
   private lineLength = 0
   private afterColon = false
@@ -153,7 +152,7 @@ export class HeadReader<A> {
   }
 
   /** Takes the next bytes; undefined if the head goes on. */
-  receive(chunk: Uint8Array): Result.Result<Received<A>, UpgradeMalformed | TooLarge> | undefined {
+  receive(chunk: Uint8Array): Result.Result<Received<A>, Violation | TooLarge> | undefined {
     const { maxHeadSize, maxHeaders } = this.limits
     const end = Math.min(chunk.length, maxHeadSize - this.bytes.size)
     for (let at = 0; at < end; at++) {
@@ -186,7 +185,7 @@ export class HeadReader<A> {
         new TooLarge({ what: "the head of an HTTP message", size: maxHeadSize + 1, limit: maxHeadSize })
       )
     }
-    this.bytes.append(chunk, 0, end, maxHeadSize)
+    this.bytes.add(chunk, 0, end, maxHeadSize)
     return undefined
   }
 
@@ -194,15 +193,15 @@ export class HeadReader<A> {
     return this.lines === 0 ? this.lineLength >= this.kind.opaqueFrom : this.afterColon
   }
 
-  private finish(chunk: Uint8Array, end: number): Result.Result<Received<A>, UpgradeMalformed> {
+  private finish(chunk: Uint8Array, end: number): Result.Result<Received<A>, Violation> {
     const { bytes } = this
     if (bytes.size === 0) return this.decode(chunk, end, chunk.subarray(end))
-    bytes.append(chunk, 0, end, this.limits.maxHeadSize)
+    bytes.add(chunk, 0, end, this.limits.maxHeadSize)
     return this.decode(bytes.bytes, bytes.size, chunk.subarray(end))
   }
 
-  private decode(bytes: Uint8Array, end: number, leftover: Uint8Array): Result.Result<Received<A>, UpgradeMalformed> {
-    const text = this.ascii ? Utf8.decode(bytes, 0, end)! : latin1(bytes, end)
+  private decode(bytes: Uint8Array, end: number, leftover: Uint8Array): Result.Result<Received<A>, Violation> {
+    const text = this.ascii ? decode(bytes.subarray(0, end)) : latin1(bytes, end)
     const lineEnd = text.indexOf("\r\n")
     const fields = text.slice(lineEnd + 2)
     const headers = decodeHeaders(fields)

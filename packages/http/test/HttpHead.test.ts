@@ -1,13 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { TooLarge } from "@wirestack/protocol/Reason"
+import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import * as Result from "effect/Result"
-import { UpgradeMalformed } from "../src/HandshakeReason.ts"
 import * as Headers from "../src/Headers.ts"
 import { BodyReader } from "../src/HttpBody.ts"
 import * as HttpHead from "../src/HttpHead.ts"
 import { concat, cuts, hex, text, utf8 } from "./support.ts"
 
-type Step<A> = Result.Result<HttpHead.Received<A>, UpgradeMalformed | TooLarge> | undefined
+type Step<A> = Result.Result<HttpHead.Received<A>, Violation | TooLarge> | undefined
 
 /** The first result of the parts, with all that came behind the head. */
 const feed = <A>(reader: HttpHead.HeadReader<A>, parts: ReadonlyArray<Uint8Array>): Step<A> => {
@@ -36,7 +35,7 @@ const response = (input: string) => {
   return results[0]
 }
 
-const failure = (step: Step<unknown>): UpgradeMalformed | TooLarge =>
+const failure = (step: Step<unknown>): Violation | TooLarge =>
   step !== undefined && Result.isFailure(step) ? step.failure : assert.fail("it was read")
 
 describe("HttpHead", () => {
@@ -104,7 +103,7 @@ describe("HttpHead", () => {
     ]
     const section = (reader: HttpHead.HeadReader<unknown>, before: string) => {
       for (const byte of before) assert.isUndefined(reader.receive(Uint8Array.of(byte.charCodeAt(0))), before)
-      return (failure(reader.receive(hex("80"))) as UpgradeMalformed).section
+      return (failure(reader.receive(hex("80"))) as Violation).section
     }
     for (const [before, where] of requests) assert.strictEqual(section(HttpHead.requestReader(), before), where, before)
     for (const before of ["", "HTTP", "HTTP/1.1 20"]) {
@@ -144,8 +143,8 @@ describe("HttpHead", () => {
   for (const [name, input, section] of malformed) {
     it(`${name} is malformed`, () => {
       const reason = failure(request(input))
-      assert.instanceOf(reason, UpgradeMalformed)
-      assert.strictEqual((reason as UpgradeMalformed).section, section)
+      assert.instanceOf(reason, Violation)
+      assert.strictEqual((reason as Violation).section, section)
       assert.include(reason.message, section)
     })
   }
@@ -153,7 +152,7 @@ describe("HttpHead", () => {
   it("RFC 9112 4: a status line has a version and a status", () => {
     for (const line of ["HTTP/1.1", "HTTP/1.1 10", "HTTP/1.1 1000 x", "HTTP/1.1  101", "ICY 200 OK", "SSH-2.0-x"]) {
       const reason = failure(response(`${line}\r\n\r\n`))
-      assert.strictEqual((reason as UpgradeMalformed).section, "RFC 9112 section 4", line)
+      assert.strictEqual((reason as Violation).section, "RFC 9112 section 4", line)
     }
   })
 
