@@ -1,24 +1,12 @@
-/** What a proxy in front of a server tells about a connection it passes on. */
+/** What the layer of a proxy tells about a connection by way of it. */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 
-/** One end of the connection that the proxy has accepted; `host` is an IP literal. */
-export interface Address {
-  readonly host: string
-  readonly port: number
-}
-
-/** A further field of version 2, as type and value. */
-export interface Field {
-  readonly type: number
-  readonly value: Uint8Array
-}
-
-/** The preface of the PROXY protocol. */
+/** The proxy that leads to the server. */
 export class ProxyInfo extends Context.Service<ProxyInfo, {
-  readonly version: 1 | 2
-  /** Who has connected to the proxy; undefined for connections of its own, such as health checks, and where it does not know. */
-  readonly source: Address | undefined
-  /** Where they have connected to. */
-  readonly destination: Address | undefined
-  readonly fields: ReadonlyArray<Field>
+  readonly protocol: "http" | "socks5"
+  /** The endpoint of the proxy. */
+  readonly proxy: string
+  /** How long the proxy took for its handshake, in which it has connected to the server. */
+  readonly handshakeTime: Duration.Duration
 }>()("@wirestack/transport-proxy/ProxyInfo") {}

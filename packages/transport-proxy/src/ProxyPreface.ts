@@ -14,7 +14,7 @@ import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
 import { encode } from "./internal/utf8.ts"
-import type { Address, Field, ProxyInfo } from "./ProxyInfo.ts"
+import type { Address, Field, ProxyProtocolInfo } from "./ProxyProtocolInfo.ts"
 
 /** The bytes by which version 2 begins. */
 const signature = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a)
@@ -29,7 +29,7 @@ const Command = { Local: 0, Proxy: 1 } as const
 
 const Family = { Unspecified: 0, Inet: 1, Inet6: 2, Unix: 3 } as const
 
-type Info = ProxyInfo["Service"]
+type Info = ProxyProtocolInfo["Service"]
 
 const broken = (rule: string, section: string): Result.Result<never, Violation> =>
   Result.fail(new Violation({ rule, section: `the PROXY protocol, section ${section}` }))

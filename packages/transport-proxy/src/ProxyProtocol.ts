@@ -1,6 +1,6 @@
 /**
  * The PROXY protocol, versions 1 and 2, on the listening side: what a load balancer says of who has connected to it, before
- * anything else on each connection. It is in the details as `ProxyInfo`.
+ * anything else on each connection. It is in the details as `ProxyProtocolInfo`.
  *
  * The contract:
  *
@@ -23,8 +23,8 @@ import * as IpNetwork from "effect/net/IpNetwork"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import { ProxyInfo } from "./ProxyInfo.ts"
 import * as Preface from "./ProxyPreface.ts"
+import { ProxyProtocolInfo } from "./ProxyProtocolInfo.ts"
 
 const layer = "proxy protocol"
 
@@ -38,7 +38,7 @@ export interface Options {
 }
 
 /** The operator that reads prefaces, on a stack that then only listens. */
-export type Over = Protocol.Over<"bytes", never, "bytes", ProxyInfo, Connect>
+export type Over = Protocol.Over<"bytes", never, "bytes", ProxyProtocolInfo, Connect>
 
 const fail = (reason: ConnectReason): Effect.Effect<never, ConnectError> =>
   Effect.fail(new ConnectError({ layer, reason }))
@@ -113,7 +113,7 @@ export const server = ({ handshakeWithin, maxPrefaceSize = 4_096, trusted }: Opt
     Uint8Array,
     Uint8Array,
     Uint8Array,
-    ProxyInfo,
+    ProxyProtocolInfo,
     never,
     Connect,
     never,
@@ -134,7 +134,7 @@ export const server = ({ handshakeWithin, maxPrefaceSize = 4_096, trusted }: Opt
           return Effect.flatMap(readPreface(reader, maxPrefaceSize), (info) =>
             Connection.resume(lower, {
               leftover: reader.leftover,
-              details: () => Context.make(ProxyInfo, info)
+              details: () => Context.make(ProxyProtocolInfo, info)
             }))
         })
     }

@@ -1,5 +1,8 @@
+export * as HttpConnect from "./HttpConnect.ts"
+export type { ProxyCredentials } from "./ProxyCredentials.ts"
 export { ProxyInfo } from "./ProxyInfo.ts"
 export * as ProxyPreface from "./ProxyPreface.ts"
 export * as ProxyProtocol from "./ProxyProtocol.ts"
+export { ProxyProtocolInfo } from "./ProxyProtocolInfo.ts"
 export { ProxyRefused } from "./ProxyRefused.ts"
 export * as Socks5 from "./Socks5.ts"

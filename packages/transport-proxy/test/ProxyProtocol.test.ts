@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Connection from "@wirestack/protocol/Connection"
 import type { Incident } from "@wirestack/protocol/Listener"
-import { ProxyInfo, ProxyProtocol } from "@wirestack/transport-proxy"
+import { ProxyProtocol, ProxyProtocolInfo } from "@wirestack/transport-proxy"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Effect, Queue } from "effect"
 import { above, connect, listen } from "./support.ts"
@@ -21,14 +21,19 @@ const served = (pieces: ReadonlyArray<Uint8Array>, options: Partial<ProxyProtoco
       Tcp.layer(),
       ProxyProtocol.server({ trusted: ["127.0.0.0/8"], ...options })
     )
-    const seen = yield* Queue.unbounded<{ readonly info: ProxyInfo["Service"]; readonly first: string } | Incident>()
-    const listener = yield* Effect.provide(listen<ProxyInfo>("127.0.0.1:0", soon), stack)
+    const seen = yield* Queue.unbounded<
+      { readonly info: ProxyProtocolInfo["Service"]; readonly first: string } | Incident
+    >()
+    const listener = yield* Effect.provide(listen<ProxyProtocolInfo>("127.0.0.1:0", soon), stack)
     yield* Effect.forkScoped(listener.run(
       (peer) =>
         Effect.flatMap(
           peer.pull,
           ([first]) =>
-            Queue.offer(seen, { info: Connection.detail(peer, ProxyInfo), first: new TextDecoder().decode(first) })
+            Queue.offer(seen, {
+              info: Connection.detail(peer, ProxyProtocolInfo),
+              first: new TextDecoder().decode(first)
+            })
         ).pipe(
           Effect.ignore
         ),
@@ -55,7 +60,7 @@ const info1 = {
 
 const bytewise = (bytes: Uint8Array): ReadonlyArray<Uint8Array> => Array.from(bytes, (byte) => Uint8Array.of(byte))
 
-const told = (name: string, pieces: ReadonlyArray<Uint8Array>, info: ProxyInfo["Service"]) =>
+const told = (name: string, pieces: ReadonlyArray<Uint8Array>, info: ProxyProtocolInfo["Service"]) =>
   it.live(name, () =>
     Effect.scoped(Effect.gen(function*() {
       assert.deepStrictEqual(yield* served(pieces), { info, first: "h" })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Connection from "@wirestack/protocol/Connection"
-import { ProxyInfo, ProxyProtocol, Socks5 } from "@wirestack/transport-proxy"
+import { ProxyProtocol, ProxyProtocolInfo, Socks5 } from "@wirestack/transport-proxy"
 import { Tcp, type TcpInfo } from "@wirestack/transport-tcp"
 import { Effect, Queue, Redacted, Schedule, type Scope, Stream } from "effect"
 import { spawn, spawnSync } from "node:child_process"
@@ -95,12 +95,12 @@ describe.skipIf(haproxy.skip)(haproxy.title, () => {
   const behind = (send: "send-proxy" | "send-proxy-v2") =>
     Effect.gen(function*() {
       const stack = yield* above(Tcp.layer(), ProxyProtocol.server({ trusted: ["127.0.0.1"] }))
-      const seen = yield* Queue.unbounded<readonly [ProxyInfo["Service"], string]>()
-      const listener = yield* Effect.provide(listen<ProxyInfo | TcpInfo>("127.0.0.1:0", soon), stack.above)
+      const seen = yield* Queue.unbounded<readonly [ProxyProtocolInfo["Service"], string]>()
+      const listener = yield* Effect.provide(listen<ProxyProtocolInfo | TcpInfo>("127.0.0.1:0", soon), stack.above)
       yield* Effect.forkScoped(listener.run(
         (peer) =>
           Effect.ignore(Effect.flatMap(peer.pull, ([first]) =>
-            Queue.offer(seen, [Connection.detail(peer, ProxyInfo), new TextDecoder().decode(first)]))),
+            Queue.offer(seen, [Connection.detail(peer, ProxyProtocolInfo), new TextDecoder().decode(first)]))),
         {
           onIncident: () =>
             Effect.void

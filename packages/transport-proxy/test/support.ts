@@ -1,11 +1,15 @@
+import * as HttpHead from "@wirestack/http/HttpHead"
+import type { Ask } from "@wirestack/protocol/Ask"
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
-import { Reader } from "@wirestack/protocol/Reader"
+import type { Listener } from "@wirestack/protocol/Listener"
+import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
+import { Reader, readUntil } from "@wirestack/protocol/Reader"
 import * as Transport from "@wirestack/protocol/Transport"
 import type { Tcp } from "@wirestack/transport-tcp"
-import { Effect, Layer, type Scope, Stream } from "effect"
+import { Effect, Layer, Result, type Scope, Stream } from "effect"
 
 export type Bytes = Connection.Connection<Uint8Array, Uint8Array>
 
@@ -81,4 +85,85 @@ export const running = (
     const listener = yield* listen("127.0.0.1:0", { closeWithin: "300 millis" })
     yield* Effect.forkScoped(listener.run(handler, { onIncident: () => Effect.void }))
     return Endpoint.format(listener.address)
+  })
+
+type Both = Transport.Connect | Transport.Listen
+
+/** A network in memory in which each host and port is a place of its own. */
+export const network = (): Layer.Layer<Transport.ByteTransport<Both>> => {
+  const inMemory = (ask: Ask): Ask => ({
+    ...ask,
+    endpoint: { ...ask.endpoint, place: { _tag: "Memory", name: Endpoint.formatPlace(ask.endpoint.place) } }
+  })
+  const named = <I, O>(listener: Listener<I, O>, { endpoint }: Ask): Listener<I, O> => ({
+    address: endpoint,
+    drained: listener.drained,
+    run: (handler, options) => listener.run(handler, options)
+  })
+  const byName = Effect.map(
+    Transport.Bytes.key,
+    ({ connect, listen }): Transport.Transport<Uint8Array, Uint8Array> => ({
+      connect: (ask) => connect(inMemory(ask)),
+      listen: (ask) => Effect.map(listen(inMemory(ask)), (listener) => named(listener, ask))
+    })
+  )
+  return Layer.provide(
+    Transport.layer<
+      "bytes",
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+      Both,
+      never,
+      Transport.ByteTransport<Both>
+    >(
+      Transport.Bytes,
+      byName
+    ),
+    MemoryTransport.layer()
+  )
+}
+
+/** Handles connections until the scope closes. */
+export const serving = <R>(
+  endpoint: string,
+  handler: (client: Bytes) => Effect.Effect<void, ConnectError | ConnectionError, R>
+) =>
+  Effect.gen(function*() {
+    const listener = yield* listen(endpoint, { closeWithin: "300 millis" })
+    yield* Effect.forkScoped(listener.run(handler, { onIncident: () => Effect.void }))
+    return listener
+  })
+
+export const echo = (peer: Bytes): Effect.Effect<void, ConnectionError> =>
+  Stream.run(Connection.messages(peer), Connection.sink(peer))
+
+export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** The request that comes first, with what came behind it. */
+export const requestOf = (client: Bytes) =>
+  Effect.gen(function*() {
+    const reader = HttpHead.requestReader()
+    const { found, rest } = yield* readUntil(client, (chunk) => reader.receive(chunk), () => undefined)
+    if (found === undefined) return yield* Effect.interrupt
+    const { head, leftover } = Result.getOrThrow(found)
+    return { head, leftover: [leftover, ...rest].filter(({ length }) => length > 0) }
+  })
+
+/** An HTTP proxy that has been written for the tests, and keeps what it was asked; `known` is the `Proxy-Authorization` it wants. */
+export const httpProxy = (asked: Array<HttpHead.Request>, known?: string) => (client: Bytes) =>
+  Effect.gen(function*() {
+    const { head } = yield* requestOf(client)
+    asked.push(head)
+    if (
+      known !== undefined && !head.headers.some(([name, value]) => name === "proxy-authorization" && value === known)
+    ) {
+      const challenge = "Proxy-Authenticate: Negotiate, Basic realm=\"here, there\"\r\nContent-Length: 6\r\n"
+      return yield* client.send(utf8(`HTTP/1.1 407 Who\r\n${challenge}\r\nwho?\r\n`))
+    }
+    const target = yield* Effect.result(connect(head.target))
+    if (Result.isFailure(target)) return yield* client.send(utf8("HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n"))
+    yield* client.send(utf8("HTTP/1.1 200 Connection established\r\n\r\n"))
+    yield* relay(client, target.success)
   })
