@@ -29,6 +29,8 @@ export interface Ask {
   readonly maxConnections?: number
   /** How many of them may come from one address; by default as many as there may be. */
   readonly maxConnectionsPerPeer?: number
+  /** A layer above a listener tells where each connection comes from, with `Connection.comesFrom`; until then it counts for nobody. */
+  readonly peersAreTold?: boolean
 }
 
 /** The same request after a layer has met a demand of the URL. */

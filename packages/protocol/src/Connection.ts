@@ -30,9 +30,10 @@ import * as Sink from "effect/Sink"
 import * as Stream from "effect/Stream"
 import type { Ask } from "./Ask.ts"
 import { type ClosePolicy, patience } from "./ClosePolicy.ts"
-import type { ConnectionError, ConnectionReason } from "./ConnectionError.ts"
+import { Closing, type ConnectionError, type ConnectionReason } from "./ConnectionError.ts"
 import type { Telling } from "./EstablishmentReport.ts"
 import { lifeOf, LiveConnection } from "./internal/LiveConnection.ts"
+import { admit } from "./internal/serve.ts"
 import { Stage } from "./internal/Stage.ts"
 import type { Machine } from "./Machine.ts"
 import type { Outcome, Why } from "./Outcome.ts"
@@ -88,8 +89,21 @@ export const detailOption = <In, Out, D, I, S>(
   key: Context.Key<I, S>
 ): Option.Option<S> => Context.getOption(self.details as Context.Context<never>, key)
 
-/** The address that a connection was accepted from, where there are addresses. */
+/** The address that a connection was accepted from, where there are addresses, or from which a proxy says that it comes. */
 export const peer = <In, Out, D>(self: Connection<In, Out, D>): string | undefined => lifeOf(self).peer
+
+/**
+ * Says where an accepted connection comes from, as a layer knows it that asked the one below with `peersAreTold`: `peer` and incidents
+ * tell that address, and `maxConnectionsPerPeer` counts it. If there are too many of it, the listener has reported that and cut the
+ * connection, and this fails with `Closing`.
+ */
+export const comesFrom = <In, Out, D>(
+  self: Connection<In, Out, D>,
+  address: string | undefined
+): Effect.Effect<void, Closing> =>
+  Effect.suspend(() =>
+    admit(lifeOf(self), address) ? Effect.void : Effect.andThen(self.abort, Effect.fail(new Closing()))
+  )
 
 /** What a layer's own operations (a ping, a close with a code) need of the connection they belong to. */
 export interface Control {

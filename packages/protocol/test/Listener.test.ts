@@ -1,5 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { Connection, LengthPrefixed, type Listener, MemoryTransport, Protocol, Transport } from "@wirestack/protocol"
+import { ConnectError } from "@wirestack/protocol/ConnectError"
 import { Cause, Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Parting from "./support/Parting.ts"
@@ -134,4 +135,46 @@ it.effect("a handshake that is late is interrupted and reported, and the layers 
       )
       assert.deepStrictEqual((yield* client.closed).received, { code: 2, reason: "" })
     }).pipe(Effect.provide(slow(Parting.over()(MemoryTransport.layerMessages()))))
+  }))
+
+/** A layer that knows where connections come from: all from one address. */
+const knowing = (peersAreTold: boolean) =>
+  Protocol.make(Transport.Bytes, Transport.Bytes, {
+    layer: "knowing",
+    below: (ask) => ({ ...ask, peersAreTold }),
+    client: (lower) => Effect.succeed(lower),
+    server: (lower) =>
+      Effect.as(
+        Effect.mapError(
+          Connection.comesFrom(lower, "192.0.2.1"),
+          (reason) => new ConnectError({ layer: "knowing", reason })
+        ),
+        lower
+      )
+  })
+
+/** Which peers two clients are, and what the listener reports, if an address may have one connection. */
+const two = (peersAreTold: boolean) =>
+  Effect.gen(function*() {
+    const seen: Array<string | undefined> = []
+    const incidents: Array<Listener.Incident> = []
+    const listener = yield* Transport.listen(Transport.Bytes)("memory:told", { maxConnectionsPerPeer: 1 })
+    yield* Effect.forkScoped(listener.run(
+      (peer) => Effect.andThen(Effect.sync(() => seen.push(Connection.peer(peer))), Effect.ignore(peer.pull)),
+      { onIncident: (incident) => Effect.sync(() => incidents.push(incident)) }
+    ))
+    for (const _ of [1, 2]) yield* Transport.connect(Transport.Bytes)("memory:told")
+    yield* turns
+    return { seen, incidents }
+  }).pipe(Effect.scoped, Effect.provide(knowing(peersAreTold)(MemoryTransport.layer())))
+
+it.effect("a layer says where connections come from, and they are counted by that", () =>
+  Effect.gen(function*() {
+    const incident = { _tag: "TooManyConnections", limit: 1, of: "peer", peer: "192.0.2.1" } as const
+    assert.deepStrictEqual(yield* two(true), { seen: ["192.0.2.1"], incidents: [incident] })
+  }))
+
+it.effect("a layer that has not announced it says it all the same, and nothing is counted by that", () =>
+  Effect.gen(function*() {
+    assert.deepStrictEqual(yield* two(false), { seen: ["192.0.2.1", "192.0.2.1"], incidents: [] })
   }))

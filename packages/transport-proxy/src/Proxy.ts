@@ -22,7 +22,7 @@
  *
  * @see https://curl.se/docs/manpage.html#ENVIRONMENT
  */
-import * as Protocol from "@wirestack/protocol/Protocol"
+import type * as Protocol from "@wirestack/protocol/Protocol"
 import { type At, Bytes, layer, type Transport } from "@wirestack/protocol/Transport"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"

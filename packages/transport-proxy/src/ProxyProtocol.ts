@@ -1,6 +1,7 @@
 /**
  * The PROXY protocol, versions 1 and 2, on the listening side: what a load balancer says of who has connected to it, before
- * anything else on each connection. It is in the details as `ProxyProtocolInfo`.
+ * anything else on each connection. It is in the details as `ProxyProtocolInfo`; who has connected is the `peer` of the connection from
+ * then on, in incidents and for `maxConnectionsPerPeer`. A connection of the load balancer's own stays one of its address.
  *
  * The contract:
  *
@@ -124,6 +125,7 @@ export const server = ({ handshakeWithin, maxPrefaceSize = 4_096, trusted }: Opt
     {
       layer,
       handshakeWithin,
+      below: (ask) => ({ ...ask, peersAreTold: true }),
       server: (lower) =>
         Effect.suspend(() => {
           const peer = Connection.peer(lower)
@@ -131,11 +133,13 @@ export const server = ({ handshakeWithin, maxPrefaceSize = 4_096, trusted }: Opt
             return fail(new Forbidden({ address: peer ?? "an unknown address" }))
           }
           const reader = new Reader(lower, layer)
-          return Effect.flatMap(readPreface(reader, maxPrefaceSize), (info) =>
-            Connection.resume(lower, {
-              leftover: reader.leftover,
-              details: () => Context.make(ProxyProtocolInfo, info)
-            }))
+          return Effect.gen(function*() {
+            const info = yield* readPreface(reader, maxPrefaceSize)
+            const admitted = Connection.comesFrom(lower, info.source?.host ?? peer)
+            yield* Effect.mapError(admitted, (reason) => new ConnectError({ layer, reason }))
+            const details = () => Context.make(ProxyProtocolInfo, info)
+            return yield* Connection.resume(lower, { leftover: reader.leftover, details })
+          })
         })
     }
   )

@@ -3,7 +3,7 @@ import * as Connection from "@wirestack/protocol/Connection"
 import type { Incident } from "@wirestack/protocol/Listener"
 import { ProxyProtocol, ProxyProtocolInfo } from "@wirestack/transport-proxy"
 import { Tcp } from "@wirestack/transport-tcp"
-import { Effect, Queue } from "effect"
+import { Effect, Exit, Queue } from "effect"
 import { above, connect, listen } from "./support.ts"
 
 const soon = { closeWithin: "300 millis" } as const
@@ -115,6 +115,57 @@ describe("the PROXY protocol", () => {
     destination: undefined,
     fields: []
   })
+
+  it.live("who has connected is the peer, in incidents and where connections are counted", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { above: stack, below } = yield* above(Tcp.layer(), ProxyProtocol.server({ trusted: ["127.0.0.0/8"] }))
+      const seen = yield* Queue.unbounded<string | undefined>()
+      const incidents = yield* Queue.unbounded<Incident>()
+      const listener = yield* Effect.provide(listen("127.0.0.1:0", { maxConnectionsPerPeer: 1, ...soon }), stack)
+      yield* Effect.forkScoped(listener.run(
+        (peer) =>
+          Effect.andThen(
+            Queue.offer(seen, Connection.peer(peer)),
+            Effect.flatMap(peer.pull, () => Effect.fail("what a pity"))
+          ),
+        { onIncident: (incident) => Effect.asVoid(Queue.offer(incidents, incident)) }
+      ))
+      const from = (host: string) =>
+        Effect.gen(function*() {
+          const client = yield* Effect.provide(connect(listener.address, soon), below)
+          yield* client.send(ascii(`PROXY TCP4 ${host} 198.51.100.7 49152 443\r\n`))
+          return client
+        })
+      const first = yield* from("192.0.2.1")
+      assert.strictEqual(yield* Queue.take(seen), "192.0.2.1")
+      yield* from("192.0.2.2")
+      assert.strictEqual(yield* Queue.take(seen), "192.0.2.2")
+      const second = yield* from("192.0.2.1")
+      assert.deepStrictEqual(yield* Queue.take(incidents), {
+        _tag: "TooManyConnections",
+        limit: 1,
+        of: "peer",
+        peer: "192.0.2.1"
+      })
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(second.pull)))
+
+      yield* first.send(ascii("h"))
+      assert.deepInclude(yield* Queue.take(incidents), { _tag: "HandlerFailed", peer: "192.0.2.1" })
+      yield* Effect.ignore(first.pull)
+      const again = from("192.0.2.1").pipe(
+        Effect.andThen(Queue.take(seen)),
+        Effect.timeout("100 millis")
+      )
+      assert.strictEqual(yield* Effect.retry(again, { times: 20 }), "192.0.2.1")
+      yield* Queue.clear(incidents)
+      // The load balancer's own connections are its own.
+      const own = yield* Effect.provide(connect(listener.address, soon), below)
+      yield* own.send(hex(`${signature} 20 00 0000`))
+      assert.strictEqual(yield* Queue.take(seen), "127.0.0.1")
+      const broken = yield* Effect.provide(connect(listener.address, soon), below)
+      yield* broken.send(ascii("GET / HTTP/1.1\r\n\r\n"))
+      assert.deepInclude(yield* Queue.take(incidents), { _tag: "HandshakeFailed", peer: "127.0.0.1" })
+    })))
 
   refused("2: a connection without a preface", ascii("GET / HTTP/1.1\r\n\r\n"), "Violation")
   refused("2.1: more than one space", ascii("PROXY TCP4 192.0.2.1  198.51.100.7 1 2\r\n"), "Violation")

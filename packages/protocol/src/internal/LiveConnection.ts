@@ -72,8 +72,8 @@ export class Life implements Watchable<LiveState> {
   readonly context: Context.Context<never>
   readonly closed = Deferred.makeUnsafe<Outcome>()
   readonly journal: Journal
-  /** The address of a peer that was accepted. */
-  readonly peer: string | undefined
+  /** The address of a peer that was accepted, as far as it is known yet. */
+  peer: string | undefined
   closing = false
   /** Our side has left: nothing more is delivered or accepted, whichever connection is at the top. */
   left = false

@@ -51,7 +51,20 @@ const patience = "1 seconds"
 /** A connection, whatever is built on it, and the fiber that handles it or later the one that closes its scope. */
 interface Handling {
   readonly life: Life
+  /** The address it counts for. */
+  counted: string | undefined
   fiber: Fiber.Fiber<void, unknown> | undefined
+}
+
+type Tell = (incident: Incident) => Effect.Effect<void>
+
+/** For the connections of which a layer tells where they come from: whether one from there is admitted. */
+const admissions = new WeakMap<Life, (peer: string | undefined) => boolean>()
+
+/** Says where a connection comes from; false if it is one too many. */
+export const admit = (life: Life, peer: string | undefined): boolean => {
+  life.peer = peer
+  return admissions.get(life)?.(peer) ?? true
 }
 
 class Server<In, Out, D> implements Listener<In, Out, D> {
@@ -88,18 +101,14 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     const serving = Effect.contextWith((context: Context.Context<never>) =>
       Effect.callback<never, ListenError>((resume) => {
         this.lose = (error) => resume(Effect.fail(error))
-        const { maxConnections = 16_384, maxConnectionsPerPeer = Infinity } = this.ask
-        const refuse = (wire: Wire<In, Out>, of: "listener" | "peer", peer: string | undefined) => {
-          wire.abort()
-          const limit = of === "peer" ? maxConnectionsPerPeer : maxConnections
-          Effect.runForkWith(context)(tell({ _tag: "TooManyConnections", limit, of, peer }))
-        }
+        const { maxConnections = 16_384, peersAreTold = false } = this.ask
         this.acceptor.start((wire, details, peer) => {
-          if (this.draining) wire.abort()
-          else if (this.live.size >= maxConnections) refuse(wire, "listener", peer)
-          else if (peer !== undefined && (this.peers.get(peer) ?? 0) >= maxConnectionsPerPeer) {
-            refuse(wire, "peer", peer)
-          } else this.handle(context, wire, details, peer, handler as any, tell)
+          if (this.draining) return wire.abort()
+          if (this.live.size >= maxConnections) {
+            wire.abort()
+            this.tooMany(context, tell, { limit: maxConnections, of: "listener", peer })
+          } else if (!peersAreTold && !this.admits(context, tell, peer)) wire.abort()
+          else this.handle(context, wire, details, peer, handler as any, tell)
         }, this.lose)
       })
     )
@@ -110,6 +119,22 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     }) as any
   }
 
+  private tooMany(
+    context: Context.Context<never>,
+    tell: Tell,
+    which: Omit<Extract<Incident, { readonly _tag: "TooManyConnections" }>, "_tag">
+  ): void {
+    Effect.runForkWith(context)(tell({ _tag: "TooManyConnections", ...which }))
+  }
+
+  /** Whether an address may have another connection; that it may not is reported. */
+  private admits(context: Context.Context<never>, tell: Tell, peer: string | undefined): boolean {
+    const { maxConnectionsPerPeer: limit = Infinity } = this.ask
+    if (peer === undefined || (this.peers.get(peer) ?? 0) < limit) return true
+    this.tooMany(context, tell, { limit, of: "peer", peer })
+    return false
+  }
+
   /** Nothing lies under the handler on the stack of its fiber, as long as it runs; what comes after it has its own. */
   private handle(
     context: Context.Context<never>,
@@ -117,17 +142,27 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     details: () => Context.Context<D>,
     peer: string | undefined,
     handler: (connection: Connection<In, Out, D>) => Effect.Effect<void, unknown>,
-    tell: (incident: Incident) => Effect.Effect<void>
+    tell: Tell
   ): void {
     const scope = Scope.makeUnsafe()
     const services = Context.add(context, Scope.Scope, scope)
     const connection = LiveConnection.accepted(wire, details, peer, this.budget, services, this.acceptor.facts)
     const { life } = connection
-    const handling: Handling = { life, fiber: undefined }
+    const handling: Handling = { life, counted: undefined, fiber: undefined }
     this.live.add(handling)
-    this.count(peer, 1)
+    if (this.ask.peersAreTold === true) this.admitLater(handling, context, tell)
+    else this.count(handling, peer)
     handling.fiber = Effect.runForkWith(services)(Effect.flatMap(life.belongTo(scope), () => handler(connection)))
-    this.watch(handling.fiber, handling, scope, context, peer, tell)
+    this.watch(handling.fiber, handling, scope, context, tell)
+  }
+
+  /** Counts a connection once it is told where it comes from. */
+  private admitLater(handling: Handling, context: Context.Context<never>, tell: Tell): void {
+    admissions.set(handling.life, (peer) => {
+      const admitted = this.admits(context, tell, peer)
+      if (admitted) this.count(handling, peer)
+      return admitted
+    })
   }
 
   /** Closes the scope once its fiber has ended. These closures live as long as the connection, so they hold no more of it than they need. */
@@ -136,26 +171,35 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     handling: Handling,
     scope: Scope.Closeable,
     context: Context.Context<never>,
-    peer: string | undefined,
-    tell: (incident: Incident) => Effect.Effect<void>
+    tell: Tell
   ): void {
     fiber.addObserver((exit) => {
       handling.fiber = Effect.runForkWith(context)(
         Effect.catchCause(
           Effect.onExit(exit, (exit) => Scope.close(scope, exit)),
-          (cause) => this.draining || !isNews(cause) ? Effect.void : tell({ _tag: "HandlerFailed", cause, peer })
+          (cause) =>
+            this.draining || !isNews(cause)
+              ? Effect.void
+              : tell({ _tag: "HandlerFailed", cause, peer: handling.life.peer })
         )
       )
       handling.fiber.addObserver(() => {
         this.live.delete(handling)
-        this.count(peer, -1)
+        this.count(handling, undefined)
         if (this.draining && this.live.size === 0) Deferred.doneUnsafe(this.emptied, Exit.void)
       })
     })
   }
 
-  private count(peer: string | undefined, change: 1 | -1): void {
-    if (peer === undefined || this.ask.maxConnectionsPerPeer === undefined) return
+  /** Counts a connection for this address, and no more for the one before. */
+  private count(handling: Handling, peer: string | undefined): void {
+    if (this.ask.maxConnectionsPerPeer === undefined) return
+    if (handling.counted !== undefined) this.add(handling.counted, -1)
+    if (peer !== undefined) this.add(peer, 1)
+    handling.counted = peer
+  }
+
+  private add(peer: string, change: 1 | -1): void {
     const count = (this.peers.get(peer) ?? 0) + change
     if (count === 0) this.peers.delete(peer)
     else this.peers.set(peer, count)
