@@ -4,6 +4,7 @@ import type { Ask } from "@wirestack/protocol/Ask"
 import { ConnectError, Refused } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
+import * as EstablishmentReport from "@wirestack/protocol/EstablishmentReport"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import { Samples, transportSuite, withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
@@ -114,9 +115,12 @@ describe("HTTP CONNECT", () => {
       )
       const connecting = yield* Effect.forkScoped(Effect.provide(connect<ProxyInfo>("chat.example:443"), above))
       yield* TestClock.adjust("2 seconds")
-      const { handshakeTime, ...info } = Connection.detail(yield* Fiber.join(connecting), ProxyInfo)
+      const connection = yield* Fiber.join(connecting)
+      const { handshakeTime, ...info } = Connection.detail(connection, ProxyInfo)
       assert.deepStrictEqual(info, { protocol: "http", proxy })
       assert.strictEqual(Duration.toSeconds(handshakeTime), 2)
+      const { attempts: [attempt] } = EstablishmentReport.of(connection)
+      assert.deepInclude(attempt[1], { layer: "http connect", took: 2_000, facts: { proxy } })
     })))
 
   describe("who we are", () => {

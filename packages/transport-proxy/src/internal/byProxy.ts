@@ -8,6 +8,7 @@ import {
 } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
+import type { Facts } from "@wirestack/protocol/EstablishmentReport"
 import * as Protocol from "@wirestack/protocol/Protocol"
 import { Bytes, type Listen } from "@wirestack/protocol/Transport"
 import * as Clock from "effect/Clock"
@@ -72,6 +73,9 @@ const proxyOf = (input: Endpoint.Input): Result.Result<Endpoint.Endpoint, Invali
       ? new InvalidEndpoint({ input: "<redacted>", detail: "a proxy is at host:port, or at a tcp:// or tls:// URL" })
       : reason)
 
+/** What a proxy tells in an `EstablishmentReport`. */
+const facts = (details: Context.Context<ProxyInfo>): Facts => ({ proxy: Context.get(details, ProxyInfo).proxy })
+
 const credentialsOf = ({ credentials }: Endpoint.Endpoint): ProxyCredentials | undefined =>
   credentials === undefined ? undefined : { ...credentials, password: Redacted.make(credentials.password) }
 
@@ -96,6 +100,7 @@ export const byProxy = ({ connect, layer, offers, options, protocol }: Proxy): O
   >(Bytes, Bytes, {
     layer,
     handshakeWithin: options.handshakeWithin,
+    facts,
     connect: (attempt, ask) => {
       const missing = lacking(ask)
       if (missing !== undefined) return fail(missing)
