@@ -32,12 +32,15 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { byProxy, failing, type Lower, type Options as Common, type Route, send } from "./internal/byProxy.ts"
+import type { ProxyCredentials } from "./ProxyCredentials.ts"
 import type { ProxyInfo } from "./ProxyInfo.ts"
 import { ProxyRefused } from "./ProxyRefused.ts"
 
 const layer = "http connect"
 
 export interface Options extends Common {
+  /** Who we are, in a user name without a colon; by default what the user information of a URL says. */
+  readonly credentials?: ProxyCredentials
   /**
    * When to say who we are: with the first request (`"atOnce"`, the default), or on a connection of its own once the proxy has
    * asked for it with 407 (`"whenAsked"`).

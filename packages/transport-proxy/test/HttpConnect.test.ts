@@ -211,6 +211,43 @@ describe("HTTP CONNECT", () => {
     })
   })
 
+  it.effect("may be one behind the other", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { above: outer, asked, below } = yield* proxied()
+      const behind: Array<Request> = []
+      yield* Effect.provide(serving("second.example:8080", httpProxy(behind)), below)
+      const stack = yield* Layer.build(
+        HttpConnect.over({ proxy: "second.example:8080" })(Layer.succeedContext(outer))
+      )
+      const connection = yield* Effect.provide(connect<ProxyInfo>("chat.example:443"), stack)
+      yield* echoes(connection)
+      assert.deepStrictEqual([...asked, ...behind].map(({ target }) => target), [
+        "second.example:8080",
+        "chat.example:443"
+      ])
+      assert.strictEqual(Connection.detail(connection, ProxyInfo).proxy, "second.example:8080")
+    })))
+
+  it.effect("a connect that is interrupted leaves nothing", () =>
+    withoutLeaks(Effect.scoped(Effect.gen(function*() {
+      const { above, below } = yield* world()
+      const seen = yield* Queue.unbounded<"asked" | "gone">()
+      yield* Effect.provide(
+        serving(proxy, (client) =>
+          Effect.gen(function*() {
+            yield* requestOf(client)
+            yield* Queue.offer(seen, "asked")
+            yield* stays(client)
+            yield* Queue.offer(seen, "gone")
+          })),
+        below
+      )
+      const connecting = yield* Effect.forkScoped(Effect.provide(connect("chat.example:443"), above))
+      assert.strictEqual(yield* Queue.take(seen), "asked")
+      yield* Fiber.interrupt(connecting)
+      assert.strictEqual(yield* Queue.take(seen), "gone")
+    }))))
+
   it.effect("sends further headers", () =>
     Effect.scoped(Effect.gen(function*() {
       const { above, asked } = yield* proxied({ headers: [["Proxy-Authorization", "Bearer a"], ["User-Agent", "me"]] })

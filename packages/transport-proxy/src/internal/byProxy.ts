@@ -26,7 +26,6 @@ import { type Target, targetOf } from "./targetOf.ts"
 export interface Options {
   /** Where the proxy is, such as `proxy.example:1080`; `tls://` if there is TLS below. */
   readonly proxy: Endpoint.Input
-  /** Who we are; by default what the user information of a URL says. */
   readonly credentials?: ProxyCredentials
   /** How long the handshake with the proxy may take, its own connecting included; 10 seconds by default. */
   readonly handshakeWithin?: Duration.Input
