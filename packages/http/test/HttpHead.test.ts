@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Headers from "../src/Headers.ts"
 import { BodyReader } from "../src/HttpBody.ts"
 import * as HttpHead from "../src/HttpHead.ts"
@@ -174,6 +175,20 @@ describe("HttpHead", () => {
       failure(request(head(4), { maxHeadSize: 1_000, maxHeaders: 3 })),
       new TooLarge({ what: "the number of headers", size: 4, limit: 3 })
     )
+  })
+
+  const name = Schema.String.check(Schema.isPattern(/^[!#$%&'*+\-.^_`|~0-9a-z]{1,8}$/))
+  const value = Schema.String.check(Schema.isPattern(/^(?:[!-~](?:[\t -~]{0,8}[!-~])?)?$/))
+
+  it.prop("reads what it writes, however it is cut", [Schema.Array(Schema.Tuple([name, value]))], ([all]) => {
+    const headers = all.slice(0, 20)
+    for (const parts of cuts(HttpHead.encode("HTTP/1.1 200 OK", headers))) {
+      assert.deepStrictEqual(Result.getOrThrow(feed(HttpHead.responseReader(), parts)!).head.headers, headers)
+    }
+  })
+
+  it.prop("any text is a head, or none, whatever it is cut into", [Schema.String], ([text]) => {
+    request(`GET / HTTP/1.1\r\n${text}\r\n\r\n`)
   })
 
   it("writes what it reads", () => {

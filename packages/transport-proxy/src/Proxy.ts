@@ -43,7 +43,7 @@ type Ground = Layer.Layer<At<"bytes", any>>
 export interface Options<E = never> {
   /** TLS to a proxy whose URL begins by `https://`, such as `Tls.client()`. Without it such a URL can't be used. */
   readonly tls?: Protocol.Over<"bytes", never, "bytes", any, any, E>
-  /** How long the handshake with a proxy may take, its own connecting included; 10 seconds by default. */
+  /** How long a handshake with a proxy may take, its own connecting included; 10 seconds by default. */
   readonly handshakeWithin?: Duration.Input
 }
 

@@ -324,6 +324,14 @@ describe("HTTP CONNECT", () => {
       }))))
   })
 
+  it.effect("TLS that the proxy is to be spoken to in must be below", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { above: stack } = yield* above(network(), HttpConnect.over({ proxy: "tls://proxy.example:443" }))
+      const { layer, reason } = yield* Effect.flip(Effect.provide(connect("chat.example:443"), stack))
+      assert.strictEqual(layer, "memory")
+      assert.strictEqual(reason._tag, "LayersMissing")
+    })))
+
   it.effect("a proxy that can't be reached is told by the layer below", () =>
     Effect.scoped(Effect.gen(function*() {
       const { above } = yield* world()

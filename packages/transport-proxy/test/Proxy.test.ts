@@ -35,6 +35,7 @@ const ways = (environment: Environment, endpoints: ReadonlyArray<string>) =>
       yield* Effect.provide(serving(proxy, httpProxy([])), below)
     }
     yield* Effect.provide(serving("socks.example:1080", socksProxy([])), below)
+    yield* Effect.provide(serving("secured.example:1080", socksProxy([], ["me", "s3cret"])), below)
     const places = new Set(endpoints.map((endpoint) => {
       const { place } = Result.getOrThrow(Endpoint.make(endpoint))
       return Endpoint.formatPlace(place)
@@ -70,6 +71,10 @@ describe("Proxy.fromEnvironment", () => {
       "tls://chat.example:1": "http https.example:80",
       "tcp://chat.example:2": "http all.example:80",
       "chat.example:3": "http all.example:80"
+    })
+
+    goes("SOCKS5 with name and password", { all_proxy: "socks5://me:s3cret@secured.example:1080" }, {
+      "chat.example:3": "socks5 secured.example:1080"
     })
 
     goes("all_proxy where nothing else is set", { all_proxy: "socks5h://socks.example", ALL_PROXY: "http.example" }, {

@@ -27,7 +27,7 @@ export interface Options {
   /** Where the proxy is, such as `proxy.example:1080`; `tls://` if there is TLS below. */
   readonly proxy: Endpoint.Input
   readonly credentials?: ProxyCredentials
-  /** How long the handshake with the proxy may take, its own connecting included; 10 seconds by default. */
+  /** How long a handshake with the proxy may take, its own connecting included; 10 seconds by default. */
   readonly handshakeWithin?: Duration.Input
 }
 
