@@ -25,8 +25,12 @@ export interface Ask {
   readonly reached?: (address: string) => void
   /** How long a listener gives its connections to end when it closes; 5 seconds by default. */
   readonly drainWithin?: Duration.Input
-  /** How many connections a listener keeps at once; those beyond are cut at once. 16,384 by default. */
+  /** How many connections a listener handles at once; 16,384 by default. */
   readonly maxConnections?: number
+  /** Whether those beyond are cut, the default, or wait. */
+  readonly whenFull?: "cut" | "wait"
+  /** How many connections of a listener wait to be handled; 511 by default. */
+  readonly maxWaiting?: number
   /** How many of them may come from one address; by default as many as there may be. */
   readonly maxConnectionsPerPeer?: number
   /** A layer above a listener tells where each connection comes from, with `Connection.comesFrom`; until then it counts for nobody. */

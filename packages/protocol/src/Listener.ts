@@ -1,6 +1,9 @@
 /**
  * A bound server: connections are handled each in a scope of its own, until the listener closes and drains.
  *
+ *     accepted --> waits, unread --> handled --> ended
+ *                  until it is run, while it is paused, or for room with `whenFull: "wait"`
+ *
  * `run` never ends by itself. Neither a failed handshake nor a handler's failure ends it; both are reported. When it is
  * interrupted, or the listener's scope closes, it drains: it accepts no more, closes every connection "away" (the
  * handlers see their pulls end), waits for the handlers, interrupts what is left at the deadline, and cuts the rest.
@@ -24,7 +27,7 @@ export type Incident =
   & (
     | { readonly _tag: "HandshakeFailed"; readonly error: ConnectError }
     | { readonly _tag: "HandlerFailed"; readonly cause: Cause.Cause<unknown> }
-    | { readonly _tag: "TooManyConnections"; readonly limit: number; readonly of: "listener" | "peer" }
+    | { readonly _tag: "TooManyConnections"; readonly limit: number; readonly of: "listener" | "peer" | "waiting" }
   )
 
 /** What draining did: how many connections were open, and how their handlers ended. */
@@ -34,6 +37,8 @@ export interface DrainReport {
   readonly ended: number
   /** Handlers that were interrupted at the deadline. */
   readonly interrupted: number
+  /** Connections that waited to be handled, and were cut. */
+  readonly waiting: number
 }
 
 /** How a listener is run. */
@@ -54,6 +59,13 @@ export interface Listener<out In, in Out, in Details = never> {
     handler: (connection: Connection<In, Out, Details>) => Effect.Effect<void, E, R>,
     options?: RunOptions
   ) => Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>>
+  /**
+   * Handles no further connections until `resume`; those that are handled go on. What comes meanwhile waits, unread, up to `maxWaiting`
+   * connections. The system goes on to accept, as Node has no means to leave a connection in its queue.
+   */
+  readonly pause: Effect.Effect<void>
+  /** Handles those that wait, in their order and as far as there is room, and further ones as they come. */
+  readonly resume: Effect.Effect<void>
   /** What draining did; resolves when the listener has closed. */
   readonly drained: Effect.Effect<DrainReport>
 }
@@ -66,8 +78,8 @@ export interface Acceptor<In, Out, Details> {
   /** What it tells in the `EstablishmentReport` of a connection. */
   readonly facts?: Telling | undefined
   /**
-   * Begins to hand over connections, with what they tell when somebody looks and the addresses they come from; those that came before
-   * are first. Called once.
+   * Begins to hand over connections, unread, with what they tell when somebody looks and the addresses they come from. Called once, in
+   * the turn in which it was made.
    */
   readonly start: (
     accept: (wire: Wire<In, Out>, details: () => Context.Context<Details>, peer?: string) => void,

@@ -33,34 +33,23 @@ export {
   pair
 }
 
-/** How many connections wait for a listener to be run; those beyond are refused, as by a full backlog. */
-const backlog = 511
-
 class Booth<M> implements Listener.Acceptor<M, M, never> {
   readonly layer = "memory"
   readonly address: Endpoint.Endpoint
   readonly stop: Effect.Effect<void>
-  private waiting: Array<Wire<M, M>> = []
-  private accept: ((wire: Wire<M, M>) => void) | undefined
+  private accept: ((wire: Wire<M, M>, details: () => Context.Context<never>) => void) | undefined
 
   constructor(address: Endpoint.Endpoint, leave: () => void) {
     this.address = address
-    this.stop = Effect.sync(() => {
-      leave()
-      for (const wire of this.waiting.splice(0)) wire.abort()
-    })
+    this.stop = Effect.sync(leave)
   }
 
   start(accept: (wire: Wire<M, M>, details: () => Context.Context<never>) => void): void {
-    this.accept = (wire) => accept(wire, Context.empty)
-    for (const wire of this.waiting.splice(0)) this.accept(wire)
+    this.accept = accept
   }
 
-  take(wire: Wire<M, M>): boolean {
-    if (this.accept !== undefined) this.accept(wire)
-    else if (this.waiting.length < backlog) this.waiting.push(wire)
-    else return false
-    return true
+  take(wire: Wire<M, M>): void {
+    this.accept?.(wire, Context.empty)
   }
 }
 
@@ -78,12 +67,14 @@ const network = <M>(): Transport<M, M> => {
         if (missing !== undefined) return Effect.fail(new ConnectError({ layer: "memory", reason: missing }))
         const name = nameOf(ask)
         if (name === undefined) return Effect.fail(new ConnectError({ layer: "memory", reason: notMemory(ask) }))
-        const [near, far] = pair<M>()
-        if (!booths.get(name)?.take(far)) {
+        const booth = booths.get(name)
+        if (booth === undefined) {
           return Effect.fail(
             new ConnectError({ layer: "memory", reason: new Refused({ address: Endpoint.format(ask.endpoint) }) })
           )
         }
+        const [near, far] = pair<M>()
+        booth.take(far)
         return Connection.make(near, { ask })
       }),
     listen: (ask) =>

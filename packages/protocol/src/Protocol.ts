@@ -209,6 +209,8 @@ const afterHandshake = <LI, LO, I, O, R>(
   handshake: (connection: Connection<LI, LO>) => Effect.Effect<Connection<I, O>, ConnectError, R | Scope.Scope>
 ): Listener<I, O> => ({
   address: lower.address,
+  pause: lower.pause,
+  resume: lower.resume,
   drained: lower.drained,
   run: (handler, options) => {
     const report = options?.onIncident ?? logIncident

@@ -263,6 +263,8 @@ export const Family = <Self>() => <const V extends Versions>(versions: V & Named
     static readonly listen = (endpoint: Endpoint.Input, options?: ListenOptions) =>
       Effect.map(listen(endpoint, options), (listener) => ({
         address: listener.address,
+        pause: listener.pause,
+        resume: listener.resume,
         drained: listener.drained,
         run: (handlers: Handlers<V, any>, options?: RunOptions) => listener.run(dispatch(handlers), options)
       }))

@@ -98,11 +98,18 @@ export interface ConnectOptions {
 export interface ListenOptions extends Pick<ConnectOptions, "closeWithin"> {
   /** How long the connections are given to end when the listener closes; 5 seconds by default. */
   readonly drainWithin?: Duration.Input
-  /** How many connections are kept at once; those beyond are cut at once. 16,384 by default. */
+  /** How many connections are handled at once; what becomes of those beyond says `whenFull`. 16,384 by default. */
   readonly maxConnections?: number
   /**
-   * How many of them may come from one address; those beyond are cut at once. By default as many as there may be, as a proxy or a
-   * company has one address for many people.
+   * Whether connections beyond `maxConnections` are cut at once, the default, or wait, unread, until there is room. To their peers those
+   * that wait seem to be open, so that a peer waits as long as it likes; one that has gone meanwhile is found out when its turn comes.
+   */
+  readonly whenFull?: "cut" | "wait"
+  /** How many connections wait: for room, for the listener to be run, or while it is paused. Those beyond are cut. 511 by default. */
+  readonly maxWaiting?: number
+  /**
+   * How many may come from one address, those that wait included; those beyond are cut at once. By default as many as there may be,
+   * as a proxy or a company has one address for many people.
    */
   readonly maxConnectionsPerPeer?: number
 }

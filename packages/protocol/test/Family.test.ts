@@ -117,7 +117,7 @@ it.effect("a listener of a family drains and reports like any other", () =>
   Effect.gen(function*() {
     const listener = yield* Effect.scoped(serving)
     assert.strictEqual(listener.address.place._tag, "Memory")
-    assert.deepStrictEqual(yield* listener.drained, { open: 0, ended: 0, interrupted: 0 })
+    assert.deepStrictEqual(yield* listener.drained, { open: 0, ended: 0, interrupted: 0, waiting: 0 })
   }).pipe(Effect.provide(stack())))
 
 it("a version is not named by a number, whose place a record doesn't keep", () => {

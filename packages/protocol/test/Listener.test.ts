@@ -52,7 +52,7 @@ it.effect("a connection built while its listener drains is born closing", () =>
       assert.strictEqual(yield* Deferred.await(sent), "Closing")
       yield* client.abort
       yield* Fiber.join(closing)
-      assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 1, interrupted: 0 })
+      assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 1, interrupted: 0, waiting: 0 })
     }).pipe(Effect.provide(slow(MemoryTransport.layer())))
   }))
 
@@ -72,7 +72,7 @@ it.effect("a handler that is not interruptible does not hold up a drain for ever
     yield* turns
     yield* TestClock.adjust("1 seconds")
     yield* Fiber.join(closing)
-    assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 0, interrupted: 1 })
+    assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 0, interrupted: 1, waiting: 0 })
     yield* TestClock.adjust("1 hours")
   }).pipe(Effect.provide(MemoryTransport.layer())))
 
@@ -102,7 +102,7 @@ it.effect("a drain waits for what the scope of a handler that has ended still do
     assert.isUndefined(closing.pollUnsafe())
     yield* TestClock.adjust("100 millis")
     yield* Fiber.join(closing)
-    assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 1, interrupted: 0 })
+    assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 1, interrupted: 0, waiting: 0 })
   }).pipe(Effect.provide(MemoryTransport.layer())))
 
 it.effect("a handshake that is late is interrupted and reported, and the layers below close as failed", () =>

@@ -97,6 +97,8 @@ export const network = (): Layer.Layer<Transport.ByteTransport<Both>> => {
   })
   const named = <I, O>(listener: Listener<I, O>, { endpoint }: Ask): Listener<I, O> => ({
     address: endpoint,
+    pause: listener.pause,
+    resume: listener.resume,
     drained: listener.drained,
     run: (handler, options) => listener.run(handler, options)
   })

@@ -73,6 +73,46 @@ describe("listening", () => {
       assert.strictEqual(yield* Queue.size(incidents), 0)
     })
   )
+
+  live(
+    "keeps real connections waiting, with what they sent, until there is room, and cuts those beyond",
+    Effect.gen(function*() {
+      const incidents = yield* Queue.unbounded<Incident>()
+      const handled = yield* Queue.unbounded<number>()
+      const listener = yield* listen("127.0.0.1:0", {
+        maxConnections: 1,
+        whenFull: "wait",
+        maxWaiting: 1,
+        ...closingSoon
+      })
+      yield* Effect.forkScoped(listener.run(
+        (connection) =>
+          Effect.andThen(
+            Effect.flatMap(connection.pull, ([[first]]) => Queue.offer(handled, first)),
+            Effect.ignore(connection.pull)
+          ),
+        { onIncident: (incident) => Queue.offer(incidents, incident) }
+      ))
+      const visit = (number: number) =>
+        Effect.tap(connect(listener.address, closingSoon), (connection) => connection.send(Uint8Array.of(number)))
+      const first = yield* visit(1)
+      assert.strictEqual(yield* Queue.take(handled), 1)
+      const second = yield* visit(2)
+      yield* Effect.ignore(Effect.flatMap(visit(3), (third) => third.pull))
+      const { peer: _, ...incident } = yield* Queue.take(incidents)
+      assert.deepStrictEqual(incident, { _tag: "TooManyConnections", of: "waiting", limit: 1 })
+      assert.strictEqual(yield* Queue.size(handled), 0)
+      yield* first.end
+      assert.strictEqual(yield* Queue.take(handled), 2)
+      yield* listener.pause
+      yield* second.end
+      yield* visit(4)
+      yield* Effect.ignore(Effect.flatMap(visit(5), (fifth) => fifth.pull))
+      assert.strictEqual(yield* Queue.size(handled), 0)
+      yield* listener.resume
+      assert.strictEqual(yield* Queue.take(handled), 4)
+    })
+  )
 })
 
 describe("connecting", () => {

@@ -10,8 +10,8 @@
  * route matches is answered with 404. What is said in the options holds for all routes that don't say otherwise.
  */
 import type { Connection } from "@wirestack/protocol/Connection"
-import type { Endpoint, Input } from "@wirestack/protocol/Endpoint"
-import type { DrainReport, Listener, RunOptions } from "@wirestack/protocol/Listener"
+import type { Input } from "@wirestack/protocol/Endpoint"
+import type { Listener, RunOptions } from "@wirestack/protocol/Listener"
 import type { ListenError } from "@wirestack/protocol/ListenError"
 import * as Protocol from "@wirestack/protocol/Protocol"
 import {
@@ -49,13 +49,9 @@ export interface Options<R = never> extends Omit<RouteOptions<Message, R>, "host
 }
 
 /** A bound server of several routes. */
-export interface RoutedListener<R> {
-  /** Where it listens, with the port the system chose. */
-  readonly address: Endpoint
+export interface RoutedListener<R> extends Omit<Listener<never, never>, "run"> {
   /** Handles connections until interrupted; a listener is run once. */
   readonly run: (options?: RunOptions) => Effect.Effect<never, ListenError, R>
-  /** What draining did; resolves when the listener has closed. */
-  readonly drained: Effect.Effect<DrainReport>
 }
 
 /** What the handlers of these routes need. */
@@ -135,6 +131,8 @@ export const listen = <const Routes extends ReadonlyArray<Route<any>>, R = never
     )) as Listener<any, any>
     return {
       address: listener.address,
+      pause: listener.pause,
+      resume: listener.resume,
       drained: listener.drained,
       run: (options?: RunOptions) =>
         listener.run((connection) => {

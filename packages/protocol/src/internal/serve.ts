@@ -1,4 +1,4 @@
-/** Running a listener: one fiber and one scope a connection, and the drain at the end. */
+/** Running a listener: who waits, one fiber and one scope a connection, and the drain at the end. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -15,6 +15,7 @@ import { format } from "../Endpoint.ts"
 import type { Acceptor, DrainReport, Incident, Listener, RunOptions } from "../Listener.ts"
 import { ListenError, NotListening } from "../ListenError.ts"
 import type { Wire } from "../Wire.ts"
+import { Door, type Refusal } from "./Door.ts"
 import { type Life, LiveConnection } from "./LiveConnection.ts"
 
 /** Ends the handlers of the layers below after a handshake that failed, which was reported already. */
@@ -33,7 +34,9 @@ export const logIncident = (incident: Incident): Effect.Effect<void> => {
         : Effect.logWarning(`handler of a connection${who} failed`, incident.cause)
     }
     case "TooManyConnections":
-      return Effect.logWarning(`connection${who} cut: ${incident.limit} are open`)
+      return Effect.logWarning(
+        `connection${who} cut: ${incident.limit} are ${incident.of === "waiting" ? "waiting" : "open"}`
+      )
   }
 }
 
@@ -56,8 +59,6 @@ interface Handling {
   fiber: Fiber.Fiber<void, unknown> | undefined
 }
 
-type Tell = (incident: Incident) => Effect.Effect<void>
-
 /** For the connections of which a layer tells where they come from: whether one from there is admitted. */
 const admissions = new WeakMap<Life, (peer: string | undefined) => boolean>()
 
@@ -67,49 +68,73 @@ export const admit = (life: Life, peer: string | undefined): boolean => {
   return admissions.get(life)?.(peer) ?? true
 }
 
+/** A connection that is not handled yet. */
+interface Accepted<In, Out, D> {
+  readonly wire: Wire<In, Out>
+  readonly details: () => Context.Context<D>
+  readonly peer: string | undefined
+}
+
 class Server<In, Out, D> implements Listener<In, Out, D> {
   readonly address: Listener<In, Out, D>["address"]
   private readonly acceptor: Acceptor<In, Out, D>
   private readonly ask: Ask
   /** Milliseconds for closing a connection. */
   private readonly budget: number
+  private readonly door: Door<Accepted<In, Out, D>>
   private readonly live = new Set<Handling>()
-  /** How many connections each address has, if that is bounded. */
-  private readonly peers = new Map<string, number>()
   private readonly report = Deferred.makeUnsafe<DrainReport>()
   private readonly emptied = Deferred.makeUnsafe<void>()
+  /** Of whoever made the listener, and then of whoever runs it. */
+  private context: Context.Context<never>
+  private tell: (incident: Incident) => Effect.Effect<void> = logIncident
+  private handler: ((connection: Connection<In, Out, D>) => Effect.Effect<void, unknown>) | undefined = undefined
+  private lost: ListenError | undefined = undefined
   private lose: ((error: ListenError) => void) | undefined = undefined
   private started = false
+  private paused = false
+  private admitting = false
   private draining = false
 
-  constructor(acceptor: Acceptor<In, Out, D>, ask: Ask) {
+  constructor(acceptor: Acceptor<In, Out, D>, ask: Ask, context: Context.Context<never>) {
     this.acceptor = acceptor
     this.address = acceptor.address
     this.ask = ask
     this.budget = Duration.toMillis(ask.closeWithin ?? "5 seconds")
+    this.door = new Door(ask)
+    this.context = context
+    acceptor.start((wire, details, peer) => this.arrived({ wire, details, peer }), (error) => {
+      this.lost = error
+      this.lose?.(error)
+    })
   }
 
   get drained(): Effect.Effect<DrainReport> {
     return Deferred.await(this.report)
   }
 
+  readonly pause: Effect.Effect<void> = Effect.sync(() => {
+    this.paused = true
+    this.admit()
+  })
+
+  readonly resume: Effect.Effect<void> = Effect.sync(() => {
+    this.paused = false
+    this.admit()
+  })
+
   run<E, R>(
     handler: (connection: Connection<In, Out, D>) => Effect.Effect<void, E, R>,
     options?: RunOptions
   ): Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>> {
-    const tell = options?.onIncident ?? logIncident
     const serving = Effect.contextWith((context: Context.Context<never>) =>
       Effect.callback<never, ListenError>((resume) => {
         this.lose = (error) => resume(Effect.fail(error))
-        const { maxConnections = 16_384, peersAreTold = false } = this.ask
-        this.acceptor.start((wire, details, peer) => {
-          if (this.draining) return wire.abort()
-          if (this.live.size >= maxConnections) {
-            wire.abort()
-            this.tooMany(context, tell, { limit: maxConnections, of: "listener", peer })
-          } else if (!peersAreTold && !this.admits(context, tell, peer)) wire.abort()
-          else this.handle(context, wire, details, peer, handler as any, tell)
-        }, this.lose)
+        if (this.lost !== undefined) return this.lose(this.lost)
+        this.context = context
+        this.tell = options?.onIncident ?? logIncident
+        this.handler = handler as any
+        this.admit()
       })
     )
     return Effect.suspend(() => {
@@ -119,90 +144,81 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     }) as any
   }
 
-  private tooMany(
-    context: Context.Context<never>,
-    tell: Tell,
-    which: Omit<Extract<Incident, { readonly _tag: "TooManyConnections" }>, "_tag">
-  ): void {
-    Effect.runForkWith(context)(tell({ _tag: "TooManyConnections", ...which }))
+  private arrived(accepted: Accepted<In, Out, D>): void {
+    const { peer, wire } = accepted
+    if (this.draining) return wire.abort()
+    const refusal = this.door.arrive(accepted, this.countedAtFirst(peer))
+    if (refusal === undefined) return this.admit()
+    wire.abort()
+    this.refused(refusal, peer)
   }
 
-  /** Whether an address may have another connection; that it may not is reported. */
-  private admits(context: Context.Context<never>, tell: Tell, peer: string | undefined): boolean {
-    const { maxConnectionsPerPeer: limit = Infinity } = this.ask
-    if (peer === undefined || (this.peers.get(peer) ?? 0) < limit) return true
-    this.tooMany(context, tell, { limit, of: "peer", peer })
-    return false
+  private refused(refusal: Refusal, peer: string | undefined): void {
+    Effect.runForkWith(this.context)(this.tell({ _tag: "TooManyConnections", peer, ...refusal }))
+  }
+
+  /** The address a connection counts for, until a layer tells where it comes from. */
+  private countedAtFirst(peer: string | undefined): string | undefined {
+    return this.ask.peersAreTold === true ? undefined : peer
+  }
+
+  /** Handles those whose turn has come; a handler that ends in this very turn makes room for one more. */
+  private admit(): void {
+    const { door, handler } = this
+    door.open = handler !== undefined && !this.paused
+    if (handler === undefined || this.admitting) return
+    this.admitting = true
+    for (let next = door.next(); next !== undefined; next = door.next()) this.handle(next, handler)
+    this.admitting = false
   }
 
   /** Nothing lies under the handler on the stack of its fiber, as long as it runs; what comes after it has its own. */
   private handle(
-    context: Context.Context<never>,
-    wire: Wire<In, Out>,
-    details: () => Context.Context<D>,
-    peer: string | undefined,
-    handler: (connection: Connection<In, Out, D>) => Effect.Effect<void, unknown>,
-    tell: Tell
+    { details, peer, wire }: Accepted<In, Out, D>,
+    handler: (connection: Connection<In, Out, D>) => Effect.Effect<void, unknown>
   ): void {
     const scope = Scope.makeUnsafe()
-    const services = Context.add(context, Scope.Scope, scope)
+    const services = Context.add(this.context, Scope.Scope, scope)
     const connection = LiveConnection.accepted(wire, details, peer, this.budget, services, this.acceptor.facts)
     const { life } = connection
-    const handling: Handling = { life, counted: undefined, fiber: undefined }
+    const handling: Handling = { life, counted: this.countedAtFirst(peer), fiber: undefined }
     this.live.add(handling)
-    if (this.ask.peersAreTold === true) this.admitLater(handling, context, tell)
-    else this.count(handling, peer)
+    if (this.ask.peersAreTold === true) admissions.set(life, (peer) => this.told(handling, peer))
     handling.fiber = Effect.runForkWith(services)(Effect.flatMap(life.belongTo(scope), () => handler(connection)))
-    this.watch(handling.fiber, handling, scope, context, tell)
+    this.watch(handling.fiber, handling, scope)
   }
 
-  /** Counts a connection once it is told where it comes from. */
-  private admitLater(handling: Handling, context: Context.Context<never>, tell: Tell): void {
-    admissions.set(handling.life, (peer) => {
-      const admitted = this.admits(context, tell, peer)
-      if (admitted) this.count(handling, peer)
-      return admitted
-    })
+  /** A layer says where a connection comes from: whether there may be one more. */
+  private told(handling: Handling, peer: string | undefined): boolean {
+    const refusal = this.door.told(handling.counted, peer)
+    if (refusal === undefined) handling.counted = peer
+    else this.refused(refusal, peer)
+    return refusal === undefined
   }
 
   /** Closes the scope once its fiber has ended. These closures live as long as the connection, so they hold no more of it than they need. */
   private watch(
     fiber: Fiber.Fiber<void, unknown>,
     handling: Handling,
-    scope: Scope.Closeable,
-    context: Context.Context<never>,
-    tell: Tell
+    scope: Scope.Closeable
   ): void {
     fiber.addObserver((exit) => {
-      handling.fiber = Effect.runForkWith(context)(
+      handling.fiber = Effect.runForkWith(this.context)(
         Effect.catchCause(
           Effect.onExit(exit, (exit) => Scope.close(scope, exit)),
           (cause) =>
             this.draining || !isNews(cause)
               ? Effect.void
-              : tell({ _tag: "HandlerFailed", cause, peer: handling.life.peer })
+              : this.tell({ _tag: "HandlerFailed", cause, peer: handling.life.peer })
         )
       )
       handling.fiber.addObserver(() => {
         this.live.delete(handling)
-        this.count(handling, undefined)
-        if (this.draining && this.live.size === 0) Deferred.doneUnsafe(this.emptied, Exit.void)
+        this.door.left(handling.counted)
+        if (!this.draining) this.admit()
+        else if (this.live.size === 0) Deferred.doneUnsafe(this.emptied, Exit.void)
       })
     })
-  }
-
-  /** Counts a connection for this address, and no more for the one before. */
-  private count(handling: Handling, peer: string | undefined): void {
-    if (this.ask.maxConnectionsPerPeer === undefined) return
-    if (handling.counted !== undefined) this.add(handling.counted, -1)
-    if (peer !== undefined) this.add(peer, 1)
-    handling.counted = peer
-  }
-
-  private add(peer: string, change: 1 | -1): void {
-    const count = (this.peers.get(peer) ?? 0) + change
-    if (count === 0) this.peers.delete(peer)
-    else this.peers.set(peer, count)
   }
 
   /** Accepts no more, closes every connection, waits for the handlers, and interrupts those that are late. */
@@ -212,6 +228,8 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     const open = this.live.size
     return Effect.gen({ self: this }, function*() {
       yield* this.acceptor.stop
+      const waiting = this.door.dismiss()
+      for (const { wire } of waiting) wire.abort()
       for (const { life } of this.live) life.top.depart("away")
       if (this.live.size > 0) {
         yield* Effect.timeoutOption(Deferred.await(this.emptied), this.ask.drainWithin ?? "5 seconds")
@@ -221,7 +239,9 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
       for (const { fiber } of late) fiber?.interruptUnsafe()
       if (this.live.size > 0) yield* Effect.timeoutOption(Deferred.await(this.emptied), patience)
       this.lose?.(this.notListening)
-      Deferred.doneUnsafe(this.report, Exit.succeed({ open, ended: open - late.length, interrupted: late.length }))
+      const ended = open - late.length
+      const report = { open, ended, interrupted: late.length, waiting: waiting.length }
+      Deferred.doneUnsafe(this.report, Exit.succeed(report))
     })
   })
 
@@ -234,4 +254,7 @@ export const makeListener = <In, Out, D>(
   acceptor: Acceptor<In, Out, D>,
   ask: Ask
 ): Effect.Effect<Listener<In, Out, D>, never, Scope.Scope> =>
-  Effect.acquireRelease(Effect.sync(() => new Server(acceptor, ask)), (server) => server.drain)
+  Effect.acquireRelease(
+    Effect.contextWith((context: Context.Context<never>) => Effect.sync(() => new Server(acceptor, ask, context))),
+    (server) => server.drain
+  )

@@ -1,4 +1,4 @@
-/** A bound server socket. Connections that come before the listener is run wait, unread; those beyond a bound are cut. */
+/** A bound server socket, which hands over what it accepts paused, and so unread. */
 import type * as Endpoint from "@wirestack/protocol/Endpoint"
 import type { Telling } from "@wirestack/protocol/EstablishmentReport"
 import type { Acceptor } from "@wirestack/protocol/Listener"
@@ -23,18 +23,12 @@ export interface Accepted<D> {
 /** Makes a wire of an accepted socket, and reads what it knows. */
 export type Open<D> = (socket: Net.Socket, intake: Intake | undefined) => Accepted<D>
 
-/** A socket for the connections that came before the listener was run. */
-const maxWaiting = 511
-
 export class SocketAcceptor<D> implements Acceptor<Uint8Array, Uint8Array, D> {
   readonly layer: string
   readonly address: Endpoint.Endpoint
   readonly facts: Telling | undefined
   private readonly server: Net.Server
   private readonly open: Open<D>
-  private readonly waiting: Array<Accepted<D>> = []
-  private accept: ((accepted: Accepted<D>) => void) | undefined = undefined
-  private lost: ((error: ListenError) => void) | undefined = undefined
 
   constructor(
     layer: string,
@@ -48,34 +42,24 @@ export class SocketAcceptor<D> implements Acceptor<Uint8Array, Uint8Array, D> {
     this.address = address
     this.open = open
     this.facts = facts
-    server.on("connection", this.onConnection)
-    server.on("error", this.onError)
-  }
-
-  private readonly onConnection = (socket: Net.Socket): void => {
-    if (this.accept === undefined && this.waiting.length === maxWaiting) return void socket.destroy()
-    const accepted = this.open(socket, adopt(socket))
-    if (this.accept === undefined) this.waiting.push(accepted)
-    else this.accept(accepted)
-  }
-
-  /** Accepting one connection failed (too many descriptors, gone meanwhile): only a server that stopped is lost. */
-  private readonly onError = (cause: unknown): void => {
-    if (!this.server.listening) this.lost?.(new ListenError({ layer: this.layer, reason: new Other({ cause }) }))
   }
 
   start(
     accept: (wire: Wire<Uint8Array, Uint8Array>, details: () => Context.Context<D>, peer?: string) => void,
     lost: (error: ListenError) => void
   ): void {
-    this.lost = lost
-    this.accept = ({ details, peer, wire }) => accept(wire, details, peer)
-    for (const accepted of this.waiting.splice(0)) this.accept(accepted)
+    this.server.on("connection", (socket: Net.Socket) => {
+      const { details, peer, wire } = this.open(socket, adopt(socket))
+      accept(wire, details, peer)
+    })
+    // Accepting one connection failed (too many descriptors, gone meanwhile): only a server that stopped is lost.
+    this.server.on("error", (cause) => {
+      if (!this.server.listening) lost(new ListenError({ layer: this.layer, reason: new Other({ cause }) }))
+    })
   }
 
   readonly stop: Effect.Effect<void> = Effect.sync(() => {
     this.server.close()
-    for (const { wire } of this.waiting.splice(0)) wire.abort()
   })
 }
 

@@ -528,7 +528,7 @@ describe("a routed listener", () => {
         yield* TestClock.adjust("3 seconds")
         yield* Fiber.join(draining)
         assert.deepStrictEqual(goodbyes, ["quick", "late"])
-        assert.deepStrictEqual(yield* listener.drained, { open: 2, ended: 1, interrupted: 1 })
+        assert.deepStrictEqual(yield* listener.drained, { open: 2, ended: 1, interrupted: 1, waiting: 0 })
       })
     ))
 

@@ -77,6 +77,8 @@ const internet = (): Layer.Layer<Transport.ByteTransport<Both>> => {
     listen: (ask) =>
       Effect.map(network.listen(named(ask)), (listener) => ({
         address: ask.endpoint,
+        pause: listener.pause,
+        resume: listener.resume,
         drained: listener.drained,
         run: (handler, options) => listener.run(handler, options)
       }))

@@ -27,7 +27,7 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
       )
       yield* until(5)
       yield* Scope.close(scope, Exit.void)
-      equal("report", yield* listener.drained, { open: 5, ended: 5, interrupted: 0 })
+      equal("report", yield* listener.drained, { open: 5, ended: 5, interrupted: 0, waiting: 0 })
       for (const outcome of yield* Fiber.join(visits)) statusIs("received", outcome.received, "away")
       holds("run has ended", Exit.isFailure(yield* Fiber.await(running)))
     })
@@ -44,7 +44,7 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
       yield* Effect.forkScoped(Effect.ignore(drain(client)))
       yield* until(1)
       yield* Scope.close(scope, Exit.void)
-      equal("report", yield* listener.drained, { open: 1, ended: 0, interrupted: 1 })
+      equal("report", yield* listener.drained, { open: 1, ended: 0, interrupted: 1, waiting: 0 })
     })
   )
 
@@ -58,7 +58,24 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
       yield* until(1)
       yield* Fiber.interrupt(running)
       yield* Fiber.join(visit)
-      equal("report", yield* listener.drained, { open: 1, ended: 1, interrupted: 0 })
+      equal("report", yield* listener.drained, { open: 1, ended: 1, interrupted: 0, waiting: 0 })
+    })
+  )
+
+  test(
+    "a paused listener handles connections once it is resumed",
+    Effect.gen(function*() {
+      const listener = yield* listening()
+      let paused = true
+      const early: Array<boolean> = []
+      yield* listener.pause
+      yield* Effect.forkScoped(listener.run(() => Effect.sync(() => void early.push(paused))))
+      const visit = yield* Effect.forkChild(visiting(listener.address))
+      yield* Effect.sleep("20 millis")
+      paused = false
+      yield* listener.resume
+      yield* Fiber.join(visit)
+      equal("early", early, [false])
     })
   )
 
