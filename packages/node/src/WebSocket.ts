@@ -9,7 +9,7 @@
 import type { Negotiated } from "@wirestack/protocol/Ask"
 import { type ConnectError, InvalidEndpoint } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
-import { format, type Input } from "@wirestack/protocol/Endpoint"
+import { format, type Input, type Inputs } from "@wirestack/protocol/Endpoint"
 import type { RunOptions } from "@wirestack/protocol/Listener"
 import { ListenError } from "@wirestack/protocol/ListenError"
 import * as Transport from "@wirestack/protocol/Transport"
@@ -113,13 +113,13 @@ const listening = (
   tls === undefined ? Tcp.layer(tcp) : Tls.server(tls)(Tcp.layer(tcp))
 
 /**
- * Connects to a `ws://` or `wss://` URL, offering `protocols`, the most wanted first. The scope owns the connection. What fails
+ * Connects to a `ws://` or `wss://` URL, or the first of several that can be connected to, offering `protocols`, the most wanted first. The scope owns the connection. What fails
  * leaves nothing open. Safe to interrupt.
  *
  * @category constructors
  */
 export const connect = (
-  url: Input,
+  url: Inputs,
   { protocols = [], ...options }: ClientOptions & Transport.ConnectOptions & {
     readonly protocols?: ReadonlyArray<string>
   } = {}

@@ -2,9 +2,11 @@
  * Where to connect to, or to listen: parsed and checked once, then carried down the stack.
  *
  * An endpoint is plain data. `make` accepts what people write: a URL (`ws://`, `wss://`, `tcp://`, `tls://`), an
- * absolute URL of a Unix domain socket (`unix:/run/chat.sock`), a memory name (`memory:chat`), or `host:port`. A URL's
- * scheme says which layers the user counts on, so `wss://` on a stack without TLS is an error, never plaintext.
+ * absolute URL of a Unix domain socket (`unix:/run/chat.sock`), a memory name (`memory:chat`), a service of a domain
+ * (`srv:_chat._tcp.example.com`), or `host:port`. A URL's scheme says which layers the user counts on, so `wss://` on a
+ * stack without TLS is an error, never plaintext. With `+srv` its host is a service: `wss+srv://_chat._tcp.example.com/room`.
  */
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Host from "effect/net/Host"
 import * as Result from "effect/Result"
 import { InvalidEndpoint } from "./ConnectError.ts"
@@ -28,8 +30,17 @@ export interface Memory {
   readonly name: string
 }
 
+/** A service of a domain: DNS says on which hosts and ports it is, when it is connected to (SRV, RFC 2782). */
+export interface Service {
+  readonly _tag: "Service"
+  /** The name of the service, without its underscore; in lower case, as names of DNS have none. */
+  readonly name: string
+  readonly protocol: "tcp" | "udp"
+  readonly domain: string
+}
+
 /** The place itself. */
-export type Place = Tcp | Unix | Memory
+export type Place = Tcp | Unix | Memory | Service
 
 /** The layers a URL's scheme can ask for. */
 export type Demand = "tls" | "websocket"
@@ -47,6 +58,9 @@ export interface Endpoint {
 
 /** What is accepted where an endpoint is wanted. */
 export type Input = string | Endpoint
+
+/** What is accepted where one of several endpoints may be reached: they are tried in order. */
+export type Inputs = Input | NonEmptyReadonlyArray<Input>
 
 const schemes: Record<string, { readonly demands: ReadonlyArray<Demand>; readonly port: number | undefined }> = {
   "ws:": { demands: ["websocket"], port: 80 },
@@ -69,6 +83,23 @@ export const unix = (path: string): Endpoint => ({ place: { _tag: "Unix", path }
 /** An endpoint within a `MemoryTransport`. */
 export const memory = (name: string): Endpoint => ({ place: { _tag: "Memory", name }, demands: [] })
 
+/** An endpoint that is a service of a domain, over TCP; it can be connected to, and not be listened on. */
+export const service = (name: string, domain: string): Endpoint => ({
+  place: { _tag: "Service", name, protocol: "tcp", domain },
+  demands: []
+})
+
+/** What stands in DNS: RFC 2782. */
+const serviceName = ({ domain, name, protocol }: Service): string => `_${name}._${protocol}.${domain}`
+
+const parseService = (input: string, text: string): Result.Result<Service, InvalidEndpoint> => {
+  const full = Host.domainNameFromString(text)
+  const match = Result.isSuccess(full) ? /^_([^.]+)\._(tcp|udp)\.([^_].*)$/.exec(full.success) : null
+  if (match === null) return invalid(input, "expected a service such as _chat._tcp.example.com")
+  const [, name, protocol, domain] = match
+  return Result.succeed({ _tag: "Service", name, protocol: protocol as Service["protocol"], domain })
+}
+
 /** `host:port`, with the host in brackets if it is an IPv6 literal. */
 const fromHostPort = (input: string): Result.Result<Endpoint, InvalidEndpoint> =>
   Result.mapBoth(Host.hostPortFromString(input), {
@@ -76,24 +107,42 @@ const fromHostPort = (input: string): Result.Result<Endpoint, InvalidEndpoint> =
     onSuccess: ({ host, port }) => tcp(Host.formatHost(host), port)
   })
 
+const parseAuthority = (
+  input: string,
+  scheme: string,
+  host: string,
+  digits: string | undefined,
+  usual: number | undefined
+): Result.Result<Tcp, InvalidEndpoint> => {
+  const port = digits === undefined || digits === "" ? usual : /^\d{1,5}$/.test(digits) ? Number(digits) : NaN
+  if (port === undefined) return invalid(input, `${scheme}// needs a port`)
+  if (!(port <= 65_535)) return invalid(input, `${digits} is not a port`)
+  return Result.mapBoth(Host.hostPortFromString(`${host}:${port}`), {
+    onFailure: ({ message }) => new InvalidEndpoint({ input, detail: message }),
+    onSuccess: ({ host }) => place(Host.formatHost(host), port)
+  })
+}
+
 const fromUrl = (input: string): Result.Result<Endpoint, InvalidEndpoint> => {
   const match = /^([a-z][a-z0-9+.-]*:)\/\/(?:([^/?#@]*)@)?(\[[^\]]*\]|[^/?#:]*)(?::([^/?#]*))?([^#]*)(#.*)?$/i.exec(
     input
   )
   if (match === null) return invalid(input, "expected scheme://host:port")
   const [, scheme, userinfo, host, digits, path, fragment] = match
-  const known = schemes[scheme.toLowerCase()]
+  const [, plain, srv] = /^(.*?)(\+srv)?:$/.exec(scheme.toLowerCase())!
+  const known = schemes[`${plain}:`]
   if (known === undefined) return invalid(input, `unknown scheme ${scheme}//`)
   if (fragment !== undefined) return invalid(input, "a fragment has no meaning here")
-  const port = digits === undefined || digits === "" ? known.port : /^\d{1,5}$/.test(digits) ? Number(digits) : NaN
-  if (port === undefined) return invalid(input, `${scheme}// needs a port`)
-  if (!(port <= 65_535)) return invalid(input, `${digits} is not a port`)
-  const authority = Host.hostPortFromString(`${host}:${port}`)
-  if (Result.isFailure(authority)) return invalid(input, authority.failure.message)
+  const authority: Result.Result<Tcp | Service, InvalidEndpoint> = srv === undefined ?
+    parseAuthority(input, scheme, host, digits, known.port) :
+    digits === undefined ?
+    parseService(input, host) :
+    invalid(input, "the port of a service is looked up")
+  if (Result.isFailure(authority)) return Result.fail(authority.failure)
   if (path !== "" && !known.demands.includes("websocket")) return invalid(input, `${scheme}// has no path`)
   if (/[^!-~]/.test(path)) return invalid(input, "the path must be percent-encoded")
   const endpoint: Endpoint = {
-    place: place(Host.formatHost(authority.success.host), port),
+    place: authority.success,
     demands: known.demands,
     ...(known.demands.includes("websocket") ? { path: path.startsWith("/") ? path : `/${path}` } : undefined)
   }
@@ -131,6 +180,9 @@ export const make = (input: Input): Result.Result<Endpoint, InvalidEndpoint> => 
   if (input.startsWith("memory:")) {
     return input.length === 7 ? invalid(input, "expected memory:NAME") : Result.succeed(memory(input.slice(7)))
   }
+  if (input.startsWith("srv:")) {
+    return Result.map(parseService(input, input.slice(4)), (place) => ({ place, demands: [] }))
+  }
   return input.includes("://") ? fromUrl(input) : fromHostPort(input)
 }
 
@@ -143,15 +195,23 @@ export const formatPlace = (self: Place): string => {
       return `unix:${self.path}`
     case "Memory":
       return `memory:${self.name}`
+    case "Service":
+      return `srv:${serviceName(self)}`
   }
 }
 
+/**
+ * The host name that whoever answers there must prove, and is told; undefined where there is none. Of a service it is the domain: the
+ * hosts that DNS names for it are not, as that answer may be forged (RFC 9525 section 6.1.1).
+ */
+export const hostOf = (self: Place): string | undefined =>
+  self._tag === "Tcp" ? self.host : self._tag === "Service" ? self.domain : undefined
+
 /** The endpoint as people write it; credentials are left out. */
 export const format = (self: Endpoint): string => {
-  const secure = self.demands.includes("tls")
-  if (self.demands.includes("websocket")) {
-    return `${secure ? "wss" : "ws"}://${formatPlace(self.place)}${self.path ?? "/"}`
-  }
-  if (secure) return `tls://${formatPlace(self.place)}`
-  return formatPlace(self.place)
+  const { demands, place } = self
+  const secure = demands.includes("tls")
+  const [srv, where] = place._tag === "Service" ? ["+srv", serviceName(place)] : ["", formatPlace(place)]
+  if (demands.includes("websocket")) return `${secure ? "wss" : "ws"}${srv}://${where}${self.path ?? "/"}`
+  return secure ? `tls${srv}://${where}` : formatPlace(place)
 }

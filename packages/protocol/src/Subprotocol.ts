@@ -75,7 +75,7 @@ export interface Service<Self, Name extends string, C extends Carried, S extends
   readonly over: (codec: Codec, options?: OverOptions) => Protocol.Over<"messages", never, Self, never>
   /** Connects as the client; `D` names the details that must be below. Safe to interrupt: what fails leaves nothing open. */
   readonly connect: <D = never>(
-    endpoint: Endpoint.Input,
+    endpoint: Endpoint.Inputs,
     options?: ConnectOptions
   ) => Effect.Effect<
     Speaking<Name, S["Type"], C["Type"], D>,
@@ -212,7 +212,7 @@ export interface Family<Self, V extends Versions> extends
   readonly over: (codec: Codec) => Protocol.Over<"messages", Negotiated, Self, never>
   /** Connects as the client; `D` names the details that must be below. Safe to interrupt: what fails leaves nothing open. */
   readonly connect: <D = never>(
-    endpoint: Endpoint.Input,
+    endpoint: Endpoint.Inputs,
     options?: ConnectOptions
   ) => Effect.Effect<AnyClientConnection<V, D>, ConnectError, Scope.Scope | At<Self, Connect | D>>
   /** Listens as the server; `D` as in `connect`. */

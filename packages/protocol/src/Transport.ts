@@ -5,6 +5,8 @@
  * transports pluggable: TCP, TLS, Unix sockets and memory all give bytes. What a stack can do is in the type of its tag,
  * as a phantom union: its roles (`Connect`, `Listen`) and the details of its layers. More satisfies less.
  */
+import * as Arr from "effect/Array"
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -14,7 +16,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { Ask } from "./Ask.ts"
-import { ConnectError, type InvalidEndpoint } from "./ConnectError.ts"
+import { ConnectError, firstReached, type InvalidEndpoint } from "./ConnectError.ts"
 import type { Connection } from "./Connection.ts"
 import * as Endpoint from "./Endpoint.ts"
 import { Journal, keep } from "./internal/Journal.ts"
@@ -114,6 +116,12 @@ export interface ListenOptions extends Pick<ConnectOptions, "closeWithin"> {
   readonly maxConnectionsPerPeer?: number
 }
 
+/** What is above all layers, for errors. */
+const layerName = "endpoint"
+
+const listOf = (inputs: Endpoint.Inputs): NonEmptyReadonlyArray<Endpoint.Input> =>
+  typeof inputs === "string" || "place" in inputs ? [inputs] : inputs
+
 const asked = <E>(
   input: Endpoint.Input,
   offers: ReadonlyArray<string>,
@@ -128,21 +136,28 @@ const asked = <E>(
 /**
  * Connects over the transport of a shape that the context provides. The type parameter `D` names the details that
  * must be below; they are then there in `connection.details`.
+ *
+ * Several endpoints are tried in order, each through the whole stack and within the times of its layers, until one is
+ * connected to; if none is, `NoneReached` says what became of each. All are checked before any is tried. What an endpoint
+ * demands holds for itself only: behind `wss://` a `ws://` is plaintext, as soon as somebody breaks the first.
  */
 export const connect = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, SOut>) =>
 <D = never>(
-  endpoint: Endpoint.Input,
+  endpoint: Endpoint.Inputs,
   { tryNextAddress, ...options }: ConnectOptions = {}
 ): Effect.Effect<Connection<CIn, COut, D>, ConnectError, Scope.Scope | At<S, Connect | D>> =>
   Effect.flatMap(
-    asked(endpoint, self.offers, options, (reason) => new ConnectError({ layer: "endpoint", reason })),
-    (ask) => Effect.flatMap(self.key, (transport) => written(transport, ask, tryNextAddress))
+    Effect.forEach(
+      listOf(endpoint),
+      (one) => asked(one, self.offers, options, (reason) => new ConnectError({ layer: layerName, reason }))
+    ),
+    (asks) => Effect.flatMap(self.key, (transport) => written(transport, asks, tryNextAddress))
   ) as Effect.Effect<Connection<CIn, COut, D>, ConnectError, Scope.Scope | At<S, Connect | D>>
 
 /** Connects, and keeps a journal of it. */
 const written = <CIn, COut>(
   transport: Transport<CIn, COut, any, any>,
-  ask: Ask,
+  asks: NonEmptyReadonlyArray<Ask>,
   tryNextAddress: ConnectOptions["tryNextAddress"]
 ): Effect.Effect<Connection<CIn, COut>, ConnectError, Scope.Scope> =>
   Effect.flatMap(Clock.Clock, (clock) => {
@@ -151,8 +166,12 @@ const written = <CIn, COut>(
       journal.begin()
       return Effect.tapError(atomically(transport.connect(ask)), (error) => Effect.sync(() => journal.failed(error)))
     }
+    const candidates = Arr.map(asks, (ask) => ({
+      address: Endpoint.format(ask.endpoint),
+      connect: tryAddresses(attempt, { ...ask, journal }, tryNextAddress)
+    }))
     return Effect.tapError(
-      tryAddresses(attempt, { ...ask, journal }, tryNextAddress),
+      firstReached(layerName, candidates),
       (error) => Effect.sync(() => keep(journal, error))
     )
   })
@@ -164,7 +183,7 @@ export const listen = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, S
   options?: ListenOptions
 ): Effect.Effect<Listener<SIn, SOut, D>, ListenError, Scope.Scope | At<S, Listen | D>> =>
   Effect.flatMap(
-    asked(endpoint, self.offers, options, (reason) => new ListenError({ layer: "endpoint", reason })),
+    asked(endpoint, self.offers, options, (reason) => new ListenError({ layer: layerName, reason })),
     (ask) => Effect.flatMap(self.key, (transport) => atomically(transport.listen(ask)))
   ) as Effect.Effect<Listener<SIn, SOut, D>, ListenError, Scope.Scope | At<S, Listen | D>>
 

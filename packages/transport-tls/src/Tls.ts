@@ -70,7 +70,7 @@ export interface ClientOptions extends CommonOptions {
   readonly trust?: Trust
   /** Our own certificate, for servers that ask for one. */
   readonly identity?: Identity
-  /** The name the server must prove, and is told (SNI); by default the host of the endpoint. An IP is not told. */
+  /** The name the server must prove, and is told (SNI); by default the host of the endpoint, or the domain of a service. An IP is not told. */
   readonly serverName?: string
 }
 
@@ -105,8 +105,7 @@ const layerName = "tls"
 
 /** The name to prove: without the root's dot or the zone of an IPv6 address. */
 const nameOf = (ask: Ask, options: ClientOptions): string | undefined => {
-  const { place } = ask.endpoint
-  const name = options.serverName ?? (place._tag === "Tcp" ? place.host : undefined)
+  const name = options.serverName ?? Endpoint.hostOf(ask.endpoint.place)
   return name?.replace(/\.$|%.*$/, "")
 }
 

@@ -1,7 +1,7 @@
 /** A client's opening handshake on the connection below, its redirects, and who has to wait for it. */
 import * as Answer from "@wirestack/http/Answer"
 import type { Ask, Negotiated } from "@wirestack/protocol/Ask"
-import { type Endpoint, formatPlace } from "@wirestack/protocol/Endpoint"
+import { type Endpoint, formatPlace, hostOf } from "@wirestack/protocol/Endpoint"
 import type { Attempt } from "@wirestack/protocol/Protocol"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -20,8 +20,10 @@ import type { Role } from "./Role.ts"
 import { below } from "./server.ts"
 import { type Lower, upgraded } from "./upgraded.ts"
 
-const hostOf = ({ demands, place }: Endpoint): string =>
-  place._tag === "Tcp" ? ClientHandshake.hostHeader(place.host, place.port, demands.includes("tls")) : "localhost"
+const hostHeader = ({ demands, place }: Endpoint): string =>
+  place._tag === "Tcp"
+    ? ClientHandshake.hostHeader(place.host, place.port, demands.includes("tls"))
+    : hostOf(place) ?? "localhost"
 
 /** The handshakes under way, of all clients: a place is the same whoever connects to it. */
 const connecting = new Map<string, { readonly semaphore: Semaphore.Semaphore; users: number }>()
@@ -45,7 +47,7 @@ export const client = <In, Out, R>(
       }
       const extensions = yield* Effect.all(options.extensions ?? [])
       const made = ClientHandshake.make({
-        host: hostOf(endpoint),
+        host: hostHeader(endpoint),
         path,
         protocols: ask.offers,
         extensions: Extension.offer(extensions),
@@ -72,7 +74,7 @@ export const client = <In, Out, R>(
 
   /** @see https://www.rfc-editor.org/rfc/rfc6455#section-4.1 */
   const inTurn = <A, E, R>(endpoint: Endpoint, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
-    if (endpoint.place._tag !== "Tcp" || maxConnecting === Infinity) return effect
+    if (hostOf(endpoint.place) === undefined || maxConnecting === Infinity) return effect
     const key = `${maxConnecting} ${formatPlace(endpoint.place)}`
     const enter = Effect.sync(() => {
       let entry = connecting.get(key)
