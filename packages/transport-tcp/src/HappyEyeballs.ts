@@ -20,32 +20,41 @@ import type { ConnectReason } from "@wirestack/protocol/ConnectError"
 import { Other } from "@wirestack/protocol/Reason"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import { Mailbox } from "./internal/Mailbox.ts"
-import { Order } from "./internal/Order.ts"
+import { Order, type Paces } from "./internal/Order.ts"
 
-/** How long to wait for what, in milliseconds. */
+/** How long to wait for what. */
 export interface Timing {
-  /** How much longer to wait for the most wanted family than for another; 50 by default. */
-  readonly resolutionDelay: number
-  /** When to try another address beside the last one; 250 by default, and at least 10. */
-  readonly attemptDelay: number
+  /** How much longer to wait for the most wanted family than for another; 50 ms by default. */
+  readonly resolutionDelay: Duration.Input
+  /** When to try another address beside the last one; 250 ms by default, and at least 10. */
+  readonly attemptDelay: Duration.Input
   /** How many addresses of the most wanted family come before one of another; 1 by default. */
   readonly firstFamilyCount: number
 }
 
 /** The times the RFC recommends. */
-export const recommended: Timing = { resolutionDelay: 50, attemptDelay: 250, firstFamilyCount: 1 }
+export const recommended: Timing = {
+  resolutionDelay: "50 millis",
+  attemptDelay: "250 millis",
+  firstFamilyCount: 1
+}
 
 /** Attempts must not follow one another faster than this, whatever is asked for: section 5. */
 const minAttemptDelay = 10
 
-const timingOf = (timing: Partial<Timing> | undefined): Timing => {
-  const { attemptDelay, ...others } = { ...recommended, ...timing }
-  return { ...others, attemptDelay: Math.max(minAttemptDelay, attemptDelay) }
+const pacesOf = (timing: Partial<Timing> | undefined): Paces => {
+  const { attemptDelay, firstFamilyCount, resolutionDelay } = { ...recommended, ...timing }
+  return {
+    resolutionDelay: Duration.toMillis(resolutionDelay),
+    attemptDelay: Math.max(minAttemptDelay, Duration.toMillis(attemptDelay)),
+    firstFamilyCount
+  }
 }
 
 /** An address that was tried. */
@@ -83,8 +92,8 @@ export interface Race<Address, A> {
   /** Closes what has connected and is not wanted. */
   readonly close: (connected: A) => void
   readonly timing?: Partial<Timing>
-  /** Milliseconds for all of it. */
-  readonly within: number
+  /** The time for all of it. */
+  readonly within: Duration.Input
 }
 
 /** What has connected, and how that went. */
@@ -122,6 +131,7 @@ class Running<Address, A> {
   private readonly order: Order<Address>
   private readonly now: () => number
   private readonly started: number
+  private readonly within: number
   private readonly mail = new Mailbox<Event<Address, A>>()
   private readonly fibers: Array<Fiber.Fiber<void>> = []
   private readonly lookups: Array<Lookup | undefined>
@@ -132,7 +142,8 @@ class Running<Address, A> {
     this.race = race
     this.now = now
     this.started = now()
-    this.order = new Order(race.lookups.length, timingOf(race.timing))
+    this.order = new Order(race.lookups.length, pacesOf(race.timing))
+    this.within = Duration.toMillis(race.within)
     this.lookups = race.lookups.map(() => undefined)
   }
 
@@ -197,7 +208,7 @@ class Running<Address, A> {
   }
 
   get late(): boolean {
-    return this.elapsed >= this.race.within
+    return this.elapsed >= this.within
   }
 
   get over(): boolean {
@@ -206,7 +217,7 @@ class Running<Address, A> {
 
   /** Waits until something happens, or the time for something has come. */
   readonly wait: Effect.Effect<void> = Effect.suspend(() => {
-    const millis = Math.max(0, Math.ceil(Math.min(this.order.time, this.race.within) - this.elapsed))
+    const millis = Math.max(0, Math.ceil(Math.min(this.order.time, this.within) - this.elapsed))
     const alarm = Effect.andThen(Effect.sleep(millis), Effect.sync(() => this.mail.ring()))
     return Effect.flatMap(
       Effect.forkChild(alarm, { startImmediately: true }),

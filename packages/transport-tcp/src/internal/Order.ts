@@ -3,10 +3,16 @@
  *
  * Families are numbers, the most wanted one is 0. Addresses may come while others are being tried, and find their place then.
  */
-import type * as HappyEyeballs from "../HappyEyeballs.ts"
+
+/** `HappyEyeballs.Timing` in milliseconds. */
+export interface Paces {
+  readonly resolutionDelay: number
+  readonly attemptDelay: number
+  readonly firstFamilyCount: number
+}
 
 export class Order<Address> {
-  private readonly timing: HappyEyeballs.Timing
+  private readonly paces: Paces
   /** Addresses that were not tried yet, by family; undefined while the family's answer is still to come. */
   private readonly untried: Array<Array<Address> | undefined>
   /** The family that was tried last, and how often the first one was. */
@@ -18,8 +24,8 @@ export class Order<Address> {
   private beside = -Infinity
   private underWay = 0
 
-  constructor(families: number, timing: HappyEyeballs.Timing) {
-    this.timing = timing
+  constructor(families: number, paces: Paces) {
+    this.paces = paces
     this.untried = Array.from({ length: families }, () => undefined)
   }
 
@@ -27,7 +33,7 @@ export class Order<Address> {
   answered(family: number, addresses: ReadonlyArray<Address>, now: number): void {
     this.untried[family] = [...addresses]
     if (this.untried[0] !== undefined) this.begin = -Infinity
-    else if (addresses.length > 0) this.begin = Math.min(this.begin, now + this.timing.resolutionDelay)
+    else if (addresses.length > 0) this.begin = Math.min(this.begin, now + this.paces.resolutionDelay)
     if (this.untried.every((other) => other !== undefined)) this.begin = -Infinity
   }
 
@@ -44,7 +50,7 @@ export class Order<Address> {
     this.last = family
     if (family === 0) this.ofFirst++
     this.underWay++
-    this.beside = now + this.timing.attemptDelay
+    this.beside = now + this.paces.attemptDelay
     return this.untried[family]!.shift()
   }
 
@@ -62,7 +68,7 @@ export class Order<Address> {
   private get nextFamily(): number | undefined {
     const { last, untried } = this
     const has = (family: number): boolean => untried[family] !== undefined && untried[family].length > 0
-    if (has(0) && this.ofFirst < this.timing.firstFamilyCount) return 0
+    if (has(0) && this.ofFirst < this.paces.firstFamilyCount) return 0
     for (let step = 1; step <= untried.length; step++) {
       const family = ((last ?? -1) + step) % untried.length
       if (has(family)) return family
