@@ -89,8 +89,8 @@ export const service = (name: string, domain: string): Endpoint => ({
   demands: []
 })
 
-/** What stands in DNS: RFC 2782. */
-const serviceName = ({ domain, name, protocol }: Service): string => `_${name}._${protocol}.${domain}`
+/** The name DNS has a service under. */
+export const serviceName = ({ domain, name, protocol }: Service): string => `_${name}._${protocol}.${domain}`
 
 const parseService = (input: string, text: string): Result.Result<Service, InvalidEndpoint> => {
   const full = Host.domainNameFromString(text)

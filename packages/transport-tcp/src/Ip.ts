@@ -1,21 +1,27 @@
 /**
- * The layer at the very bottom: host names become addresses.
+ * The layer at the very bottom: host names become addresses, and services of a domain become hosts.
  *
- * `layer` asks the operating system (`getaddrinfo`, with the hosts file); `layerResolver` asks any `AddressResolver`, and
- * `layerStatic` a fixed zone. Addresses come in the order the resolver gives them.
+ * `layer` asks the operating system (`getaddrinfo`, with the hosts file), and DNS for services; `layerResolver` asks any
+ * `AddressResolver` and `Dns`, and `layerStatic` a fixed zone. Addresses come in the order the resolver gives them.
  */
 import * as NodeAddressResolver from "@effect/platform-node/NodeAddressResolver"
 import * as NodeDns from "@effect/platform-node/NodeDns"
 import { Unresolved } from "@wirestack/protocol/ConnectError"
+import * as Endpoint from "@wirestack/protocol/Endpoint"
+import * as Arr from "effect/Array"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as AddressResolver from "effect/net/AddressResolver"
 import * as Dns from "effect/net/Dns"
+import * as Host from "effect/net/Host"
 import type * as NetAddress from "effect/net/NetAddress"
+import * as Random from "effect/Random"
+import { byWeight } from "./internal/byWeight.ts"
+import { ServiceUnavailable } from "./ServiceUnavailable.ts"
 
-/** Resolution of a host (a name or an IP literal) to addresses. */
+/** Resolution of a host (a name or an IP literal) to addresses, and of a service to hosts. */
 export class Ip extends Context.Service<Ip, {
   /** All addresses of the host with this port, in the resolver's order; only those of a family if one is given. */
   readonly resolve: (
@@ -23,18 +29,46 @@ export class Ip extends Context.Service<Ip, {
     port: number,
     family?: NetAddress.IpFamily
   ) => Effect.Effect<NonEmptyReadonlyArray<NetAddress.InetAddress>, Unresolved>
+  /**
+   * Where a service is (SRV, RFC 2782), in the order in which its targets are to be tried: by priority, and by their weights as
+   * `Random` has it.
+   */
+  readonly locate: (
+    service: Endpoint.Service
+  ) => Effect.Effect<NonEmptyReadonlyArray<Endpoint.Tcp>, Unresolved | ServiceUnavailable>
 }>()("@wirestack/transport-tcp/Ip") {}
 
+/** The target of a service that is decidedly not available. */
+const root = "."
+
+/** A target without the dot of the root, with which a hosts file would not know it. */
+const placeOf = ({ port, target }: Dns.Srv): Endpoint.Tcp => ({ _tag: "Tcp", host: Host.toRelative(target), port })
+
+const locate = (dns: Dns.Dns["Service"]): Ip["Service"]["locate"] => (service) => {
+  const host = Endpoint.formatPlace(service)
+  const records = Effect.mapError(
+    dns.resolve(Endpoint.serviceName(service), "SRV"),
+    (cause) => new Unresolved({ host, cause })
+  )
+  return Effect.flatMap(Effect.all([records, Random.Random]), ([records, random]) => {
+    const targets = byWeight(records.filter(({ target }) => target !== root), () => random.nextDoubleUnsafe())
+    return Arr.isArrayNonEmpty(targets)
+      ? Effect.succeed(Arr.map(targets, placeOf))
+      : Effect.fail(new ServiceUnavailable({ service: host }))
+  })
+}
+
 /**
- * Resolution through the `AddressResolver` of the context.
+ * Resolution through the `AddressResolver` and the `Dns` of the context.
  *
  * @category layers
  */
-export const layerResolver: Layer.Layer<Ip, never, AddressResolver.AddressResolver> = Layer.effect(
+export const layerResolver: Layer.Layer<Ip, never, AddressResolver.AddressResolver | Dns.Dns> = Layer.effect(
   Ip,
-  Effect.map(AddressResolver.AddressResolver, (resolver) => ({
+  Effect.map(Effect.all([AddressResolver.AddressResolver, Dns.Dns]), ([resolver, dns]) => ({
     resolve: (host, port, family) =>
-      Effect.mapError(resolver.resolve({ host, port }, { family }), (cause) => new Unresolved({ host, cause }))
+      Effect.mapError(resolver.resolve({ host, port }, { family }), (cause) => new Unresolved({ host, cause })),
+    locate: locate(dns)
   }))
 )
 
@@ -44,8 +78,7 @@ export const layerResolver: Layer.Layer<Ip, never, AddressResolver.AddressResolv
  * @category layers
  */
 export const layer: Layer.Layer<Ip> = layerResolver.pipe(
-  Layer.provide(NodeAddressResolver.layer),
-  Layer.provide(NodeDns.layer)
+  Layer.provide(Layer.provideMerge(NodeAddressResolver.layer, NodeDns.layer))
 )
 
 /**
@@ -55,6 +88,5 @@ export const layer: Layer.Layer<Ip> = layerResolver.pipe(
  */
 export const layerStatic = (zone: Dns.StaticZone): Layer.Layer<Ip, NetAddress.NetAddressError> =>
   layerResolver.pipe(
-    Layer.provide(NodeAddressResolver.layer),
-    Layer.provide(Dns.layerStatic(zone))
+    Layer.provide(Layer.provideMerge(NodeAddressResolver.layer, Dns.layerStatic(zone)))
   )

@@ -7,6 +7,9 @@
  * all fail alike, that is the reason (`Refused`, `Unreachable`, ...) with every address in it, else `NoneReached` lists
  * them. A listener binds to the first address of its host.
  *
+ * The targets of a service (`srv:_chat._tcp.example.com`) are tried one after the other, each like a host and within a time of its
+ * own, in the order `Ip` has them in.
+ *
  * Closing is a FIN, and waits for the peer's. `abort` is a RST, so that the peer sees a `Reset` and not an ordinary end;
  * what either side had not read yet may be lost by it.
  */
@@ -15,6 +18,7 @@ import {
   type AddressFailed,
   ConnectError,
   type ConnectReason,
+  firstReached,
   Forbidden,
   InvalidEndpoint,
   NoneReached,
@@ -28,6 +32,8 @@ import { ListenError } from "@wirestack/protocol/ListenError"
 import { TimedOut } from "@wirestack/protocol/Reason"
 import { type Intake, SocketWire } from "@wirestack/protocol/SocketWire"
 import * as Transport from "@wirestack/protocol/Transport"
+import * as Arr from "effect/Array"
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -39,18 +45,35 @@ import { adopt } from "./internal/adopt.ts"
 import { dial, now } from "./internal/dial.ts"
 import { facts } from "./internal/facts.ts"
 import { infoOf, localOf } from "./internal/infoOf.ts"
+import { nativeHost } from "./internal/nativeHost.ts"
 import { outletOf } from "./internal/outlet.ts"
 import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
+import { tuning } from "./internal/tuning.ts"
 import * as Ip from "./Ip.ts"
 import { TcpInfo } from "./TcpInfo.ts"
+
+/** How an idle connection is probed. Times are whole seconds to the system, at least one. */
+export interface KeepAlive {
+  /** How long nothing comes before the first probe. */
+  readonly idle: Duration.Input
+  /** The time between probes; 1 second by default. Node has it since 24.19. */
+  readonly interval?: Duration.Input
+  /** After how many probes without an answer the connection is lost (`Reset`); 10 by default. Node has it since 24.19. */
+  readonly count?: number
+}
 
 /** How TCP is used. */
 export interface Options {
   /** Sends small pieces at once instead of collecting them (Nagle's algorithm off); true by default. */
   readonly noDelay?: boolean
   /** Probes an idle connection after this time, to find out that the peer is gone; false by default. */
-  readonly keepAlive?: Duration.Input | false
-  /** The only family of addresses to use; both by default. */
+  readonly keepAlive?: Duration.Input | KeepAlive | false
+  /**
+   * Type of service (IPv4) or traffic class (IPv6) of what is sent, 0 to 255; its upper 6 bits are the DSCP of RFC 2474. By default as
+   * the system has it. Node has it since 24.15.
+   */
+  readonly typeOfService?: number
+  /** The only family of addresses to use; both by default. A literal address of the other is an `InvalidEndpoint`. */
   readonly family?: NetAddress.IpFamily
   /** The family whose addresses are tried first; IPv6 by default, as RFC 6724 has it. */
   readonly prefer?: NetAddress.IpFamily
@@ -60,8 +83,10 @@ export interface Options {
   readonly localAddress?: string
   /** The port to connect from; by default the system chooses a free one. */
   readonly localPort?: number
-  /** How long connecting may take over all addresses, resolution included; 10 seconds by default. */
+  /** How long connecting may take over all addresses of a host, resolution included; 10 seconds by default. */
   readonly connectWithin?: Duration.Input
+  /** How many targets of a service are tried at most; 8 by default. */
+  readonly maxTargets?: number
   /** Whether several listeners, of several processes too, may share a port, between which the system distributes; false by default. */
   readonly reusePort?: boolean
   /** Whether a listener on `::` takes IPv6 only; false by default, so that it takes both. */
@@ -91,8 +116,14 @@ const none: HappyEyeballs.Course<string> = { lookups: [], attempts: [] }
 
 const detailsOf = (info: TcpInfo["Service"]) => (): Context.Context<TcpInfo> => Context.make(TcpInfo, info)
 
-const notTcp = (ask: Ask): InvalidEndpoint =>
-  new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail: "this transport connects to host:port only" })
+const invalid = (ask: Ask, detail: string): InvalidEndpoint =>
+  new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail })
+
+/** The family of a literal address. */
+const familyOf = (host: string): NetAddress.IpFamily | undefined => {
+  const version = Net.isIP(host.split("%", 1)[0])
+  return version === 0 ? undefined : `IPv${version as 4 | 6}`
+}
 
 const labelled = (course: HappyEyeballs.Course<NetAddress.InetAddress>): HappyEyeballs.Course<string> => ({
   ...course,
@@ -139,10 +170,9 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
       backlog = 511,
       family,
       ipv6Only = false,
-      keepAlive = false,
       localAddress,
       localPort,
-      noDelay = true,
+      maxTargets = 8,
       prefer = "IPv6",
       reusePort = false
     } = options
@@ -151,15 +181,21 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
       ...(localAddress === undefined ? undefined : { localAddress }),
       ...(localPort === undefined ? undefined : { localPort })
     }
-    const socketOptions = {
-      noDelay,
-      keepAlive: keepAlive !== false,
-      ...(keepAlive === false ? undefined : { keepAliveInitialDelay: Duration.toMillis(keepAlive) })
+    const { connected, made } = tuning(options)
+
+    /** The host to connect to or to listen at, if this can be. */
+    const hostOf = (ask: Ask): Effect.Effect<Endpoint.Tcp, InvalidEndpoint> => {
+      const { place } = ask.endpoint
+      if (place._tag !== "Tcp") return Effect.fail(invalid(ask, "this transport knows host:port only"))
+      const literal = familyOf(place.host)
+      return family === undefined || literal === undefined || literal === family
+        ? Effect.succeed(place)
+        : Effect.fail(invalid(ask, `it is no ${family} address, and no other is to be used`))
     }
 
     /** The families of a host, the most wanted one first. */
     const lookupsOf = ({ host, port }: Endpoint.Tcp, skip: ReadonlyArray<string>) => {
-      const wanted = Net.isIP(host.split("%", 1)[0]) !== 0
+      const wanted = familyOf(host) !== undefined
         ? [undefined]
         : family === undefined
         ? prefer === "IPv6" ? ["IPv6", "IPv4"] as const : ["IPv4", "IPv6"] as const
@@ -174,9 +210,12 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
 
     const dialing = (address: NetAddress.InetAddress) =>
       dial(
-        { host: NetAddress.formatHost(address), port: address.port, ...local, ...socketOptions },
+        { host: nativeHost(address), port: address.port, ...local, ...made },
         NetAddress.formatInet(address),
-        (socket, intake) => ({ socket, wire: wireOf(socket, intake) })
+        (socket, intake) => {
+          connected(socket)
+          return { socket, wire: wireOf(socket, intake) }
+        }
       )
 
     const connect = (ask: Ask, place: Endpoint.Tcp) => {
@@ -202,31 +241,56 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
         ))
     }
 
+    const refused = (reason: ConnectReason) => new ConnectError({ layer: layerName, reason })
+
+    /** Connects to one target of a service after the other. */
+    const connectService = (ask: Ask, place: Endpoint.Service) => {
+      const located = Effect.timeoutOrElse(ip.locate(place), {
+        duration: within,
+        orElse: () =>
+          Effect.fail(new TimedOut({ phase: `resolution of ${Endpoint.formatPlace(place)}`, after: within }))
+      })
+      return Effect.flatMap(Effect.mapError(located, refused), ([first, ...others]) => {
+        const targets: NonEmptyReadonlyArray<Endpoint.Tcp> = [first, ...others.slice(0, maxTargets - 1)]
+        const candidates = Arr.map(targets, (target) => ({
+          address: Endpoint.formatPlace(target),
+          connect: Effect.mapError(connect(ask, target), (reason) => {
+            const error = refused(reason)
+            ask.journal?.failed(error)
+            return error
+          })
+        }))
+        return firstReached(layerName, candidates)
+      })
+    }
+
     return {
       connect: (ask) =>
         Effect.suspend(() => {
           const missing = lacking(ask)
-          if (missing !== undefined) return Effect.fail(missing)
+          if (missing !== undefined) return Effect.fail(refused(missing))
           const { place } = ask.endpoint
-          return place._tag === "Tcp" ? connect(ask, place) : Effect.fail(notTcp(ask))
-        }).pipe(Effect.mapError((reason) => new ConnectError({ layer: layerName, reason }))),
+          return place._tag === "Service" && place.protocol === "tcp"
+            ? connectService(ask, place)
+            : Effect.mapError(Effect.flatMap(hostOf(ask), (host) => connect(ask, host)), refused)
+        }),
       listen: (ask) =>
         Effect.suspend(() => {
           const { endpoint } = ask
-          const { place } = endpoint
           const missing = lacking(ask)
           if (missing !== undefined) return Effect.fail(missing)
-          if (place._tag !== "Tcp") return Effect.fail(notTcp(ask))
           return Effect.gen(function*() {
-            const [address] = yield* ip.resolve(place.host, place.port)
-            const where = { host: NetAddress.formatHost(address), port: place.port, backlog, ipv6Only, reusePort }
+            const place = yield* hostOf(ask)
+            const [address] = yield* ip.resolve(place.host, place.port, family)
+            const where = { host: nativeHost(address), port: place.port, backlog, ipv6Only, reusePort }
             return yield* Effect.uninterruptible(Effect.flatMap(
-              bind(socketOptions, where, NetAddress.formatInet(address)),
+              bind(made, where, NetAddress.formatInet(address)),
               (server) => {
                 const { port } = server.address() as Net.AddressInfo
                 const bound = { ...endpoint, place: { ...place, port } }
                 const ours = localOf(server)
                 const open: Open<TcpInfo> = (socket, intake) => {
+                  connected(socket)
                   const info = infoOf(socket, none, Duration.zero, ours)
                   return { wire: wireOf(socket, intake), details: detailsOf(info), peer: info.remote.host }
                 }

@@ -1,5 +1,6 @@
 export * as HappyEyeballs from "./HappyEyeballs.ts"
 export * as Ip from "./Ip.ts"
+export { ServiceUnavailable } from "./ServiceUnavailable.ts"
 export * as SystemReason from "./SystemReason.ts"
 export * as Tcp from "./Tcp.ts"
 export { TcpInfo } from "./TcpInfo.ts"

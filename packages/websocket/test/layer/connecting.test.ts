@@ -71,6 +71,17 @@ describe("a request", () => {
       assert.notInclude(spelled, basic("ada:secret"))
     }))
 
+  it.effect("to a service names its domain as the host, and no port", () =>
+    onInternet(
+      {},
+      Effect.gen(function*() {
+        const requests = yield* http("srv:_chat._tcp.chat.example", answer)
+        yield* connect("wss+srv://_chat._tcp.chat.example/room")
+        assert.strictEqual(header(requests[0], "Host"), "chat.example")
+        assert.match(requests[0], /^GET \/room /)
+      })
+    ))
+
   it.effect("RFC 6265 5.4: has its cookies in one header", () =>
     Effect.gen(function*() {
       const found = yield* requestOf("ws://chat.example/", { cookies: { a: "1", b: "\"2\"" } })
