@@ -169,6 +169,37 @@ describe("connecting", () => {
   )
 
   live(
+    "refuses a literal address of the family it is told not to use, and listens in the other",
+    Effect.gen(function*() {
+      for (const reason of [yield* reasonOf(connect("[::1]:1")), yield* reasonOf(listen("[::1]:0"))]) {
+        assert(reason._tag === "InvalidEndpoint")
+        assert.match(reason.input, /^\[::1\]:[01]$/)
+        assert.include(reason.detail, "no IPv4 address")
+      }
+      const listener = yield* listen("both.test:0", closingSoon)
+      assert(listener.address.place._tag === "Tcp")
+      const connection = yield* connect<TcpInfo>(`127.0.0.1:${listener.address.place.port}`, closingSoon)
+      assert.strictEqual(Connection.detail(connection, TcpInfo).family, "IPv4")
+    }),
+    () => Tcp.over({ family: "IPv4" })(Layer.orDie(Ip.layerStatic({ hosts: { "both.test": ["::1", "127.0.0.1"] } })))
+  )
+
+  it.live("connects from the port it is told", () =>
+    withoutLeaks(
+      Effect.scoped(Effect.gen(function*() {
+        const { port: free } = yield* Effect.scoped(bareServer(() => {}))
+        const { port } = yield* bareServer((socket) => void socket.end(String(socket.remotePort)))
+        const connection = yield* Effect.provide(
+          connect<TcpInfo>(`127.0.0.1:${port}`, closingSoon),
+          Tcp.layer({ localPort: free })
+        )
+        assert.strictEqual((yield* collect(connection)).toString(), String(free))
+        assert.strictEqual(Connection.detail(connection, TcpInfo).local.port, free)
+      })),
+      descriptors
+    ))
+
+  live(
     "refused",
     Effect.gen(function*() {
       const { port } = yield* Effect.scoped(bareServer(() => {}))
@@ -354,6 +385,23 @@ describe("listening", () => {
       yield* listen(listener.address)
     })
   )
+
+  for (const ipv6Only of [false, true]) {
+    live(
+      `on [::] takes ${ipv6Only ? "IPv6 only" : "both families"}`,
+      Effect.gen(function*() {
+        const listener = yield* listen("[::]:0", closingSoon)
+        assert(listener.address.place._tag === "Tcp")
+        const { port } = listener.address.place
+        yield* Effect.forkScoped(listener.run((peer) => Effect.ignore(peer.pull), quiet))
+        yield* connect(`[::1]:${port}`, closingSoon)
+        const other = yield* Effect.result(connect<TcpInfo>(`127.0.0.1:${port}`, closingSoon))
+        if (ipv6Only) assert(other._tag === "Failure" && other.failure.reason._tag === "Refused")
+        else assert(other._tag === "Success")
+      }),
+      () => Tcp.layer({ ipv6Only })
+    )
+  }
 
   for (const address of ["127.0.0.1:0", "0.0.0.0:0"]) {
     live(
