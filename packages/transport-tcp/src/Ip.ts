@@ -59,27 +59,32 @@ const locate = (dns: Dns.Dns["Service"]): Ip["Service"]["locate"] => (service) =
 }
 
 /**
- * Resolution through the `AddressResolver` and the `Dns` of the context.
+ * Resolution through the `AddressResolver` and the `Dns` of the context. It is built anew at each use, so that several resolvers may
+ * be used in one program.
  *
  * @category layers
  */
-export const layerResolver: Layer.Layer<Ip, never, AddressResolver.AddressResolver | Dns.Dns> = Layer.effect(
-  Ip,
-  Effect.map(Effect.all([AddressResolver.AddressResolver, Dns.Dns]), ([resolver, dns]) => ({
-    resolve: (host, port, family) =>
-      Effect.mapError(resolver.resolve({ host, port }, { family }), (cause) => new Unresolved({ host, cause })),
-    locate: locate(dns)
-  }))
+export const layerResolver: Layer.Layer<Ip, never, AddressResolver.AddressResolver | Dns.Dns> = Layer.fresh(
+  Layer.effect(
+    Ip,
+    Effect.map(Effect.all([AddressResolver.AddressResolver, Dns.Dns]), ([resolver, dns]) => ({
+      resolve: (host, port, family) =>
+        Effect.mapError(resolver.resolve({ host, port }, { family }), (cause) => new Unresolved({ host, cause })),
+      locate: locate(dns)
+    }))
+  )
 )
+
+/** `NodeAddressResolver.layer` is one value, and so would be shared by all that are put on different ones. */
+const on = <E>(dns: Layer.Layer<Dns.Dns, E>): Layer.Layer<Ip, E> =>
+  Layer.fresh(Layer.provide(layerResolver, Layer.provideMerge(NodeAddressResolver.layer, dns)))
 
 /**
  * Resolution by the operating system.
  *
  * @category layers
  */
-export const layer: Layer.Layer<Ip> = layerResolver.pipe(
-  Layer.provide(Layer.provideMerge(NodeAddressResolver.layer, NodeDns.layer))
-)
+export const layer: Layer.Layer<Ip> = on(NodeDns.layer)
 
 /**
  * Resolution from fixed names and addresses, for tests; IP literals resolve to themselves.
@@ -87,6 +92,4 @@ export const layer: Layer.Layer<Ip> = layerResolver.pipe(
  * @category layers
  */
 export const layerStatic = (zone: Dns.StaticZone): Layer.Layer<Ip, NetAddress.NetAddressError> =>
-  layerResolver.pipe(
-    Layer.provide(Layer.provideMerge(NodeAddressResolver.layer, Dns.layerStatic(zone)))
-  )
+  on(Dns.layerStatic(zone))

@@ -19,6 +19,13 @@ it.effect("resolves from a fixed zone, in its order", () =>
     assert.strictEqual(error.host, "other.test")
   }).pipe(Effect.provide(Ip.layerStatic({ hosts: { "both.test": ["::1", "127.0.0.1", "127.0.0.2"] } }))))
 
+it.effect("is told apart from another one in the same program", () =>
+  Effect.gen(function*() {
+    const zone = (address: string) => Ip.layerStatic({ hosts: { "a.test": [address] } })
+    const inner = Effect.provide(resolve("a.test"), zone("127.0.0.2"))
+    assert.deepStrictEqual(yield* Effect.all([resolve("a.test"), inner]), [["127.0.0.1:80"], ["127.0.0.2:80"]])
+  }).pipe(Effect.provide(Ip.layerStatic({ hosts: { "a.test": ["127.0.0.1"] } }))))
+
 it.live("resolves by the system", () =>
   Effect.gen(function*() {
     assert.include(yield* resolve("localhost"), "127.0.0.1:80")
