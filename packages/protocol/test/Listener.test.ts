@@ -137,6 +137,34 @@ it.effect("a handshake that is late is interrupted and reported, and the layers 
     }).pipe(Effect.provide(slow(Parting.over()(MemoryTransport.layerMessages()))))
   }))
 
+it.effect("a drain does not wait for a handshake that has taken the connection below", () =>
+  Effect.gen(function*() {
+    const taking = Protocol.make(Transport.Bytes, Transport.Bytes, {
+      layer: "taking",
+      client: (lower) => Effect.succeed(lower),
+      server: (lower) => {
+        Connection.release(lower)
+        return Effect.never
+      }
+    })
+    yield* Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const incidents: Array<Listener.Incident> = []
+      const listener = yield* Scope.provide(Transport.listen(Transport.Bytes)("memory:taking"), scope)
+      yield* Effect.forkScoped(
+        listener.run(() => Effect.die("no handshake was made"), {
+          onIncident: (incident) => Effect.sync(() => incidents.push(incident))
+        })
+      )
+      const client = yield* Transport.connect(Transport.Bytes)("memory:taking")
+      yield* turns
+      yield* client.abort
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(yield* listener.drained, { open: 1, ended: 1, interrupted: 0, waiting: 0 })
+      assert.deepStrictEqual(incidents, [])
+    }).pipe(Effect.provide(taking(MemoryTransport.layer())))
+  }))
+
 /** A layer that knows where connections come from: all from one address. */
 const knowing = (peersAreTold: boolean) =>
   Protocol.make(Transport.Bytes, Transport.Bytes, {

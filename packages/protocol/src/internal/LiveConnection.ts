@@ -311,6 +311,11 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     return { wire, leftover: inbox, over: over === "goodbye" ? "announced" : over }
   }
 
+  /** Whether it was given to a layer that has not made its own of it yet. */
+  get isReleased(): boolean {
+    return this.refused === released
+  }
+
   // From the spine.
 
   receive(batch: ReadonlyArray<In>, size: number): void {

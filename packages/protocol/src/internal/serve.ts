@@ -230,7 +230,11 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
       yield* this.acceptor.stop
       const waiting = this.door.dismiss()
       for (const { wire } of waiting) wire.abort()
-      for (const { life } of this.live) life.top.depart("away")
+      for (const { fiber, life } of this.live) {
+        life.top.depart("away")
+        // A handshake that has taken the connection below sees nothing of that.
+        if (life.top.isReleased) fiber?.interruptUnsafe()
+      }
       if (this.live.size > 0) {
         yield* Effect.timeoutOption(Deferred.await(this.emptied), this.ask.drainWithin ?? "5 seconds")
       }
