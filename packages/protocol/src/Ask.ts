@@ -43,6 +43,17 @@ export const met = (ask: Ask, demand: Demand): Ask => ({
   demands: ask.demands.filter((other) => other !== demand)
 })
 
+/**
+ * The names of a record of protocols, in their order. Throws a `RangeError` if one is a number, whose place in the order a record does
+ * not keep.
+ */
+export const offersOf = (protocols: object): ReadonlyArray<string> => {
+  const names = Object.keys(protocols)
+  const number = names.find((name) => /^\d+$/.test(name))
+  if (number !== undefined) throw new RangeError(`"${number}" can't name a protocol: records put numbers first`)
+  return names
+}
+
 /** What a transport at the bottom must check first: that no layer the URL asked for is missing above it. */
 export const lacking = (ask: Ask): LayersMissing | undefined =>
   ask.demands.length === 0

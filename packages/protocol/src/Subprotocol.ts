@@ -21,7 +21,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { type Ask, Negotiated } from "./Ask.ts"
+import { type Ask, Negotiated, offersOf } from "./Ask.ts"
 import type { Carried, Codec } from "./Codec.ts"
 import { ConnectError, NothingNegotiated } from "./ConnectError.ts"
 import { type Connection, detailOption, fuse } from "./Connection.ts"
@@ -236,9 +236,7 @@ export interface Family<Self, V extends Versions> extends
  * @category constructors
  */
 export const Family = <Self>() => <const V extends Versions>(versions: V & Named<V>): Family<Self, V> => {
-  const names = Object.keys(versions)
-  const number = names.find((name) => /^\d+$/.test(name))
-  if (number !== undefined) throw new RangeError(`"${number}" can't name a version: records put numbers first`)
+  const names = offersOf(versions)
   const id = `Subprotocol/Family/${names.join(",")}`
   const shape = Transport.shape<Self, any, any, any, any>(id, names)
   const over = (codec: Codec): Protocol.Over<"messages", never, Self, never> => {

@@ -1,4 +1,5 @@
 export * as Alert from "./Alert.ts"
+export * as Alpn from "./Alpn.ts"
 export { CredentialsError } from "./CredentialsError.ts"
 export type { Authorities, Identity, Trust } from "./Identity.ts"
 export * as Tls from "./Tls.ts"

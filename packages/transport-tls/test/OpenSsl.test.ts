@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Negotiated } from "@wirestack/protocol/Ask"
 import * as Connection from "@wirestack/protocol/Connection"
+import * as Lines from "@wirestack/protocol/Lines"
+import * as Transport from "@wirestack/protocol/Transport"
 import { Tcp } from "@wirestack/transport-tcp"
-import { Tls, TlsInfo } from "@wirestack/transport-tls"
+import { Alpn, Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Effect, Layer, Redacted, type Scope } from "effect"
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -164,6 +166,33 @@ describe.skipIf(!found)(`openssl${found ? "" : " (skipped: it is not installed)"
         assert.include(server.said(), "a client")
       })))
   }
+
+  it.live("s_client gets the branch of the name it offers", () =>
+    tight(Effect.gen(function*() {
+      const { identity } = yield* certificates
+      class Spoken extends Alpn.Choice<Spoken>()({
+        lines: Alpn.branch(Transport.Messages, Lines.over()),
+        bytes: Alpn.branch(Transport.Bytes, (tls) => tls)
+      }) {}
+      yield* Effect.gen(function*() {
+        const listener = yield* Spoken.listen("127.0.0.1:0", soon)
+        assert(listener.address.place._tag === "Tcp")
+        const { port } = listener.address.place
+        yield* Effect.forkScoped(listener.run({
+          lines: (connection) => connection.send("lines are spoken"),
+          bytes: (connection) => connection.send(Buffer.from("bytes are spoken\n"))
+        }, quiet))
+        for (const [offered, agreed] of [["h2,bytes", "bytes"], ["bytes,lines", "lines"]]) {
+          const client = yield* openssl(["s_client", "-connect", `127.0.0.1:${port}`, "-alpn", offered, "-ign_eof"])
+          yield* client.exited
+          assert.include(client.said(), `ALPN protocol: ${agreed}`)
+          assert.include(client.said(), `${agreed} are spoken`)
+        }
+        const stranger = yield* openssl(["s_client", "-connect", `127.0.0.1:${port}`, "-alpn", "h2"])
+        yield* stranger.exited
+        assert.match(stranger.said(), /no application protocol/)
+      }).pipe(Effect.provide(Tcp.layer().pipe(Tls.server({ identity }), Spoken.over())), Effect.scoped)
+    })))
 
   it.live("s_client sends much and half-closes", () =>
     tight(Effect.gen(function*() {

@@ -1,0 +1,39 @@
+/** A WebSocket and a protocol of our own on one port, chosen by ALPN. */
+import { assert, it } from "@effect/vitest"
+import { Connection, Lines, Transport } from "@wirestack/protocol"
+import { Tcp } from "@wirestack/transport-tcp"
+import { Alpn, Tls } from "@wirestack/transport-tls"
+import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
+import { WebSocket } from "@wirestack/websocket"
+import { Effect, Layer } from "effect"
+
+class Spoken extends Alpn.Choice<Spoken>()({
+  lines: Alpn.branch(Transport.Messages, Lines.over()),
+  "http/1.1": Alpn.branch(Transport.Messages, WebSocket.over({ server: { path: "/chat" } }))
+}) {}
+
+it.live("a WebSocket is what ALPN says it is", () =>
+  Effect.gen(function*() {
+    const { identity, trust } = yield* DevelopmentCertificates.localhost
+    const tcp = Layer.succeedContext(yield* Layer.build(Tcp.layer()))
+    const server = yield* Layer.build(tcp.pipe(Tls.server({ identity }), Spoken.over()))
+    const listener = yield* Effect.provide(Spoken.listen("127.0.0.1:0"), server)
+    yield* Effect.forkScoped(listener.run({
+      lines: (connection) => connection.send("lines"),
+      "http/1.1": (connection) =>
+        connection.send(`websocket at ${Connection.detail(connection, WebSocket.WebSocket).path}`)
+    }))
+    assert(listener.address.place._tag === "Tcp")
+    const url = `wss://localhost:${listener.address.place.port}/chat`
+
+    const browser = tcp.pipe(Tls.client({ trust }), WebSocket.client())
+    const said = Effect.flatMap(Transport.connect(Transport.Messages)(url), ({ pull }) => pull)
+    assert.deepStrictEqual(yield* Effect.provide(Effect.scoped(said), browser), ["websocket at /chat"])
+
+    const either = tcp.pipe(Tls.client({ trust, alpn: ["http/1.1", "lines"] }), Spoken.over())
+    const chosen = Effect.flatMap(
+      Spoken.connect(listener.address),
+      (connection) => Effect.map(connection.pull, ([text]) => [connection.alpn, text])
+    )
+    assert.deepStrictEqual(yield* Effect.provide(Effect.scoped(chosen), either), ["lines", "lines"])
+  }))

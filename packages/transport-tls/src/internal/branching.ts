@@ -1,0 +1,178 @@
+/**
+ * A transport that goes on with the branch whose name was agreed on.
+ *
+ * A branch is built once, on a ground that has no connections of its own: while it connects or listens, `Below` is where they come
+ * from. A client's is the one that is connected already; a server's are those that the one listener has for this name.
+ */
+import { type Ask, lacking, Negotiated } from "@wirestack/protocol/Ask"
+import { ConnectError, NothingNegotiated } from "@wirestack/protocol/ConnectError"
+import { type Connection, detail } from "@wirestack/protocol/Connection"
+import type { Demand } from "@wirestack/protocol/Endpoint"
+import type { Listener, RunOptions } from "@wirestack/protocol/Listener"
+import { ListenError } from "@wirestack/protocol/ListenError"
+import * as Protocol from "@wirestack/protocol/Protocol"
+import * as Transport from "@wirestack/protocol/Transport"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Chosen, Ground } from "../Alpn.ts"
+
+const layer = "alpn"
+
+type Bytes = Connection<Uint8Array, Uint8Array, Negotiated>
+type ByteTransport = Transport.Transport<Uint8Array, Uint8Array>
+type AnyTransport = Transport.Transport<any, any>
+type Handler = (connection: Connection<any, any>) => Effect.Effect<void>
+
+/** A branch that was built. */
+export interface Built {
+  readonly offers: ReadonlyArray<string>
+  readonly transport: AnyTransport
+}
+
+const astray = () => Effect.die(new Error("a branch has no connections but those of its choice"))
+
+const Below = Context.Reference<ByteTransport>("@wirestack/transport-tls/Alpn/Below", {
+  defaultValue: () => ({ connect: astray, listen: astray })
+})
+
+/** What a branch is built on. */
+export const ground = (): Ground =>
+  Transport.layer(
+    Transport.Bytes,
+    Effect.succeed<ByteTransport>({
+      connect: (ask) => Effect.flatMap(Below, (below) => below.connect(ask)),
+      listen: (ask) => Effect.flatMap(Below, (below) => below.listen(ask))
+    })
+  )
+
+/** The demand that is met below the choice; the others are for the branches. */
+const metBelow = (demand: Demand): boolean => demand === "tls"
+
+/** The demands that neither a layer of the branch nor one below has met. */
+const unmet = (ask: Ask) => lacking({ ...ask, demands: ask.demands.filter((demand) => !metBelow(demand)) })
+
+const nothingNegotiated = (offered: ReadonlyArray<string>, selected: string | undefined): ConnectError =>
+  new ConnectError({
+    layer,
+    reason: new NothingNegotiated({ offered, ...(selected === undefined ? undefined : { selected }) })
+  })
+
+/** Offers the names, refuses connections without an agreement, and says of the others which it is. */
+export const agreeing = (names: ReadonlyArray<string>, unnamed: string | undefined) => {
+  const agreed = (lower: Bytes): Effect.Effect<Chosen<string, Bytes>, ConnectError> => {
+    const { protocol } = detail(lower, Negotiated)
+    const alpn = protocol ?? unnamed
+    return alpn !== undefined && names.includes(alpn)
+      ? Effect.succeed(Object.assign(lower, { alpn }))
+      : Effect.fail(nothingNegotiated(names, protocol))
+  }
+  return Protocol.make<
+    "bytes",
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+    "bytes",
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+    never,
+    Negotiated
+  >(Transport.Bytes, Transport.Bytes, {
+    layer,
+    below: (ask) => ({ ...ask, offers: names, demands: ask.demands.filter(metBelow) }),
+    client: agreed,
+    server: agreed
+  })
+}
+
+/** Where the connections of a branch come from while it connects. */
+const clientBelow = (trunk: ByteTransport, first: Chosen<string, Bytes>): ByteTransport => {
+  let given: Connection<Uint8Array, Uint8Array> | undefined = first
+  return {
+    connect: (ask) =>
+      Effect.suspend(() => {
+        const missing = unmet(ask)
+        if (missing !== undefined) return Effect.fail(new ConnectError({ layer, reason: missing }))
+        const connection = given
+        given = undefined
+        return connection === undefined ? again(trunk, ask, first.alpn) : Effect.succeed(connection)
+      }),
+    listen: astray
+  }
+}
+
+/** Connects once more for a branch that was redirected: there the same must be spoken. */
+const again = (trunk: ByteTransport, ask: Ask, wanted: string) =>
+  Effect.flatMap(trunk.connect(ask), (connection) => {
+    const { alpn } = connection as Chosen<string, Bytes>
+    return alpn === wanted ? Effect.succeed(connection) : Effect.fail(nothingNegotiated([wanted], alpn))
+  })
+
+/** The connections of a listener with one name, which are for whoever runs the branch. */
+class Door {
+  private readonly handler = Deferred.makeUnsafe<Handler>()
+  readonly below: ByteTransport
+
+  constructor({ address, drained }: Listener<any, any>) {
+    const run = (handler: Handler) => Effect.andThen(Deferred.succeed(this.handler, handler), Effect.never)
+    const listener = { address, drained, run } as unknown as Listener<Uint8Array, Uint8Array>
+    this.below = {
+      connect: astray,
+      listen: (ask) => {
+        const missing = unmet(ask)
+        return missing === undefined
+          ? Effect.succeed(listener)
+          : Effect.fail(new ListenError({ layer, reason: missing }))
+      }
+    }
+  }
+
+  enter(connection: Connection<any, any>): Effect.Effect<void> {
+    return Effect.flatMap(Deferred.await(this.handler), (handler) => handler(connection))
+  }
+}
+
+const listen = (trunk: ByteTransport, branches: ReadonlyMap<string, Built>, ask: Ask) =>
+  Effect.gen(function*() {
+    const listener = yield* trunk.listen(ask)
+    const doors = new Map<string, Door>()
+    const upper: Array<readonly [alpn: string, listener: Listener<any, any>]> = []
+    for (const [alpn, { offers, transport }] of branches) {
+      const door = new Door(listener)
+      doors.set(alpn, door)
+      upper.push([alpn, yield* Effect.provideService(transport.listen({ ...ask, offers }), Below, door.below)])
+    }
+    return {
+      address: listener.address,
+      drained: listener.drained,
+      run: (handler: Handler, options?: RunOptions) =>
+        Effect.all([
+          listener.run(
+            (connection) => doors.get((connection as Chosen<string, Bytes>).alpn)!.enter(connection),
+            options
+          ),
+          ...upper.map(([alpn, { run }]) => run((connection) => handler(Object.assign(connection, { alpn })), options))
+        ], { concurrency: "unbounded", discard: true })
+    }
+  })
+
+/** A transport that connects and listens with these branches on a trunk that agrees on their names. */
+export const branching = (trunk: ByteTransport, branches: ReadonlyMap<string, Built>): AnyTransport => ({
+  connect: (ask) =>
+    Effect.flatMap(
+      trunk.connect(ask) as Effect.Effect<Chosen<string, Bytes>, ConnectError, Scope.Scope>,
+      (connection) => {
+        const { alpn } = connection
+        const { offers, transport } = branches.get(alpn)!
+        return Effect.map(
+          Effect.provideService(transport.connect({ ...ask, offers }), Below, clientBelow(trunk, connection)),
+          (connection) => Object.assign(connection, { alpn })
+        )
+      }
+    ),
+  listen: (ask) => listen(trunk, branches, ask) as Effect.Effect<any, ListenError, Scope.Scope>
+})
