@@ -1,14 +1,17 @@
 /**
- * Reads a handshake from a connection of bytes: so many bytes, then so many more, with `Reader`; or until somebody has found what it
+ * Reads a handshake from a connection of bytes: so many bytes, or a line, then more, with `Reader`; or until somebody has found what it
  * looks for, with `readUntil`. What came behind is given back.
  *
  * Each piece of a `Reader` is bounded by what is asked for. An end in the middle fails with `Truncated`.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import { ConnectError, fromConnectionError } from "./ConnectError.ts"
+import { ConnectError, type ConnectReason, fromConnectionError } from "./ConnectError.ts"
 import type { Connection } from "./Connection.ts"
-import { Truncated } from "./Reason.ts"
+import { TooLarge, Truncated, Violation } from "./Reason.ts"
+
+const carriageReturn = 0x0d
+const lineFeed = 0x0a
 
 export class Reader {
   private readonly connection: Connection<Uint8Array, any>
@@ -37,6 +40,27 @@ export class Reader {
     return this.fill(size, inside, () => this.joined.subarray(0, size))
   }
 
+  /**
+   * The next line up to its CRLF, which is taken too; a byte is a character. Fails with `TooLarge` if it has more than `limit` bytes with
+   * the CRLF, and with a `Violation` if it ends in a bare LF. Safe to interrupt.
+   */
+  line(limit: number, inside: string): Effect.Effect<string, ConnectError> {
+    return Effect.suspend(() => {
+      const end = this.size === 0 ? -1 : this.joined.indexOf(lineFeed)
+      const size = end < 0 ? this.size + 1 : end + 1
+      if (size > limit) return Effect.fail(this.error(new TooLarge({ what: `a line of ${inside}`, size, limit })))
+      if (end < 0) return this.fill(size, inside, () => {}).pipe(Effect.andThen(this.line(limit, inside)))
+      if (end === 0 || this.joined[end - 1] !== carriageReturn) {
+        return Effect.fail(this.error(new Violation({ rule: `a line of ${inside} ends in CRLF` })))
+      }
+      return Effect.succeed(String.fromCharCode(...this.cut(size).subarray(0, end - 1)))
+    })
+  }
+
+  private error(reason: ConnectReason): ConnectError {
+    return new ConnectError({ layer: this.layer, reason })
+  }
+
   private fill<A>(size: number, inside: string, found: () => A): Effect.Effect<A, ConnectError> {
     return Effect.suspend(() =>
       this.size >= size ? Effect.sync(found) : Effect.matchEffect(this.connection.pull, {
@@ -50,7 +74,7 @@ export class Reader {
         onFailure: (error) =>
           Effect.fail(
             Cause.isDone(error)
-              ? new ConnectError({ layer: this.layer, reason: new Truncated({ inside }) })
+              ? this.error(new Truncated({ inside }))
               : fromConnectionError(error)
           )
       })

@@ -4,7 +4,7 @@ import * as Connection from "@wirestack/protocol/Connection"
 import * as Lines from "@wirestack/protocol/Lines"
 import * as Transport from "@wirestack/protocol/Transport"
 import { Tcp } from "@wirestack/transport-tcp"
-import { Alpn, Tls, TlsInfo } from "@wirestack/transport-tls"
+import { Alpn, Preface, StartTls, Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Effect, Layer, Redacted, type Scope } from "effect"
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -193,6 +193,44 @@ describe.skipIf(!found)(`openssl${found ? "" : " (skipped: it is not installed)"
         assert.match(stranger.said(), /no application protocol/)
       }).pipe(Effect.provide(Tcp.layer().pipe(Tls.server({ identity }), Spoken.over())), Effect.scoped)
     })))
+
+  for (
+    const [name, preface] of Object.entries({
+      smtp: Preface.smtp(),
+      imap: Preface.imap(),
+      postgres: Preface.postgres()
+    })
+  ) {
+    it.live(`s_client -starttls ${name}`, () =>
+      tight(Effect.gen(function*() {
+        const { identity } = yield* certificates
+        const { ca } = yield* files
+        yield* Effect.gen(function*() {
+          const listener = yield* listen<TlsInfo>("127.0.0.1:0", soon)
+          assert(listener.address.place._tag === "Tcp")
+          yield* Effect.forkScoped(listener.run((connection) =>
+            Effect.flatMap(
+              take(connection, 6),
+              (bytes) => connection.send(Buffer.from(`${Connection.detail(connection, TlsInfo).path}: ${bytes}`))
+            ), quiet))
+          const client = yield* openssl([
+            "s_client",
+            "-starttls",
+            name,
+            "-connect",
+            `127.0.0.1:${listener.address.place.port}`,
+            "-CAfile",
+            ca,
+            "-verify_return_error",
+            "-ign_eof"
+          ])
+          client.child.stdin.write("hello\n")
+          yield* client.exited
+          assert.include(client.said(), "direct: hello")
+          assert.match(client.said(), /Verify return code: 0 \(ok\)/)
+        }).pipe(Effect.provide(Tcp.layer().pipe(StartTls.over(preface, Tls.server({ identity })))), Effect.scoped)
+      })))
+  }
 
   it.live("s_client sends much and half-closes", () =>
     tight(Effect.gen(function*() {

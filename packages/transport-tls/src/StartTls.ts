@@ -1,0 +1,106 @@
+/**
+ * TLS on a connection that begins in plaintext, once both ends have agreed on it there.
+ *
+ *     client                                    server
+ *       | <-- 220 mail.example ESMTP ------------- |
+ *       | --- EHLO client.example ---------------> |   the preface, in plaintext
+ *       | <-- 250 STARTTLS ----------------------- |
+ *       | --- STARTTLS --------------------------> |
+ *       | <-- 220 ready -------------------------- |
+ *       | <============= TLS ====================> |
+ *
+ *     Tcp.layer().pipe(StartTls.over(Preface.smtp(), Tls.client({ trust })))
+ *
+ * The contract:
+ *
+ * - There is no way around TLS: what is above this layer sees nothing that was said before, and nothing goes on without it. Who does not begin
+ *   TLS is `StartTlsRefused`.
+ * - Plaintext behind the last word of the preface is refused with `PlaintextInjected`, on either side: it must never be taken for what TLS
+ *   protects (CVE-2011-0411). What arrives later than that goes to TLS, which takes nothing that is not its own. A protocol whose clients may begin TLS
+ *   before they have the answer (`eager`) has all of it go to TLS.
+ * - The connection is the same one: TLS works right on its socket, and closes before it.
+ */
+import { ConnectError } from "@wirestack/protocol/ConnectError"
+import * as Connection from "@wirestack/protocol/Connection"
+import { ConnectionError } from "@wirestack/protocol/ConnectionError"
+import * as Protocol from "@wirestack/protocol/Protocol"
+import { Bytes } from "@wirestack/protocol/Transport"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { Dialogue } from "./Dialogue.ts"
+import { lost, truncated } from "./internal/tlsReason.ts"
+import type { Preface } from "./Preface.ts"
+import { PlaintextInjected } from "./StartTlsReason.ts"
+import type * as Tls from "./Tls.ts"
+
+/** How the preface is spoken. */
+export interface Options {
+  /** How long it may take, from the moment the layer below is ready; 10 seconds by default. TLS has a time of its own. */
+  readonly handshakeWithin?: Duration.Input
+}
+
+type Lower = Connection.Connection<Uint8Array, Uint8Array>
+
+const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((size, { length }) => size + length, 0)
+
+/** The same connection, on which nothing is unread. */
+const without = (lower: Lower, unread: ReadonlyArray<Uint8Array>, layer: string) =>
+  Effect.suspend((): Effect.Effect<Lower, ConnectError, Scope.Scope> => {
+    const { leftover, over, wire } = Connection.release(lower)
+    const size = sizeOf(unread) + sizeOf(leftover)
+    const reason = size > 0
+      ? new PlaintextInjected({ size })
+      : over instanceof ConnectionError
+      ? lost(over)
+      : over === undefined
+      ? undefined
+      : truncated
+    return reason === undefined
+      ? Connection.replace(lower, wire)
+      : Effect.fail(new ConnectError({ layer, reason }))
+  })
+
+const asking = (preface: Preface, { handshakeWithin }: Options) => {
+  const { eager = false, layer } = preface
+  const client = Effect.fnUntraced(function*(lower: Lower) {
+    const dialogue = new Dialogue(lower, layer)
+    yield* preface.client(dialogue)
+    return yield* without(lower, dialogue.unread, layer)
+  })
+  const server = Effect.fnUntraced(function*(lower: Lower) {
+    const dialogue = new Dialogue(lower, layer)
+    const answer = yield* preface.server(dialogue)
+    const ready = eager
+      ? yield* Connection.resume(lower, { leftover: dialogue.unread })
+      : yield* without(lower, dialogue.unread, layer)
+    yield* new Dialogue(ready, layer).say(answer)
+    return ready
+  })
+  return Protocol.make<
+    "bytes",
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+    "bytes",
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+    Uint8Array,
+    never,
+    never,
+    never,
+    Scope.Scope,
+    Scope.Scope
+  >(Bytes, Bytes, { layer, client, server, handshakeWithin })
+}
+
+/**
+ * Puts a preface and the TLS behind it on a stack of bytes.
+ *
+ * @category layers
+ */
+export const over = <Drop>(preface: Preface, tls: Tls.Over<Drop>, options: Options = {}): Tls.Over<Drop> =>
+  ((lower: Layer.Layer<any, any, any>) => tls(asking(preface, options)(lower))) as Tls.Over<Drop>
