@@ -7,6 +7,7 @@ const packages = [
   "transport-tcp",
   "transport-tls",
   "transport-proxy",
+  "transport-udp",
   "websocket",
   "node",
   "examples",

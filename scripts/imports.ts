@@ -14,7 +14,16 @@ import * as path from "node:path"
 import { parseSync } from "oxc-parser"
 
 const scope = "@wirestack/"
-const published = ["protocol", "http", "transport-tcp", "transport-tls", "transport-proxy", "websocket", "node"]
+const published = [
+  "protocol",
+  "http",
+  "transport-tcp",
+  "transport-tls",
+  "transport-proxy",
+  "transport-udp",
+  "websocket",
+  "node"
+]
 
 /** What each package may stand on. */
 const below: Record<string, ReadonlyArray<string>> = {
@@ -23,6 +32,7 @@ const below: Record<string, ReadonlyArray<string>> = {
   "transport-tcp": ["protocol"],
   "transport-tls": ["protocol"],
   "transport-proxy": ["protocol", "http"],
+  "transport-udp": ["protocol", "transport-tcp"],
   websocket: ["protocol", "http"],
   node: ["protocol", "transport-tcp", "transport-tls", "websocket"],
   examples: published,

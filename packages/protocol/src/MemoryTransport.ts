@@ -18,6 +18,8 @@ import {
   Bytes,
   type ByteTransport,
   type Connect,
+  Datagrams,
+  type DatagramTransport,
   layer as transportLayer,
   type Listen,
   type Message,
@@ -103,3 +105,7 @@ export const layer = (): Layer.Layer<ByteTransport<Connect | Listen>> => layerOf
 /** A new network of message transports. */
 export const layerMessages = (): Layer.Layer<MessageTransport<Connect | Listen>> =>
   layerOf<"messages", Message>(Messages)
+
+/** A new network of datagram transports, which happens to lose nothing and to keep their order; closing is told, too. */
+export const layerDatagrams = (): Layer.Layer<DatagramTransport<Connect | Listen>> =>
+  layerOf<"datagrams", Uint8Array>(Datagrams)

@@ -1,7 +1,7 @@
 /**
  * A transport makes connections and listeners; it is the service at each level of a stack.
  *
- * There is one tag per shape, not per protocol: bytes, messages, and one per typed application protocol. That makes
+ * There is one tag per shape, not per protocol: bytes, messages, datagrams, and one per typed application protocol. That makes
  * transports pluggable: TCP, TLS, Unix sockets and memory all give bytes. What a stack can do is in the type of its tag,
  * as a phantom union: its roles (`Connect`, `Listen`) and the details of its layers. More satisfies less.
  */
@@ -48,6 +48,9 @@ export type ByteTransport<Can = never> = At<"bytes", Can>
 /** A transport of messages: text or bytes with boundaries. */
 export type MessageTransport<Can = never> = At<"messages", Can>
 
+/** A transport of datagrams: bytes with boundaries, each of which arrives as it was sent, in any order, more than once, or not at all. */
+export type DatagramTransport<Can = never> = At<"datagrams", Can>
+
 /** A message as a message transport carries it; whether text stays text is up to the layer (WebSocket keeps it). */
 export type Message = string | Uint8Array
 
@@ -77,6 +80,9 @@ export const Bytes: Shape<"bytes", Uint8Array, Uint8Array> = shape("bytes")
 
 /** The shape of message transports. */
 export const Messages: Shape<"messages", Message, Message> = shape("messages")
+
+/** The shape of datagram transports. */
+export const Datagrams: Shape<"datagrams", Uint8Array, Uint8Array> = shape("datagrams")
 
 /** A layer that provides a transport of a shape. */
 export const layer = <S, CIn, COut, SIn, SOut, Can, E = never, R = never>(

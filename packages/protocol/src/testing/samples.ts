@@ -78,3 +78,11 @@ export const messages = (options: { readonly text: boolean }): Samples<Message, 
     boundaries: true
   }
 }
+
+/** Samples of the shape `Datagrams`, none of them larger than `limit` bytes. */
+export const datagrams = (limit: number): Samples<Uint8Array, Uint8Array, Uint8Array, Uint8Array> => {
+  const { toClient, toServer, ...rest } = messages({ text: false })
+  const limited = (make: (n: number, size: number) => Message) => (n: number, size: number): Uint8Array =>
+    make(n, Math.min(size, limit)) as Uint8Array
+  return { ...rest, toServer: limited(toServer), toClient: limited(toClient) }
+}

@@ -42,7 +42,8 @@ export const closing = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, 
         ends("server", yield* server.closed, "remote")
         statusIs("sent by the client", (yield* client.closed).sent, why)
         statusIs("received by the server", (yield* server.closed).received, why)
-      })
+      }),
+      "noGoodbye"
     )
 
     test(
@@ -60,7 +61,8 @@ export const closing = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, 
         ends("client", yield* client.closed, "remote")
         statusIs("sent by the server", (yield* server.closed).sent, why)
         statusIs("received by the client", (yield* client.closed).received, why)
-      })
+      }),
+      "noGoodbye"
     )
   }
 
@@ -106,7 +108,8 @@ export const closing = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, 
       equal("clean", outcome.clean, false)
       holds("unsent is counted", outcome.unsent.bytes > 0, outcome)
       holds("within the budget and the floors", took < 1_000, took)
-    })
+    }),
+    "lossy"
   )
 
   test(
@@ -124,7 +127,8 @@ export const closing = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, 
       const seen = failure(yield* Fiber.await(serving))
       if (capabilities.abortIsSeen === true) holds("the server's pull fails", seen !== "success", seen)
       yield* closeServer()
-    })
+    }),
+    "noGoodbye"
   )
 
   test(
@@ -139,6 +143,23 @@ export const closing = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, 
       holds("within the budget and the floors", took < 1_000, took)
     })
   )
+
+  if (capabilities.noGoodbye !== undefined) {
+    test(
+      `a close is not seen by the peer: ${capabilities.noGoodbye}`,
+      Effect.gen(function*() {
+        const { client, closeClient, closeServer, server } = yield* connected()
+        const pulling = yield* Effect.forkChild(server.pull, { startImmediately: true })
+        yield* closeClient()
+        ends("client", yield* client.closed, "local")
+        yield* Effect.sleep("30 millis")
+        equal("the server's pull", pulling.pollUnsafe(), undefined)
+        yield* closeServer()
+        equal("the suspended pull", failure(yield* Fiber.await(pulling)), "Closing")
+        ends("server", yield* server.closed, "local")
+      })
+    )
+  }
 
   // Half-close.
 

@@ -1,12 +1,13 @@
 /** What was sent before a graceful close arrives, and a peer that does not read holds the sender back. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import type { Connection } from "../../Connection.ts"
 import { equal, holds } from "../check.ts"
 import type { Workbench } from "./workbench.ts"
 
 export const delivery = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, SIn, SOut>): void => {
   const { connected, drainThen, size, test, toClient, toServer, subject } = bench
-  const { samples } = subject
+  const { capabilities, samples } = subject
 
   // Delivery.
 
@@ -19,7 +20,8 @@ export const delivery = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut,
       yield* closeClient()
       equal("received", samples.digest(yield* Fiber.join(receiving)), samples.digest(toServer()))
       equal("clean", (yield* client.closed).clean, true)
-    })
+    }),
+    "noGoodbye"
   )
 
   test(
@@ -31,7 +33,8 @@ export const delivery = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut,
       yield* closeServer()
       equal("received", samples.digest(yield* Fiber.join(receiving)), samples.digest(toClient()))
       equal("clean", (yield* server.closed).clean, true)
-    })
+    }),
+    "noGoodbye"
   )
 
   test(
@@ -54,7 +57,8 @@ export const delivery = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut,
       yield* closeClient()
       equal("at the client", samples.digest(atClient), samples.digest(expected))
       equal("at the server", samples.digest(yield* Fiber.join(atServer)), samples.digest(toServer()))
-    })
+    }),
+    "noGoodbye"
   )
 
   test(
@@ -66,10 +70,52 @@ export const delivery = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut,
       yield* Effect.forkScoped(closeClient())
       yield* Effect.sleep("30 millis")
       equal("received", samples.digest(yield* drainThen(server, closeServer)), samples.digest(messages))
-    })
+    }),
+    "noGoodbye"
   )
 
+  if (capabilities.noGoodbye !== undefined) {
+    test(
+      "delivers messages both ways, in order, once",
+      Effect.gen(function*() {
+        const { client, server } = yield* connected()
+        const exchange = <Out, In>(
+          from: Connection<unknown, Out>,
+          to: Connection<In, never>,
+          all: ReadonlyArray<Out>
+        ) =>
+          Effect.gen(function*() {
+            const received: Array<In> = []
+            const receiving = Effect.gen(function*() {
+              while (received.length < all.length) received.push(...yield* to.pull)
+            })
+            const fiber = yield* Effect.forkChild(receiving, { startImmediately: true })
+            for (const message of all) yield* from.send(message)
+            yield* Fiber.join(fiber)
+            return received
+          })
+        const atServer = yield* exchange(client, server, toServer())
+        equal("at the server", samples.digest(atServer), samples.digest(toServer()))
+        const atClient = yield* exchange(server, client, toClient())
+        equal("at the client", samples.digest(atClient), samples.digest(toClient()))
+      })
+    )
+  }
+
   // Backpressure.
+
+  if (capabilities.lossy !== undefined) {
+    test(
+      `a sender is not held back: ${capabilities.lossy}`,
+      Effect.gen(function*() {
+        const { client, closeClient, closeServer } = yield* connected()
+        for (let n = 0; n < 2_000; n++) yield* client.send(samples.toServer(n, 16_384))
+        yield* closeClient()
+        equal("clean", (yield* client.closed).clean, true)
+        yield* closeServer()
+      })
+    )
+  }
 
   test(
     "holds a sender back while the peer does not read, and loses nothing",
@@ -91,6 +137,7 @@ export const delivery = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut,
       yield* closeClient()
       const all = Array.from({ length: limit }, (_, n) => samples.toServer(n, 16_384))
       equal("received", samples.digest(yield* Fiber.join(receiving)), samples.digest(all))
-    })
+    }),
+    "lossy"
   )
 }

@@ -42,7 +42,8 @@ export const interruption = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, C
       holds("some pulls were interrupted", interrupted > 0)
       const all = Array.from({ length: count }, (_, n) => samples.toServer(n, 50))
       equal("received", samples.digest(received), samples.digest(all))
-    })
+    }),
+    "noGoodbye"
   )
 
   test(
@@ -67,7 +68,8 @@ export const interruption = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, C
       for (const last = n + 400; n < last; n++) yield* interrupt(n)
       yield* closeClient()
       equal("received", samples.digest(yield* Fiber.join(all)), samples.digest(sent))
-    })
+    }),
+    "noGoodbye"
   )
 
   test(
@@ -90,7 +92,8 @@ export const interruption = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, C
       const received = yield* Fiber.join(receiving)
       if (samples.boundaries) equal("received", samples.digest(received), samples.digest(written))
       else equal("received bytes", size(received), size(written))
-    })
+    }),
+    "noGoodbye"
   )
 
   test(

@@ -30,7 +30,8 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
       equal("report", yield* listener.drained, { open: 5, ended: 5, interrupted: 0, waiting: 0 })
       for (const outcome of yield* Fiber.join(visits)) statusIs("received", outcome.received, "away")
       holds("run has ended", Exit.isFailure(yield* Fiber.await(running)))
-    })
+    }),
+    "noGoodbye"
   )
 
   test(
@@ -59,7 +60,8 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
       yield* Fiber.interrupt(running)
       yield* Fiber.join(visit)
       equal("report", yield* listener.drained, { open: 1, ended: 1, interrupted: 0, waiting: 0 })
-    })
+    }),
+    "noGoodbye"
   )
 
   test(
@@ -92,8 +94,16 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
         while (incidents.length < n) yield* Effect.sleep("5 millis")
       }
       equal("incidents", incidents, ["HandlerFailed", "HandlerFailed"])
-    })
+    }),
+    "noGoodbye"
   )
+
+  if (subject.capabilities.neverRefused !== undefined) {
+    test(
+      `connecting where nobody listens is no failure: ${subject.capabilities.neverRefused}`,
+      Effect.scoped(connect(shape)(subject.nobody, { closeWithin: budget }))
+    )
+  }
 
   test(
     "a connect that fails leaves nothing, however often",
@@ -108,6 +118,7 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
         }
       }
       equal("reasons", tags, ["Refused", "Refused", "Refused", "Refused", "Refused"])
-    })
+    }),
+    "neverRefused"
   )
 }

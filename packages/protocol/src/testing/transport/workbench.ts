@@ -27,7 +27,16 @@ export interface Capabilities {
   readonly statuses: { readonly done: number; readonly failed: number; readonly away: number } | string
   /** An abort is seen by the peer as a failure, not as an ordinary end. */
   readonly abortIsSeen: true | string
+  /** Why the peer does not see that we close; by default it does. */
+  readonly noGoodbye?: string
+  /** Why a sender is not held back by a peer that does not read, and what there is no room for is lost; by default it is held back. */
+  readonly lossy?: string
+  /** Why connecting does not tell that nobody listens; by default it does. */
+  readonly neverRefused?: string
 }
+
+/** What not every transport has. */
+export type Lack = "noGoodbye" | "lossy" | "neverRefused"
 
 /** A transport to be tested. */
 export interface Subject<S, CIn, COut, SIn, SOut> {
@@ -40,6 +49,8 @@ export interface Subject<S, CIn, COut, SIn, SOut> {
   readonly connectTo?: (address: Endpoint.Endpoint) => Endpoint.Input
   /** Where nobody listens. */
   readonly nobody: Endpoint.Input
+  /** What a client says first, where only that tells the server that there is a client. */
+  readonly greeting?: COut
   readonly samples: Samples<CIn, COut, SIn, SOut>
   readonly capabilities: Capabilities
   /** Counts what the process holds (sockets, timers), to find leaks. */
@@ -72,10 +83,13 @@ export const workbench = <S, CIn, COut, SIn, SOut>(subject: Subject<S, CIn, COut
   const short = "300 millis"
   const cases: Array<Case> = []
 
+  /** A case, unless the transport lacks something without which it has no meaning. */
   const test = (
     name: string,
-    program: Effect.Effect<unknown, unknown, At<S, Connect | Listen> | Scope.Scope>
+    program: Effect.Effect<unknown, unknown, At<S, Connect | Listen> | Scope.Scope>,
+    ...without: ReadonlyArray<Lack>
   ): void => {
+    if (without.some((lack) => capabilities[lack] !== undefined)) return
     const run = Effect.suspend(() => Effect.provide(Effect.scoped(program), subject.layer()))
     cases.push({
       name,
@@ -94,7 +108,10 @@ export const workbench = <S, CIn, COut, SIn, SOut>(subject: Subject<S, CIn, COut
     address: Endpoint.Endpoint,
     closeWithin: Within = budget
   ): Effect.Effect<Connection<CIn, COut>, ConnectError, Scope.Scope | At<S, Connect>> =>
-    connect(shape)(subject.connectTo?.(address) ?? address, { closeWithin })
+    Effect.tap(
+      connect(shape)(subject.connectTo?.(address) ?? address, { closeWithin }),
+      ({ send }) => subject.greeting === undefined ? Effect.void : Effect.orDie(send(subject.greeting))
+    )
 
   /** A connected pair, each end in a scope of its own. */
   const connected = (
@@ -113,6 +130,7 @@ export const workbench = <S, CIn, COut, SIn, SOut>(subject: Subject<S, CIn, COut
       const scope = yield* Scope.fork(yield* Effect.scope)
       const client = yield* Scope.provide(connecting(listener.address, within), scope)
       const server = yield* Deferred.await(accepted)
+      if (subject.greeting !== undefined) yield* server.pull
       yield* Effect.forkScoped(Effect.andThen(server.closed, Deferred.succeed(left, undefined)))
       const closeClient = (exit: Exit.Exit<unknown, unknown> = Exit.void) => Scope.close(scope, exit)
       const closeServer = (exit: Exit.Exit<unknown, unknown> = Exit.void) =>

@@ -1,0 +1,344 @@
+import { assert, describe, it } from "@effect/vitest"
+import {
+  Codec,
+  Connection,
+  Datagrams,
+  DataTransferReport,
+  EstablishmentReport,
+  MemoryTransport,
+  Subprotocol
+} from "@wirestack/protocol"
+import type { Incident } from "@wirestack/protocol/Listener"
+import type { Outcome } from "@wirestack/protocol/Outcome"
+import * as Transport from "@wirestack/protocol/Transport"
+import { Ip } from "@wirestack/transport-tcp"
+import { Udp, UdpInfo } from "@wirestack/transport-udp"
+import { Cause, Effect, Exit, Layer, Schema, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { bytes, connect, listen, quiet, sockets, text, tight, until } from "./support.ts"
+
+type Datagram = Connection.Connection<Uint8Array, Uint8Array, UdpInfo>
+type Needs = Scope.Scope | Transport.DatagramTransport<Udp.Can>
+
+const live = <E>(name: string, program: Effect.Effect<unknown, E, Needs>, options?: Udp.Options) =>
+  it.live(name, () => tight(Effect.provide(Effect.scoped(program), Udp.layer(options))))
+
+/** A listener whose connections are kept, with what they have received, until the test is over. */
+const keeping = (options?: Transport.ListenOptions, incidents: Array<Incident> = []) =>
+  Effect.gen(function*() {
+    const listener = yield* listen<UdpInfo>("127.0.0.1:0", {
+      closeWithin: "500 millis",
+      drainWithin: "500 millis",
+      ...options
+    })
+    const accepted: Array<{ readonly connection: Datagram; readonly said: Array<string> }> = []
+    const outcomes: Array<Outcome> = []
+    yield* Effect.forkScoped(listener.run((connection) => {
+      const said: Array<string> = []
+      accepted.push({ connection, said })
+      const taking = Effect.forever(Effect.map(connection.pull, (batch) => void said.push(...batch.map(text))))
+      return Effect.catchIf(taking, Cause.isDone, ({ value }) => Effect.sync(() => void outcomes.push(value)))
+    }, {
+      onIncident: (incident) => Effect.sync(() => void incidents.push(incident))
+    }))
+    return { address: listener.address, accepted, outcomes }
+  })
+
+const info = (connection: Datagram) => Connection.detail(connection, UdpInfo)
+
+const reasonOf = <A, E extends { readonly reason: unknown }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), (error) => error.reason as E["reason"])
+
+describe("a connection", () => {
+  live(
+    "is told apart by its peer's address, which both ends know",
+    Effect.gen(function*() {
+      const { accepted, address } = yield* keeping()
+      const clients = [yield* connect<UdpInfo>(address), yield* connect<UdpInfo>(address)]
+      for (const [at, client] of clients.entries()) {
+        yield* client.send(bytes(`from ${at}`))
+        yield* until(() => accepted.length === at + 1)
+      }
+      for (const [at, client] of clients.entries()) {
+        const { connection, said } = accepted[at]
+        yield* until(() => said.length > 0)
+        assert.deepStrictEqual(said, [`from ${at}`])
+        assert.deepStrictEqual(info(connection).remote, info(client).local)
+        assert.deepStrictEqual(info(connection).local, info(client).remote)
+        assert.strictEqual(info(client).family, "IPv4")
+        for (const end of [client, connection]) {
+          assert.deepStrictEqual(EstablishmentReport.of(end).attempts.map(([{ facts, layer }]) => [layer, facts]), [
+            ["udp", { address: `127.0.0.1:${info(end).remote.port}` }]
+          ])
+          const { layers } = yield* DataTransferReport.of(end)
+          assert.strictEqual(layers[0].sent.messages, info(end).datagramsSent)
+        }
+        assert.strictEqual(Connection.peer(connection), "127.0.0.1")
+        yield* connection.send(bytes(`to ${at}`))
+        assert.deepStrictEqual((yield* client.pull).map(text), [`to ${at}`])
+        assert.deepInclude(info(client), { datagramsSent: 1, bytesSent: 6, datagramsReceived: 1, bytesReceived: 4 })
+      }
+    })
+  )
+
+  live(
+    "carries empty datagrams, and those of the largest size",
+    Effect.gen(function*() {
+      const { accepted, address } = yield* keeping()
+      const client = yield* connect<UdpInfo>(address)
+      assert.strictEqual(info(client).maximumDatagramSize, 65_507)
+      yield* client.sendAll([bytes(""), bytes("x".repeat(65_507))])
+      yield* until(() => accepted[0]?.said.length === 2)
+      assert.deepStrictEqual(accepted[0].said.map(({ length }) => length), [0, 65_507])
+    })
+  )
+
+  live(
+    "refuses what is too large, and goes on",
+    Effect.gen(function*() {
+      const { accepted, address } = yield* keeping()
+      const client = yield* connect<UdpInfo>(address)
+      const reason = yield* reasonOf(client.send(bytes("x".repeat(101))))
+      assert.deepInclude(reason, { _tag: "TooLarge", size: 101, limit: 100 })
+      yield* client.send(bytes("x".repeat(100)))
+      yield* until(() => accepted[0]?.said.length === 1)
+    }),
+    { maximumDatagramSize: 100 }
+  )
+
+  live(
+    "fails with what the network answers",
+    Effect.gen(function*() {
+      const { address } = yield* Effect.scoped(listen("127.0.0.1:0"))
+      const client = yield* connect(address)
+      yield* client.send(bytes("is anybody there?"))
+      const reason = yield* reasonOf(
+        client.pull as Effect.Effect<unknown, { readonly reason: { readonly _tag: string } }>
+      )
+      assert.strictEqual(reason._tag, "Refused")
+      assert.strictEqual((yield* reasonOf(client.send(bytes("hello?"))))._tag, "Refused")
+      const outcome = yield* client.closed
+      assert.deepInclude(outcome, { first: "none", clean: false })
+      assert.strictEqual(outcome.error?.layer, "udp")
+    })
+  )
+
+  live(
+    "goes over IPv6, and from where one likes",
+    Effect.gen(function*() {
+      const listener = yield* listen("[::1]:0")
+      yield* Effect.forkScoped(listener.run((connection) => Effect.flatMap(connection.pull, connection.sendAll), quiet))
+      const client = yield* connect<UdpInfo>(listener.address)
+      yield* client.send(bytes("six"))
+      assert.deepStrictEqual((yield* client.pull).map(text), ["six"])
+      assert.deepInclude(info(client), { family: "IPv6" })
+      assert.strictEqual(info(client).remote.host, "::1")
+      const other = Udp.layer({ localAddress: "127.0.0.2" })
+      const { address } = yield* keeping()
+      assert.strictEqual(info(yield* Effect.provide(connect<UdpInfo>(address), other)).local.host, "127.0.0.2")
+    })
+  )
+
+  live(
+    "IPv4 on a socket for both has its own address",
+    Effect.gen(function*() {
+      const listener = yield* listen<UdpInfo>("[::]:0")
+      const remotes: Array<string> = []
+      yield* Effect.forkScoped(listener.run((connection) => {
+        remotes.push(info(connection).remote.host, info(connection).family)
+        return Effect.flatMap(connection.pull, connection.sendAll)
+      }, quiet))
+      assert(listener.address.place._tag === "Tcp")
+      const client = yield* connect(`127.0.0.1:${listener.address.place.port}`)
+      yield* client.send(bytes("four"))
+      assert.deepStrictEqual((yield* client.pull).map(text), ["four"])
+      assert.deepStrictEqual(remotes, ["127.0.0.1", "IPv4"])
+    })
+  )
+})
+
+describe("what comes of connects and listens that fail", () => {
+  live(
+    "the port is in use",
+    Effect.gen(function*() {
+      const { address } = yield* listen("127.0.0.1:0")
+      assert.strictEqual((yield* reasonOf(listen(address)))._tag, "AddressInUse")
+    })
+  )
+
+  live("unless ports are shared", Effect.flatMap(listen("127.0.0.1:0"), ({ address }) => listen(address)), {
+    reusePort: true
+  })
+
+  live(
+    "an address that must be allowed",
+    Effect.gen(function*() {
+      assert.strictEqual((yield* reasonOf(Effect.scoped(connect("255.255.255.255:9"))))._tag, "Forbidden")
+      const allowed = yield* Layer.build(Udp.layer({ broadcast: true }))
+      const connection = yield* Effect.provide(connect<UdpInfo>("255.255.255.255:9"), allowed)
+      assert.strictEqual(info(connection).remote.host, "255.255.255.255")
+    })
+  )
+
+  it.live("names and addresses that are not there, and places that are none of UDP", () =>
+    tight(Effect.gen(function*() {
+      const stack = Ip.layerStatic({}).pipe(Udp.over({ localAddress: "198.51.100.1" }))
+      const failing = (input: string) => reasonOf(Effect.scoped(connect(input)))
+      yield* Effect.gen(function*() {
+        assert.strictEqual((yield* failing("nowhere.test:1"))._tag, "Unresolved")
+        assert.strictEqual((yield* failing("127.0.0.1:1"))._tag, "Unreachable")
+        assert.strictEqual((yield* failing("memory:here"))._tag, "InvalidEndpoint")
+        assert.deepInclude(yield* failing("tls://127.0.0.1:1"), { _tag: "LayersMissing", layers: ["tls"] })
+      }).pipe(Effect.provide(yield* Layer.build(stack)))
+    })))
+})
+
+describe("a listener", () => {
+  it.effect("ends a connection whose peer is silent, and frees its place", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { accepted, address, outcomes } = yield* keeping()
+      const client = yield* connect(address)
+      const chatty = yield* connect(address)
+      yield* client.send(bytes("once"))
+      yield* until(() => accepted.length === 1)
+      for (let n = 1; n <= 3; n++) {
+        yield* chatty.send(bytes("again"))
+        yield* until(() => accepted[1]?.said.length === n)
+        // What we send to it is no life of the peer.
+        yield* accepted[0].connection.send(bytes("hello?"))
+        yield* TestClock.adjust("10 seconds")
+      }
+      yield* until(() => outcomes.length === 1)
+      assert.deepInclude(outcomes[0], { endOfInput: "unknown" })
+      assert.deepInclude(yield* accepted[0].connection.closed, { first: "remote", clean: true })
+      yield* chatty.send(bytes("still here"))
+      yield* until(() => accepted[1].said.length === 4)
+      yield* client.send(bytes("once more"))
+      yield* until(() => accepted[2]?.said.length === 1)
+      assert.deepStrictEqual(accepted[2].said, ["once more"])
+    })).pipe(Effect.provide(Udp.layer())))
+
+  live(
+    "has the first datagrams wait until it is run",
+    Effect.gen(function*() {
+      const listener = yield* listen("127.0.0.1:0")
+      const client = yield* connect(listener.address)
+      yield* client.sendAll([bytes("one"), bytes("two")])
+      yield* Effect.sleep("20 millis")
+      yield* Effect.forkScoped(
+        listener.run((connection) => Effect.forever(Effect.flatMap(connection.pull, connection.sendAll)), quiet)
+      )
+      const echoed: Array<string> = []
+      while (echoed.length < 2) echoed.push(...(yield* client.pull).map(text))
+      assert.deepStrictEqual(echoed, ["one", "two"])
+    })
+  )
+
+  live(
+    "bounds its connections, and tells",
+    Effect.gen(function*() {
+      const incidents: Array<Incident> = []
+      const { accepted, address } = yield* keeping({ maxConnections: 1 }, incidents)
+      const [first, second] = [yield* connect(address), yield* connect(address)]
+      yield* first.send(bytes("first"))
+      yield* until(() => accepted.length === 1)
+      yield* second.send(bytes("second"))
+      yield* until(() => incidents.length === 1)
+      assert.deepInclude(incidents[0], { _tag: "TooManyConnections", limit: 1, of: "listener" })
+      yield* first.send(bytes("first again"))
+      yield* until(() => accepted[0].said.length === 2)
+      assert.lengthOf(accepted, 1)
+    })
+  )
+
+  live(
+    "drops what is new when nobody pulls, and counts it",
+    Effect.gen(function*() {
+      const listener = yield* listen<UdpInfo>("127.0.0.1:0", { drainWithin: "1 second" })
+      let server: Datagram | undefined
+      yield* Effect.forkScoped(listener.run((connection) => {
+        server = connection
+        return Effect.asVoid(connection.closed)
+      }, quiet))
+      const client = yield* connect(listener.address)
+      const datagram = (n: number) => Uint8Array.from({ length: 1_000 }, () => n)
+      for (let n = 0; n < 200; n++) {
+        yield* client.send(datagram(n))
+        yield* until(() => server !== undefined && info(server).datagramsReceived === n + 1)
+      }
+      const { datagramsDropped, datagramsReceived } = info(server!)
+      assert.strictEqual(datagramsReceived, 200)
+      const kept: Array<number> = []
+      while (kept.length < 200 - datagramsDropped) kept.push(...(yield* server!.pull).map(([first]) => first))
+      // 64 KiB that the connection reads ahead, and 10 KiB here.
+      assert.strictEqual(datagramsDropped, 200 - 66 - 10)
+      assert.deepStrictEqual(kept, Array.from({ length: 76 }, (_, n) => n))
+      yield* server!.abort
+      assert.strictEqual((yield* server!.closed).undelivered, datagramsDropped)
+    }),
+    { maxInboxSize: 10_240 }
+  )
+
+  live(
+    "serves its connections to the last, and then frees the port",
+    Effect.gen(function*() {
+      const before = sockets()
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { accepted, address } = yield* keeping()
+        const client = yield* connect(address)
+        yield* client.send(bytes("hello"))
+        yield* until(() => accepted.length === 1)
+      }))
+      assert.strictEqual(sockets(), before)
+    })
+  )
+})
+
+describe("messages over datagrams", () => {
+  class Chat extends Subprotocol.Service<Chat>()("chat.v1", { client: Schema.String, server: Schema.Finite }) {}
+
+  /** The same program over any stack. */
+  const chat = (endpoint: string) =>
+    Effect.scoped(Effect.gen(function*() {
+      const listener = yield* Chat.listen(endpoint)
+      const answering = (connection: Subprotocol.ServerConnection<typeof Chat>) =>
+        Effect.flatMap(connection.pull, ([said]) => connection.send(said.length))
+      yield* Effect.forkScoped(listener.run(answering, quiet))
+      const connection = yield* Chat.connect(listener.address)
+      yield* connection.send("four")
+      return yield* connection.pull
+    }))
+
+  it.live("a chat runs over memory and over UDP, by another layer", () =>
+    tight(Effect.gen(function*() {
+      const udp = Udp.layer().pipe(Datagrams.over(), Chat.over(Codec.json()))
+      assert.deepStrictEqual(yield* Effect.provide(chat("127.0.0.1:0"), udp), [4])
+      const memory = MemoryTransport.layerMessages().pipe(Chat.over(Codec.json()))
+      assert.deepStrictEqual(yield* Effect.provide(chat("memory:here"), memory), [4])
+    })))
+
+  it.live("text is UTF-8, and boundaries are kept", () =>
+    tight(Effect.gen(function*() {
+      const stack = yield* Layer.build(Udp.layer({ maximumDatagramSize: 100 }).pipe(Datagrams.over()))
+      yield* Effect.gen(function*() {
+        const listener = yield* Transport.listen(Transport.Messages)("127.0.0.1:0")
+        const echo = (connection: Connection.Connection<Transport.Message, Transport.Message>) =>
+          Effect.forever(Effect.flatMap(connection.pull, connection.sendAll))
+        yield* Effect.forkScoped(listener.run(echo, quiet))
+        const client = yield* Transport.connect(Transport.Messages)(listener.address)
+        const sent = ["é", "", bytes("bytes"), "€"]
+        for (const message of sent) yield* client.send(message)
+        const echoed: Array<string> = []
+        while (echoed.length < sent.length) {
+          for (const message of yield* client.pull) {
+            assert.instanceOf(message, Uint8Array)
+            echoed.push(text(message as Uint8Array))
+          }
+        }
+        assert.deepStrictEqual(echoed, ["é", "", "bytes", "€"])
+        assert.strictEqual((yield* reasonOf(client.send("€".repeat(34))))._tag, "TooLarge")
+        assert.strictEqual((yield* reasonOf(client.send("\ud800")))._tag, "Unencodable")
+        assert.isTrue(Exit.isSuccess(yield* Effect.exit(client.send("and goes on"))))
+      }).pipe(Effect.provide(stack))
+    })))
+})
