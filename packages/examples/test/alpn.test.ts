@@ -1,6 +1,6 @@
 /** A WebSocket and a protocol of our own on one port, chosen by ALPN. */
 import { assert, it } from "@effect/vitest"
-import { Connection, Lines, Transport } from "@wirestack/protocol"
+import { Connection, EstablishmentReport, Lines, Transport } from "@wirestack/protocol"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Alpn, Tls } from "@wirestack/transport-tls"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
@@ -30,7 +30,14 @@ it.live("a WebSocket is what ALPN says it is", () =>
     const said = Effect.flatMap(Transport.connect(Transport.Messages)(url), ({ pull }) => pull)
     assert.deepStrictEqual(yield* Effect.provide(Effect.scoped(said), browser), ["websocket at /chat"])
 
+    const only = tcp.pipe(Tls.client({ trust, alpn: ["http/1.1"] }), Spoken.over())
     const either = tcp.pipe(Tls.client({ trust, alpn: ["http/1.1", "lines"] }), Spoken.over())
+    const report = EstablishmentReport.of(yield* Effect.provide(Effect.scoped(Spoken.connect(url)), only))
+    assert.deepStrictEqual(report.attempts.map((steps) => steps.map(({ layer }) => layer)), [
+      ["tcp", "tls", "alpn", "websocket"]
+    ])
+    assert.deepStrictEqual(report.attempts[0][3].facts.path, "/chat")
+
     const chosen = Effect.flatMap(
       Spoken.connect(listener.address),
       (connection) => Effect.map(connection.pull, ([text]) => [connection.alpn, text])

@@ -35,7 +35,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { agreeing, branching, type Built, ground } from "./internal/branching.ts"
+import { agreeing, branching, type Built } from "./internal/branching.ts"
+import { ground } from "./internal/ground.ts"
 import type { Adds } from "./Tls.ts"
 
 type AnyShape = Transport.Shape<any, any, any, any, any>

@@ -1,57 +1,32 @@
 /**
  * A transport that goes on with the branch whose name was agreed on.
  *
- * A branch is built once, on a ground that has no connections of its own: while it connects or listens, `Below` is where they come
- * from. A client's is the one that is connected already; a server's are those that the one listener has for this name.
+ * A branch is built once, on a ground that has no connections of its own (`ground`). A client's is the one that is connected already; a
+ * server's are those that the one listener has for this name.
  */
-import { type Ask, lacking, Negotiated } from "@wirestack/protocol/Ask"
+import { type Ask, Negotiated } from "@wirestack/protocol/Ask"
 import { ConnectError, NothingNegotiated } from "@wirestack/protocol/ConnectError"
 import { type Connection, detail } from "@wirestack/protocol/Connection"
-import type { Demand } from "@wirestack/protocol/Endpoint"
 import type { Listener, RunOptions } from "@wirestack/protocol/Listener"
-import { ListenError } from "@wirestack/protocol/ListenError"
+import type { ListenError } from "@wirestack/protocol/ListenError"
 import * as Protocol from "@wirestack/protocol/Protocol"
 import * as Transport from "@wirestack/protocol/Transport"
-import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Chosen, Ground } from "../Alpn.ts"
+import type { Chosen } from "../Alpn.ts"
+import { Door, type Handler } from "./Door.ts"
+import { astray, Below, type ByteTransport, metBelow, unmet } from "./ground.ts"
 
 const layer = "alpn"
 
 type Bytes = Connection<Uint8Array, Uint8Array, Negotiated>
-type ByteTransport = Transport.Transport<Uint8Array, Uint8Array>
 type AnyTransport = Transport.Transport<any, any>
-type Handler = (connection: Connection<any, any>) => Effect.Effect<void>
 
 /** A branch that was built. */
 export interface Built {
   readonly offers: ReadonlyArray<string>
   readonly transport: AnyTransport
 }
-
-const astray = () => Effect.die(new Error("a branch has no connections but those of its choice"))
-
-const Below = Context.Reference<ByteTransport>("@wirestack/transport-tls/Alpn/Below", {
-  defaultValue: () => ({ connect: astray, listen: astray })
-})
-
-/** What a branch is built on. */
-export const ground = (): Ground =>
-  Transport.layer(
-    Transport.Bytes,
-    Effect.succeed<ByteTransport>({
-      connect: (ask) => Effect.flatMap(Below, (below) => below.connect(ask)),
-      listen: (ask) => Effect.flatMap(Below, (below) => below.listen(ask))
-    })
-  )
-
-/** The demand that is met below the choice; the others are for the branches. */
-const metBelow = (demand: Demand): boolean => demand === "tls"
-
-/** The demands that neither a layer of the branch nor one below has met. */
-const unmet = (ask: Ask) => lacking({ ...ask, demands: ask.demands.filter((demand) => !metBelow(demand)) })
 
 const nothingNegotiated = (offered: ReadonlyArray<string>, selected: string | undefined): ConnectError =>
   new ConnectError({
@@ -90,7 +65,7 @@ export const agreeing = (names: ReadonlyArray<string>, unnamed: string | undefin
 }
 
 /** Where the connections of a branch come from while it connects. */
-const clientBelow = (trunk: ByteTransport, first: Chosen<string, Bytes>): ByteTransport => {
+const clientBelow = (trunk: ByteTransport, first: Chosen<string, Bytes>, journal: Ask["journal"]): ByteTransport => {
   let given: Connection<Uint8Array, Uint8Array> | undefined = first
   return {
     connect: (ask) =>
@@ -99,7 +74,9 @@ const clientBelow = (trunk: ByteTransport, first: Chosen<string, Bytes>): ByteTr
         if (missing !== undefined) return Effect.fail(new ConnectError({ layer, reason: missing }))
         const connection = given
         given = undefined
-        return connection === undefined ? again(trunk, ask, first.alpn) : Effect.succeed(connection)
+        return connection === undefined
+          ? again(trunk, { ...ask, ...(journal && { journal }) }, first.alpn)
+          : Effect.succeed(connection)
       }),
     listen: astray
   }
@@ -112,37 +89,13 @@ const again = (trunk: ByteTransport, ask: Ask, wanted: string) =>
     return alpn === wanted ? Effect.succeed(connection) : Effect.fail(nothingNegotiated([wanted], alpn))
   })
 
-/** The connections of a listener with one name, which are for whoever runs the branch. */
-class Door {
-  private readonly handler = Deferred.makeUnsafe<Handler>()
-  readonly below: ByteTransport
-
-  constructor({ address, drained }: Listener<any, any>) {
-    const run = (handler: Handler) => Effect.andThen(Deferred.succeed(this.handler, handler), Effect.never)
-    const listener = { address, drained, run } as unknown as Listener<Uint8Array, Uint8Array>
-    this.below = {
-      connect: astray,
-      listen: (ask) => {
-        const missing = unmet(ask)
-        return missing === undefined
-          ? Effect.succeed(listener)
-          : Effect.fail(new ListenError({ layer, reason: missing }))
-      }
-    }
-  }
-
-  enter(connection: Connection<any, any>): Effect.Effect<void> {
-    return Effect.flatMap(Deferred.await(this.handler), (handler) => handler(connection))
-  }
-}
-
 const listen = (trunk: ByteTransport, branches: ReadonlyMap<string, Built>, ask: Ask) =>
   Effect.gen(function*() {
     const listener = yield* trunk.listen(ask)
     const doors = new Map<string, Door>()
     const upper: Array<readonly [alpn: string, listener: Listener<any, any>]> = []
     for (const [alpn, { offers, transport }] of branches) {
-      const door = new Door(listener)
+      const door = new Door(layer, listener)
       doors.set(alpn, door)
       upper.push([alpn, yield* Effect.provideService(transport.listen({ ...ask, offers }), Below, door.below)])
     }
@@ -168,8 +121,10 @@ export const branching = (trunk: ByteTransport, branches: ReadonlyMap<string, Bu
       (connection) => {
         const { alpn } = connection
         const { offers, transport } = branches.get(alpn)!
+        // The attempt is under way: without its journal, no layer of the branch takes it for another one.
+        const { journal, ...rest } = ask
         return Effect.map(
-          Effect.provideService(transport.connect({ ...ask, offers }), Below, clientBelow(trunk, connection)),
+          Effect.provideService(transport.connect({ ...rest, offers }), Below, clientBelow(trunk, connection, journal)),
           (connection) => Object.assign(connection, { alpn })
         )
       }
