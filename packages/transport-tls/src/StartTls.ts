@@ -20,9 +20,7 @@
  *   before they have the answer (`eager`) has all of it go to TLS.
  * - The connection is the same one: TLS works right on its socket, and closes before it.
  */
-import { ConnectError } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
-import { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import * as Protocol from "@wirestack/protocol/Protocol"
 import { Bytes } from "@wirestack/protocol/Transport"
 import type * as Duration from "effect/Duration"
@@ -30,9 +28,8 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { Dialogue } from "./Dialogue.ts"
-import { lost, truncated } from "./internal/tlsReason.ts"
+import { nothingUnread } from "./internal/nothingUnread.ts"
 import type { Preface } from "./Preface.ts"
-import { PlaintextInjected } from "./StartTlsReason.ts"
 import type * as Tls from "./Tls.ts"
 
 /** How the preface is spoken. */
@@ -43,38 +40,19 @@ export interface Options {
 
 type Lower = Connection.Connection<Uint8Array, Uint8Array>
 
-const sizeOf = (chunks: ReadonlyArray<Uint8Array>): number => chunks.reduce((size, { length }) => size + length, 0)
-
-/** The same connection, on which nothing is unread. */
-const without = (lower: Lower, unread: ReadonlyArray<Uint8Array>, layer: string) =>
-  Effect.suspend((): Effect.Effect<Lower, ConnectError, Scope.Scope> => {
-    const { leftover, over, wire } = Connection.release(lower)
-    const size = sizeOf(unread) + sizeOf(leftover)
-    const reason = size > 0
-      ? new PlaintextInjected({ size })
-      : over instanceof ConnectionError
-      ? lost(over)
-      : over === undefined
-      ? undefined
-      : truncated
-    return reason === undefined
-      ? Connection.replace(lower, wire)
-      : Effect.fail(new ConnectError({ layer, reason }))
-  })
-
 const asking = (preface: Preface, { handshakeWithin }: Options) => {
   const { eager = false, layer } = preface
   const client = Effect.fnUntraced(function*(lower: Lower) {
     const dialogue = new Dialogue(lower, layer)
     yield* preface.client(dialogue)
-    return yield* without(lower, dialogue.unread, layer)
+    return yield* nothingUnread(lower, dialogue.unread, layer)
   })
   const server = Effect.fnUntraced(function*(lower: Lower) {
     const dialogue = new Dialogue(lower, layer)
     const answer = yield* preface.server(dialogue)
     const ready = eager
       ? yield* Connection.resume(lower, { leftover: dialogue.unread })
-      : yield* without(lower, dialogue.unread, layer)
+      : yield* nothingUnread(lower, dialogue.unread, layer)
     yield* new Dialogue(ready, layer).say(answer)
     return ready
   })
