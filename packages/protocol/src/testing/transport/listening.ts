@@ -78,7 +78,8 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
       yield* listener.resume
       yield* Fiber.join(visit)
       equal("early", early, [false])
-    })
+    }),
+    "noGoodbye"
   )
 
   test(
