@@ -304,7 +304,7 @@ describe("connecting", () => {
       assert.deepStrictEqual(both.attempts.map((attempt) => attempt.reason._tag), ["TimedOut", "Refused"])
     }),
     () =>
-      Tcp.over({ connectWithin: "400 millis" })(
+      Tcp.over({ connectWithin: "400 millis", happyEyeballs: { attemptDelay: "50 millis" } })(
         Layer.orDie(Ip.layerStatic({ hosts: { "both.test": ["127.0.0.1", "127.0.0.2"] } }))
       )
   )
