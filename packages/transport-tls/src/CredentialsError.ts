@@ -1,7 +1,7 @@
 /** The failure to build a TLS layer. */
 import * as Data from "effect/Data"
 
-/** A certificate, key or list of authorities in the options can't be used: malformed, or not belonging together. */
+/** A certificate, key, list of authorities or algorithm in the options can't be used: malformed, not belonging together, or unknown here. */
 export class CredentialsError extends Data.TaggedError("CredentialsError")<{
   readonly role: "client" | "server"
   readonly cause: unknown

@@ -9,6 +9,8 @@ export interface Identity {
   readonly key: Redacted.Redacted<string>
   /** The passphrase of the key, if it is encrypted. */
   readonly passphrase?: Redacted.Redacted<string>
+  /** What a server staples for clients that ask: the answer of its OCSP responder in DER (RFC 6066 section 8). A Stream of identities renews it. */
+  readonly ocspResponse?: Uint8Array
 }
 
 /** Authorities of one's own, instead of the public ones. */

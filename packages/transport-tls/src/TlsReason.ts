@@ -13,8 +13,11 @@ export type CertificateFault =
   | "revoked"
   | "revocation-unknown"
   | "bad-signature"
+  | "too-weak"
   | "wrong-purpose"
   | "missing"
+  | "pin-mismatch"
+  | "rejected"
   | "invalid"
 
 /** The peer's certificate was not accepted: by the client for the server's, by the server for the client's. */

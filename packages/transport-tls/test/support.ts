@@ -1,11 +1,13 @@
-import type { Connection } from "@wirestack/protocol/Connection"
+import { ConnectError } from "@wirestack/protocol/ConnectError"
+import { type Connection, detail } from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
 import { Tcp } from "@wirestack/transport-tcp"
+import { Tls, TlsInfo } from "@wirestack/transport-tls"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
-import { Effect, type Layer, type Scope } from "effect"
+import { Deferred, Effect, type Layer, Queue, type Scope, Stream } from "effect"
 import * as Cause from "effect/Cause"
 
 export const connect = Transport.connect(Transport.Bytes)
@@ -45,7 +47,7 @@ export const grounds: Record<"TCP" | "memory", Ground> = {
 }
 
 /** How many sockets, servers and engines the process holds. */
-const descriptors = (): number =>
+export const descriptors = (): number =>
   process.getActiveResourcesInfo().filter((name) => /TCP|Pipe|TLS|JSStream/.test(name)).length
 
 /** Runs a program and fails if it leaves anything behind. */
@@ -57,6 +59,13 @@ export const soon = { closeWithin: "500 millis", drainWithin: "500 millis" } as 
 
 export const reasonOf = <A, E extends { readonly reason: unknown }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), (error) => error.reason as E["reason"])
+
+/** Why a connect came to nothing. */
+export const refusalOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), (error) => {
+    if (error instanceof ConnectError) return error.reason
+    throw error
+  })
 
 /** Waits until something holds, or the test's time is up. */
 export const until = (holds: () => boolean): Effect.Effect<void> =>
@@ -119,3 +128,67 @@ export const connected = <D = never>(
 /** Bytes that tell where in the sequence they are. */
 export const pattern = (size: number): Buffer =>
   Buffer.from(Array.from({ length: size }, (_, i) => (i * 7 + (i >> 8)) & 0xff))
+
+/** A stack of both roles that trusts the authority of the tests. */
+export const stackOver = <CE = never, CR = never, SE = never, SR = never>(
+  ground: Layer.Layer<Both>,
+  { ca, identity }: Certificates,
+  client: Tls.ClientOptions<CE, CR> = {},
+  server: Partial<Tls.ServerOptions<SE, SR>> = {}
+) =>
+  ground.pipe(Tls.over<CE, CR, SE, SR>({
+    client: { trust: { ca }, serverName: "localhost", ...client },
+    server: { identity, ...server } as Tls.ServerOptions<SE, SR>
+  }))
+
+/** The same on a fresh ground. */
+export const stackOn = <CE = never, CR = never, SE = never, SR = never>(
+  ground: Ground,
+  made: Certificates,
+  client?: Tls.ClientOptions<CE, CR>,
+  server?: Partial<Tls.ServerOptions<SE, SR>>
+) => stackOver(ground.layer(), made, client, server)
+
+export type Info = TlsInfo["Service"]
+
+/** A server that greets each client, so that what follows a handshake has arrived when the greeting has; what both ends know each time. */
+export const meetings = (endpoint: string) =>
+  Effect.gen(function*() {
+    const listener = yield* listen<TlsInfo>(endpoint, soon)
+    const servers: Array<Info> = []
+    yield* Effect.forkScoped(listener.run((connection) => {
+      servers.push(detail(connection, TlsInfo))
+      return Effect.andThen(connection.send(Buffer.from("hello")), Effect.asVoid(collect(connection)))
+    }, quiet))
+    const meet = Effect.gen(function*() {
+      const count = servers.length
+      const client = yield* Effect.scoped(Effect.gen(function*() {
+        const connection = yield* connect<TlsInfo>(listener.address, soon)
+        yield* take(connection, 5)
+        return detail(connection, TlsInfo)
+      }))
+      yield* until(() => servers.length > count)
+      return { client, server: servers[count] }
+    })
+    return { address: listener.address, meet }
+  })
+
+/** What both ends know of one connection. */
+export const meeting = (endpoint: string) => Effect.flatMap(meetings(endpoint), ({ meet }) => meet)
+
+/** A Stream whose values are given one by one; `change` is over when the one that was given is in use. */
+export const changing = <A>(first: A) =>
+  Effect.gen(function*() {
+    const given = yield* Queue.unbounded<readonly [A, Deferred.Deferred<void>]>()
+    let last: Deferred.Deferred<void> | undefined
+    const stream = Stream.fromPull(Effect.succeed(Effect.suspend(() => {
+      if (last !== undefined) Deferred.doneUnsafe(last, Effect.void)
+      return Effect.map(Queue.take(given), ([value, used]) => {
+        last = used
+        return [value] as const
+      })
+    })))
+    const give = (value: A) => Effect.tap(Deferred.make<void>(), (used) => Queue.offer(given, [value, used]))
+    yield* give(first)
+    return { stream, change: (value: A) => Effect.flatMap(give(value), Deferred.await) }
+  })

@@ -58,8 +58,8 @@ type Bytes = Layer.Layer<Transport.ByteTransport<Both>, unknown>
 
 /** TLS on the socket itself, or on the bytes of a layer that hides it. */
 export const tlsPaths = {
-  direct: (tls: ReturnType<typeof Tls.over>) => tls(Tcp.layer()),
-  duplex: (tls: ReturnType<typeof Tls.over>) => tls(rechunk(() => random(7, 5_000))(Tcp.layer()))
+  direct: (tls: Tls.Over) => tls(Tcp.layer()),
+  duplex: (tls: Tls.Over) => tls(rechunk(() => random(7, 5_000))(Tcp.layer()))
 }
 
 export const tls = (alpn?: ReadonlyArray<string>) =>

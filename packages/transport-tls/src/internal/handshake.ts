@@ -3,7 +3,7 @@
  * socket, else on a Duplex over its wire. What fails or is interrupted leaves no TLS socket behind; the connection below
  * is closed by whoever made it.
  */
-import { Negotiated } from "@wirestack/protocol/Ask"
+import { type Ask, Negotiated } from "@wirestack/protocol/Ask"
 import { ConnectError, type ConnectReason } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
 import { ConnectionError } from "@wirestack/protocol/ConnectionError"
@@ -11,21 +11,22 @@ import * as RawSocket from "@wirestack/protocol/RawSocket"
 import { Other } from "@wirestack/protocol/Reason"
 import { SocketWire } from "@wirestack/protocol/SocketWire"
 import type { Wire } from "@wirestack/protocol/Wire"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { X509Certificate } from "node:crypto"
 import * as Net from "node:net"
 import type { Duplex } from "node:stream"
 import type * as NodeTls from "node:tls"
-import { type PeerCertificate, TlsInfo } from "../TlsInfo.ts"
+import type { Checks, CommonOptions } from "../Options.ts"
+import { TlsInfo } from "../TlsInfo.ts"
+import { check } from "./checks.ts"
 import { DuplexTlsWire } from "./DuplexTlsWire.ts"
+import { type Found, infoOf } from "./info.ts"
 import { connectionReason, connectReason, lost, truncated } from "./tlsReason.ts"
 import { WireDuplex } from "./WireDuplex.ts"
 
-/** What the two sides do differently. */
+/** What one handshake does on its side. */
 export interface Side {
   /** Puts TLS on a stream and begins. */
   readonly start: (stream: Duplex) => NodeTls.TLSSocket
@@ -33,11 +34,20 @@ export interface Side {
   readonly done: "secureConnect" | "secure"
   /** What is wrong with the peer although the handshake went well. */
   readonly objection: (socket: NodeTls.TLSSocket) => ConnectReason | undefined
+  /** What there is to know of the peer after that. */
+  readonly found: (socket: NodeTls.TLSSocket) => Found
+  readonly checks: Checks
+  /** Told that the peer was accepted. */
+  readonly accepted?: (info: TlsInfo["Service"]) => void
   readonly offered: ReadonlyArray<string>
-  readonly truncation: "detect" | "ignore"
-  /** Whether the peer may have presented a certificate. */
-  readonly certificates: boolean
+  readonly options: CommonOptions
 }
+
+/** Makes the side of a handshake for a role, once the layer below is ready. */
+export type Role = (
+  lower: Bytes<never>,
+  ask: Ask
+) => Effect.Effect<Bytes<TlsInfo | Negotiated>, ConnectError, Scope.Scope>
 
 type Bytes<D> = Connection.Connection<Uint8Array, Uint8Array, D>
 
@@ -45,53 +55,9 @@ const layerName = "tls"
 
 const isSocket = (socket: unknown): socket is Net.Socket => socket instanceof Net.Socket
 
-/** Read on demand: most programs never look. */
-const summaryOf = (certificate: X509Certificate): PeerCertificate => ({
-  get subject() {
-    return certificate.subject
-  },
-  get issuer() {
-    return certificate.issuer
-  },
-  get subjectAltName() {
-    return certificate.subjectAltName
-  },
-  get validFrom() {
-    return certificate.validFrom
-  },
-  get validTo() {
-    return certificate.validTo
-  },
-  get serialNumber() {
-    return certificate.serialNumber
-  },
-  get fingerprint256() {
-    return certificate.fingerprint256
-  },
-  get raw() {
-    return certificate.raw
-  }
-})
-
-/** What TLS agreed on; read while the socket lives. */
-const factsOf = (socket: NodeTls.TLSSocket, path: "direct" | "duplex", certificates: boolean) => {
-  const certificate = certificates ? socket.getPeerX509Certificate() : undefined
-  // On the server it is what the client asked for; on the client, what we asked for.
-  const { servername } = socket as { readonly servername?: string | false | null }
-  return {
-    version: socket.getProtocol() ?? "",
-    cipher: socket.getCipher().standardName,
-    serverName: typeof servername === "string" && servername !== "" ? servername : undefined,
-    alpn: typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : undefined,
-    authorized: socket.authorized,
-    peer: certificate === undefined ? undefined : summaryOf(certificate),
-    path
-  }
-}
-
 /** A handshake that went well. */
 interface Shaken {
-  readonly facts: ReturnType<typeof factsOf>
+  readonly info: TlsInfo["Service"]
   readonly wire: Wire<Uint8Array, Uint8Array>
 }
 
@@ -111,7 +77,7 @@ const groundOf = (lower: Wire<Uint8Array, Uint8Array>, leftover: ReadonlyArray<U
     return {
       stream: duplex,
       path: "duplex",
-      wire: (socket) => new DuplexTlsWire(socket, duplex, lower, side.truncation),
+      wire: (socket) => new DuplexTlsWire(socket, duplex, lower, side.options.truncation ?? "detect"),
       // What had arrived before the end comes first, an alert for one.
       watch: (gone) => duplex.watch((how) => setImmediate(gone, how instanceof ConnectionError ? lost(how) : truncated))
     }
@@ -141,7 +107,8 @@ export const handshake = <D>(
   lower: Bytes<D>,
   side: Side
 ): Effect.Effect<Bytes<D | TlsInfo | Negotiated>, ConnectError, Scope.Scope> =>
-  Effect.flatMap(Clock.currentTimeNanos, (start) => {
+  Effect.clockWith((clock) => {
+    const start = clock.currentTimeNanosUnsafe()
     const { leftover, over, wire: below } = Connection.release(lower)
     if (over !== undefined) return Effect.fail(failure(over instanceof ConnectionError ? lost(over) : truncated))
     const ground = groundOf(below, leftover, side)
@@ -155,6 +122,8 @@ export const handshake = <D>(
       } catch (cause) {
         return fail(new Other({ cause }))
       }
+      const { keyLog } = side.options
+      if (keyLog !== undefined) tls.on("keylog", (line) => keyLog(line.toString("latin1").trimEnd()))
       const onError = (cause: unknown): void => fail(connectReason(cause, side.offered))
       const onEnd = (): void => fail(truncated)
       // Stays as a sink: a TLS socket that has failed may do so again.
@@ -177,23 +146,23 @@ export const handshake = <D>(
             fail(objection)
           })
         }
-        const shaken = { facts: factsOf(tls, ground.path, side.certificates), wire: ground.wire(tls) }
+        const handshakeTime = Duration.nanos(clock.currentTimeNanosUnsafe() - start)
+        const info = infoOf(tls, { ...side.found(tls), path: ground.path, handshakeTime })
+        const wire = ground.wire(tls)
         tls.removeListener("error", onError)
-        setImmediate(() => resume(Effect.succeed(shaken)))
+        setImmediate(() => resume(Effect.succeed({ info, wire })))
       })
     })
 
-    const made = Effect.flatMap(
-      shaking,
-      ({ facts, wire }) =>
-        Effect.flatMap(Clock.currentTimeNanos, (end) =>
-          Connection.replace(lower, wire, {
-            details: () =>
-              Context.make(TlsInfo, { ...facts, handshakeTime: Duration.nanos(end - start) }).pipe(
-                Context.add(Negotiated, { protocol: facts.alpn })
-              )
-          }))
-    )
+    const checked = Effect.tap(shaking, ({ info }) =>
+      // Nothing is flushed for a peer that was not accepted.
+      Effect.onError(check(info, side.checks), () => Effect.sync(() => below.abort())))
+    const made = Effect.flatMap(checked, ({ info, wire }) => {
+      side.accepted?.(info)
+      return Connection.replace(lower, wire, {
+        details: () => Context.make(TlsInfo, info).pipe(Context.add(Negotiated, { protocol: info.alpn }))
+      })
+    })
     return Effect.onError(made, () =>
       Effect.sync(() => {
         socket?.destroy()

@@ -1,36 +1,68 @@
-/** Contexts of Node's TLS from our options, made once per stack. */
+/** Contexts of Node's TLS from our options, made once per stack and identity. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { constants } from "node:crypto"
 import * as NodeTls from "node:tls"
+import * as CipherSuite from "../CipherSuite.ts"
 import { CredentialsError } from "../CredentialsError.ts"
+import * as Group from "../Group.ts"
 import type { Authorities, Identity } from "../Identity.ts"
+import type { CommonOptions } from "../Options.ts"
 
-/** What client and server have in common. */
-export interface Common {
-  readonly identity?: Identity | undefined
-  readonly authorities?: Authorities | undefined
-  readonly minVersion?: NodeTls.SecureVersion | undefined
-  readonly maxVersion?: NodeTls.SecureVersion | undefined
+/** What a context is made of, beside the identity. */
+export interface Terms {
+  readonly options: CommonOptions
+  readonly authorities: Authorities | undefined
+  /** Of a server: how long its tickets are accepted and what protects them, or none. */
+  readonly tickets?: {
+    readonly keys?: Redacted.Redacted<Uint8Array> | undefined
+    readonly lifetime: Duration.Input
+  } | undefined
 }
 
 const list = (pem: string | ReadonlyArray<string>): Array<string> => typeof pem === "string" ? [pem] : [...pem]
 
-/** Makes a context, or says that the certificates or keys can't be used. */
+const identityOptions = ({ certificate, key, passphrase }: Identity): NodeTls.SecureContextOptions => ({
+  cert: certificate,
+  key: Redacted.value(key),
+  ...(passphrase === undefined ? undefined : { passphrase: Redacted.value(passphrase) })
+})
+
+const authorityOptions = ({ ca, crl }: Authorities): NodeTls.SecureContextOptions => ({
+  ca: list(ca),
+  ...(crl === undefined ? undefined : { crl: list(crl) })
+})
+
+const serverOptions = (tickets: Terms["tickets"]): NodeTls.SecureContextOptions => ({
+  sessionIdContext: "wirestack",
+  honorCipherOrder: true,
+  ...(tickets === undefined
+    ? { secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET }
+    : { sessionTimeout: Math.ceil(Duration.toSeconds(Duration.fromInputUnsafe(tickets.lifetime))) }),
+  ...(tickets?.keys === undefined ? undefined : { ticketKeys: Buffer.from(Redacted.value(tickets.keys)) })
+})
+
+/** Makes a context, or says that the certificates, keys or names of algorithms can't be used. */
 export const secureContext = (
   role: "client" | "server",
-  options: Common
+  identity: Identity | undefined,
+  { authorities, options, tickets }: Terms
 ): Effect.Effect<NodeTls.SecureContext, CredentialsError> => {
-  const { authorities, identity, maxVersion, minVersion } = options
+  const { cipherSuites = CipherSuite.modern, groups = Group.modern, maxVersion, minVersion, signatureAlgorithms } =
+    options
   return Effect.try({
     try: () =>
       NodeTls.createSecureContext({
         minVersion: minVersion ?? "TLSv1.2",
         ...(maxVersion === undefined ? undefined : { maxVersion }),
-        ...(identity === undefined ? undefined : { cert: identity.certificate, key: Redacted.value(identity.key) }),
-        ...(identity?.passphrase === undefined ? undefined : { passphrase: Redacted.value(identity.passphrase) }),
-        ...(authorities === undefined ? undefined : { ca: list(authorities.ca) }),
-        ...(authorities?.crl === undefined ? undefined : { crl: list(authorities.crl) }),
-        ...(role === "server" ? { sessionIdContext: "wirestack", honorCipherOrder: true } : undefined)
+        ciphers: CipherSuite.format(cipherSuites),
+        ecdhCurve: Group.format(groups),
+        ...(signatureAlgorithms === undefined ? undefined : { sigalgs: signatureAlgorithms.join(":") }),
+        secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+        ...(identity === undefined ? undefined : identityOptions(identity)),
+        ...(authorities === undefined ? undefined : authorityOptions(authorities)),
+        ...(role === "server" ? serverOptions(tickets) : undefined)
       }),
     catch: (cause) => new CredentialsError({ role, cause })
   })

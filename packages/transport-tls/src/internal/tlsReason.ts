@@ -39,13 +39,22 @@ const faults: Record<string, CertificateFault> = {
   PATH_LENGTH_EXCEEDED: "invalid",
   CERT_CHAIN_TOO_LONG: "invalid",
   CERT_REJECTED: "invalid",
+  // Left behind by a verification that failed, and found by what OpenSSL does next.
+  ERR_SSL_PROVIDER_SIGNATURE_FAILURE: "bad-signature",
   ERROR_IN_CERT_NOT_BEFORE_FIELD: "invalid",
   ERROR_IN_CERT_NOT_AFTER_FIELD: "invalid"
 }
 
-/** The certificate's fault by the code of a verification error, if it is one. */
+/** Keys and digests below OpenSSL's security level have no name in Node. */
+const faultOf = (cause: unknown): CertificateFault | undefined => {
+  const code = field(cause, "code")
+  if (code !== "UNSPECIFIED") return faults[code]
+  return field(cause, "message").endsWith("too weak") ? "too-weak" : "invalid"
+}
+
+/** The certificate's fault by a verification error, if it is one. */
 export const certificateInvalid = (cause: unknown): CertificateInvalid | undefined => {
-  const code = faults[field(cause, "code")]
+  const code = faultOf(cause)
   return code === undefined ? undefined : new CertificateInvalid({ code, detail: field(cause, "message"), cause })
 }
 

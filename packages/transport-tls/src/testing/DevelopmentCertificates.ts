@@ -24,13 +24,15 @@ export interface CertificateOptions {
   readonly commonName?: string
   /** When it begins and ends to be valid, in days from now; -1 and 30 by default. */
   readonly days?: readonly [from: number, to: number]
+  /** What it may be used for (EKU); both by default. */
+  readonly usages?: ReadonlyArray<"server" | "client">
 }
 
 /** An authority that issues certificates. */
 export interface Authority {
   /** Its own certificate in PEM. */
   readonly ca: string
-  /** Issues a certificate that serves clients and servers alike. */
+  /** Issues a certificate. */
   readonly issue: (options?: CertificateOptions) => Effect.Effect<Identity>
   /** A list, in PEM, that revokes these certificates. */
   readonly revoke: (identities: ReadonlyArray<Identity>) => Effect.Effect<string>
@@ -38,6 +40,9 @@ export interface Authority {
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }
 const day = 86_400_000
+
+/** RFC 5280 section 4.2.1.12. */
+const purposes = { server: "1.3.6.1.5.5.7.3.1", client: "1.3.6.1.5.5.7.3.2" }
 
 const dateAt = (millis: number): Date => DateTime.toDateUtc(DateTime.makeUnsafe(millis))
 
@@ -81,7 +86,11 @@ export const make = (options?: Pick<CertificateOptions, "commonName">): Effect.E
         issue: (options) =>
           Effect.flatMap(Clock.currentTimeMillis, (now) =>
             Effect.promise(async () => {
-              const { days: [from, to] = [-1, 30], names = ["localhost", "127.0.0.1", "::1"] } = options ?? {}
+              const {
+                days: [from, to] = [-1, 30],
+                names = ["localhost", "127.0.0.1", "::1"],
+                usages = ["server", "client"]
+              } = options ?? {}
               const leaf = await keys() as any
               const certificate = await X509.X509CertificateGenerator.create({
                 serialNumber: serial(),
@@ -95,7 +104,7 @@ export const make = (options?: Pick<CertificateOptions, "commonName">): Effect.E
                 extensions: [
                   new X509.BasicConstraintsExtension(false, undefined, true),
                   new X509.KeyUsagesExtension(X509.KeyUsageFlags.digitalSignature, true),
-                  new X509.ExtendedKeyUsageExtension(["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]),
+                  new X509.ExtendedKeyUsageExtension(usages.map((usage) => purposes[usage])),
                   ...(names.length === 0 ? [] : [new X509.SubjectAlternativeNameExtension(names.map(alternative))]),
                   await X509.AuthorityKeyIdentifierExtension.create(authority.publicKey)
                 ]
