@@ -1,0 +1,177 @@
+import { assert, describe, it } from "@effect/vitest"
+import { detail } from "@wirestack/protocol/Connection"
+import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
+import { CipherSuite, Group, Tls, TlsInfo } from "@wirestack/transport-tls"
+import { Effect, Redacted } from "effect"
+import { certificates, connected, grounds, meeting, meetings, refusalOf, stackOn, tight } from "./support.ts"
+
+const key = (fill: number) => Redacted.make(new Uint8Array(32).fill(fill))
+
+for (const [title, ground] of Object.entries(grounds)) {
+  /** What both ends know of a connection of a stack. */
+  const met = (client: Tls.ClientOptions, server: Partial<Tls.ServerOptions> = {}) =>
+    Effect.flatMap(
+      certificates,
+      (made) => Effect.provide(meeting(ground.endpoint), stackOn(ground, made, client, server))
+    )
+
+  describe(`algorithms (${title})`, () => {
+    it.live("are modern by default", () =>
+      tight(Effect.gen(function*() {
+        for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+          const { client } = yield* met({ maxVersion })
+          assert.include(CipherSuite.modern, client.cipher)
+          // Node 22 has no name for a hybrid group.
+          assert.include(maxVersion === "TLSv1.3" ? [Group.modern[0], undefined] : ["X25519"], client.group)
+        }
+      })))
+
+    it.live("can be chosen: cipher suites and groups", () =>
+      tight(Effect.gen(function*() {
+        for (
+          const [maxVersion, suite] of [
+            ["TLSv1.3", "TLS_CHACHA20_POLY1305_SHA256"],
+            ["TLSv1.2", "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"]
+          ] as const
+        ) {
+          const { client, server } = yield* met({ maxVersion }, { cipherSuites: [suite], groups: ["P-384"] })
+          assert.strictEqual(client.cipher, suite)
+          assert.strictEqual(client.group, "P-384")
+          assert.strictEqual(server.cipher, suite)
+        }
+      })))
+
+    it.live("can be chosen: how the peer signs", () =>
+      tight(Effect.gen(function*() {
+        assert.isTrue((yield* met({ signatureAlgorithms: ["ecdsa_secp256r1_sha256"] })).client.authorized)
+        const reason = yield* refusalOf(met({ signatureAlgorithms: ["ed25519"] }))
+        assert(reason._tag === "AlertReceived")
+        assert.strictEqual(reason.alert, "handshake_failure")
+      })))
+  })
+
+  describe(`a pre-shared key (${title})`, () => {
+    const psk = { keyOf: (identity: string) => identity === "a device" ? key(1) : undefined, hint: "devices" }
+
+    for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+      it.live(`stands for both identities, ${maxVersion}`, () =>
+        tight(Effect.gen(function*() {
+          const { client, server } = yield* met(
+            { maxVersion, trust: "system", psk: { identity: "a device", key: key(1) } },
+            { identity: undefined, psk }
+          )
+          for (const info of [client, server]) {
+            assert.strictEqual(info.pskIdentity, "a device")
+            assert.strictEqual(info.peer, undefined)
+            assert.isFalse(info.authorized)
+            assert.isFalse(info.resumed)
+          }
+          assert.strictEqual(
+            client.cipher,
+            maxVersion === "TLSv1.3"
+              ? "TLS_AES_128_GCM_SHA256"
+              : "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256"
+          )
+        })))
+
+      it.live(`that the server does not have is refused, ${maxVersion}`, () =>
+        tight(Effect.gen(function*() {
+          for (const [identity, fill] of [["a device", 2], ["another", 1]] as const) {
+            const reason = yield* refusalOf(
+              met({ maxVersion, psk: { identity, key: key(fill) } }, { identity: undefined, psk })
+            )
+            assert(reason._tag === "AlertReceived", String(reason))
+            assert.include(
+              ["decrypt_error", "bad_record_mac", "handshake_failure", "unknown_psk_identity"],
+              reason.alert
+            )
+          }
+        })))
+
+      it.live(`falls back to a certificate, which is verified, ${maxVersion}`, () =>
+        tight(Effect.gen(function*() {
+          const { client } = yield* met({ maxVersion, psk: { identity: "another", key: key(1) } })
+          assert.isTrue(client.authorized)
+          assert.strictEqual(client.pskIdentity, undefined)
+          const reason = yield* refusalOf(
+            met({ maxVersion, serverName: "other.test", psk: { identity: "another", key: key(1) } })
+          )
+          assert(reason._tag === "CertificateInvalid")
+          assert.strictEqual(reason.code, "hostname-mismatch")
+        })))
+    }
+  })
+
+  describe(`a stapled OCSP response (${title})`, () => {
+    const ocspResponse = new Uint8Array([0x30, 0x03, 0x0a, 0x01, 0x06])
+
+    for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+      it.live(`is sent to who asks, ${maxVersion}`, () =>
+        tight(Effect.gen(function*() {
+          const { alternative, identity } = yield* certificates
+          const server: Partial<Tls.ServerOptions> = {
+            identity: { ...identity, ocspResponse },
+            identities: { "*.example.test": { ...alternative, ocspResponse: ocspResponse.slice(0, 2) } }
+          }
+          const stapled = (client: Tls.ClientOptions) =>
+            Effect.map(met({ maxVersion, ...client }, server), ({ client }) => client.ocspResponse?.length)
+          assert.strictEqual(yield* stapled({}), undefined)
+          assert.strictEqual(yield* stapled({ ocsp: "request" }), 5)
+          assert.strictEqual(yield* stapled({ ocsp: "require" }), 5)
+          assert.strictEqual(yield* stapled({ ocsp: "request", serverName: "a.example.test" }), 2)
+        })))
+
+      it.live(`can be demanded, and a resumed session has that of its first handshake, ${maxVersion}`, () =>
+        tight(Effect.gen(function*() {
+          const made = yield* certificates
+          const without = yield* refusalOf(met({ maxVersion, ocsp: "require" }))
+          assert(without._tag === "CertificateInvalid")
+          assert.strictEqual(without.code, "revocation-unknown")
+          yield* Effect.gen(function*() {
+            const { meet } = yield* meetings(ground.endpoint)
+            yield* meet
+            const { client } = yield* meet
+            assert.isTrue(client.resumed)
+            assert.strictEqual(client.ocspResponse?.length, 5)
+          }).pipe(
+            Effect.provide(
+              stackOn(ground, made, { maxVersion, ocsp: "require" }, { identity: { ...made.identity, ocspResponse } })
+            )
+          )
+        })))
+    }
+  })
+
+  it.live(`both ends export the same secret (${title})`, () =>
+    tight(Effect.gen(function*() {
+      const made = yield* certificates
+      yield* Effect.gen(function*() {
+        const ends = yield* connected<TlsInfo>(ground.endpoint)
+        const [one, other] = ends.map((end) => detail(end, TlsInfo).exportKeyingMaterial)
+        const context = Buffer.from("a context")
+        const secret = yield* one(32, "EXPERIMENTAL wirestack", context)
+        assert.lengthOf(secret, 32)
+        assert.deepStrictEqual(secret, yield* other(32, "EXPERIMENTAL wirestack", context))
+        assert.notDeepEqual(secret, yield* other(32, "EXPERIMENTAL wirestack"))
+        yield* ends[0].abort
+        yield* ends[0].closed
+        const error = yield* Effect.flip(one(32, "EXPERIMENTAL wirestack"))
+        assert.strictEqual(error.reason._tag, "Closed")
+      }).pipe(Effect.provide(stackOn(ground, made)))
+    })))
+
+  it.live(`both ends can log the same keys (${title})`, () =>
+    tight(Effect.gen(function*() {
+      const lines: Record<"client" | "server", Array<string>> = { client: [], server: [] }
+      yield* met({ keyLog: (line) => lines.client.push(line) }, { keyLog: (line) => lines.server.push(line) })
+      assert.isAbove(lines.client.length, 3)
+      for (const line of lines.client) assert.match(line, /^[A-Z0-9_]+ [0-9a-f]{64} [0-9a-f]{64,96}$/)
+      assert.sameMembers(lines.client, lines.server)
+    })))
+}
+
+it("a server needs an identity or keys", () => {
+  MemoryTransport.layer().pipe(Tls.server({ psk: { keyOf: () => undefined } }))
+  // @ts-expect-error it has neither
+  MemoryTransport.layer().pipe(Tls.server({ alpn: [] }))
+})
