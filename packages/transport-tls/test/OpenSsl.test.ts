@@ -6,11 +6,26 @@ import * as Transport from "@wirestack/protocol/Transport"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Alpn, Preface, StartTls, Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Effect, Layer, Redacted, type Scope } from "effect"
+import * as Cause from "effect/Cause"
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { certificates, collect, connect, echo, listen, pattern, quiet, soon, take, tight, until } from "./support.ts"
+import {
+  certificates,
+  collect,
+  connect,
+  echo,
+  type Info,
+  listen,
+  pattern,
+  quiet,
+  refusalOf,
+  soon,
+  take,
+  tight,
+  until
+} from "./support.ts"
 
 const found = spawnSync("openssl", ["version"]).status === 0
 
@@ -57,6 +72,22 @@ const files = Effect.gen(function*() {
     serverKey: write("server.key", Redacted.value(identity.key)),
     clientCertificate: write("client.crt", client.certificate),
     clientKey: write("client.key", Redacted.value(client.key))
+  }
+})
+
+/** A server that says hello to whom it has shaken hands with, and what it knows of them. */
+const resumptions = Effect.gen(function*() {
+  const listener = yield* listen<TlsInfo>("127.0.0.1:0", soon)
+  assert(listener.address.place._tag === "Tcp")
+  const infos: Array<Info> = []
+  yield* Effect.forkScoped(listener.run((connection) => {
+    infos.push(Connection.detail(connection, TlsInfo))
+    return Effect.andThen(connection.send(Buffer.from("hello\n")), Effect.asVoid(collect(connection)))
+  }, quiet))
+  return {
+    address: `127.0.0.1:${listener.address.place.port}`,
+    resumed: () => infos.map(({ resumed }) => resumed),
+    identities: () => infos.map(({ pskIdentity }) => pskIdentity)
   }
 })
 
@@ -277,6 +308,197 @@ describe.skipIf(!found)(`openssl${found ? "" : " (skipped: it is not installed)"
         assert.deepStrictEqual(reasons, ["unknown_ca"])
       }).pipe(Effect.provide(Tcp.layer().pipe(Tls.server({ identity }))), Effect.scoped)
     })))
+
+  for (const version of ["1.3", "1.2"] as const) {
+    it.live(`s_client, TLS ${version}: resumes our session, and is stapled our OCSP response`, () =>
+      tight(Effect.gen(function*() {
+        const { identity } = yield* certificates
+        const ocspResponse = new Uint8Array([0x30, 0x03, 0x0a, 0x01, 0x06])
+        const paths = yield* files
+        yield* Effect.gen(function*() {
+          const { address, resumed } = yield* resumptions
+          const ticket = Path.join(Path.dirname(paths.ca), "session")
+          for (const [how, again] of [["-sess_out", false], ["-sess_in", true]] as const) {
+            const client = yield* openssl([
+              "s_client",
+              "-connect",
+              address,
+              "-servername",
+              "localhost",
+              "-CAfile",
+              paths.ca,
+              how,
+              ticket,
+              "-status",
+              "-ign_eof",
+              version === "1.3" ? "-tls1_3" : "-tls1_2"
+            ])
+            yield* until(() => client.said().includes("hello"))
+            client.child.kill("SIGTERM")
+            yield* client.exited
+            assert.include(client.said(), again ? "\nReused," : "\nNew,")
+            // The one that says "unauthorized".
+            if (!again) assert.include(client.said(), "OCSP Response Status: unauthorized (0x6)")
+            yield* until(() => resumed().length > (again ? 1 : 0))
+          }
+          assert.deepStrictEqual(resumed(), [false, true])
+        }).pipe(
+          Effect.scoped,
+          Effect.provide(Tcp.layer().pipe(Tls.server({ identity: { ...identity, ocspResponse } })))
+        )
+      })))
+
+    it.live(`s_client and s_server, TLS ${version}: share a key with us`, () =>
+      tight(Effect.gen(function*() {
+        const key = Redacted.make(new Uint8Array(32).fill(7))
+        const hex = "07".repeat(32)
+        const how = version === "1.3" ? ["-tls1_3"] : ["-tls1_2", "-cipher", "ECDHE-PSK-CHACHA20-POLY1305"]
+        yield* Effect.gen(function*() {
+          const { address, identities } = yield* resumptions
+          const client = yield* openssl([
+            "s_client",
+            "-connect",
+            address,
+            "-psk",
+            hex,
+            "-psk_identity",
+            "a device",
+            ...how
+          ])
+          yield* until(() => client.said().includes("hello"))
+          assert.deepStrictEqual(identities(), ["a device"])
+        }).pipe(
+          Effect.scoped,
+          Effect.provide(
+            Tcp.layer().pipe(Tls.server({ psk: { keyOf: (identity) => identity === "a device" ? key : undefined } }))
+          )
+        )
+        const server = yield* openssl([
+          "s_server",
+          "-accept",
+          "127.0.0.1:0",
+          "-nocert",
+          "-psk",
+          hex,
+          "-psk_identity",
+          "a device",
+          "-naccept",
+          "1",
+          ...how
+        ])
+        yield* until(() => /ACCEPT .*:\d+/.test(server.said()))
+        const port = /ACCEPT .*:(\d+)/.exec(server.said())![1]
+        yield* Effect.gen(function*() {
+          const connection = yield* connect<TlsInfo>(`127.0.0.1:${port}`, soon)
+          assert.strictEqual(Connection.detail(connection, TlsInfo).pskIdentity, "a device")
+          yield* connection.send(Buffer.from("hello openssl\n"))
+          yield* until(() => server.said().includes("hello openssl"))
+        }).pipe(Effect.scoped, Effect.provide(Tcp.layer().pipe(Tls.client({ psk: { identity: "a device", key } }))))
+        yield* server.exited
+      })))
+  }
+
+  it.live("s_client, TLS 1.2: asks for a renegotiation in vain", () =>
+    tight(Effect.gen(function*() {
+      const { identity } = yield* certificates
+      yield* Effect.gen(function*() {
+        const { address } = yield* resumptions
+        const client = yield* openssl(["s_client", "-connect", address, "-tls1_2", "-msg"])
+        yield* until(() => client.said().includes("hello"))
+        client.child.stdin.write("R\n")
+        yield* until(() => /no_renegotiation/.test(client.said()))
+        yield* client.exited
+        assert.match(client.said(), /RENEGOTIATING/)
+        assert.notMatch(client.said().split("RENEGOTIATING")[1], /ServerHello/)
+      }).pipe(Effect.scoped, Effect.provide(Tcp.layer().pipe(Tls.server({ identity }))))
+    })))
+
+  it.live("s_server: the alert for our certificate has a name, and comes after our handshake in TLS 1.3", () =>
+    tight(Effect.gen(function*() {
+      const { ca, expired } = yield* certificates
+      const paths = yield* files
+      for (const version of ["1.3", "1.2"] as const) {
+        const server = yield* openssl([
+          "s_server",
+          "-accept",
+          "127.0.0.1:0",
+          "-cert",
+          paths.serverCertificate,
+          "-key",
+          paths.serverKey,
+          "-CAfile",
+          paths.ca,
+          "-Verify",
+          "1",
+          "-verify_return_error",
+          version === "1.3" ? "-tls1_3" : "-tls1_2"
+        ])
+        yield* until(() => /ACCEPT .*:\d+/.test(server.said()))
+        const port = /ACCEPT .*:(\d+)/.exec(server.said())![1]
+        const error = yield* Effect.flip(
+          Effect.scoped(Effect.flatMap(connect(`localhost:${port}`, soon), ({ pull }) => pull)).pipe(
+            Effect.provide(Tcp.layer().pipe(Tls.client({ trust: { ca }, identity: expired })))
+          )
+        )
+        assert.strictEqual(error._tag, version === "1.3" ? "ConnectionError" : "ConnectError")
+        assert(!Cause.isDone(error) && error._tag !== "CredentialsError" && error.reason._tag === "AlertReceived")
+        assert.strictEqual(error.reason.alert, "certificate_expired")
+      }
+    })))
+
+  // Node 22 takes them.
+  it.live.skipIf(Number(process.versions.node.split(".")[0]) < 24)(
+    "s_server: a short key and a broken digest are too weak",
+    () =>
+      tight(Effect.gen(function*() {
+        const { ca: file } = yield* files
+        const folder = Path.dirname(file)
+        const make = (name: string, ...args: ReadonlyArray<string>) => {
+          const common = [
+            "-nodes",
+            "-keyout",
+            `${name}.key`,
+            "-out",
+            `${name}.crt`,
+            "-subj",
+            "/CN=localhost",
+            "-days",
+            "2"
+          ]
+          assert.strictEqual(spawnSync("openssl", ["req", "-x509", ...common, ...args], { cwd: folder }).status, 0)
+        }
+        const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        const issued = ["-CA", "root.crt", "-CAkey", "root.key", "-addext", "subjectAltName=DNS:localhost"]
+        make("root", ...ec)
+        make("short", "-newkey", "rsa:1024", ...issued)
+        make("broken", ...ec, "-sha1", ...issued)
+        const trust = { ca: Fs.readFileSync(Path.join(folder, "root.crt"), "utf8") }
+        for (const name of ["short", "broken"]) {
+          const at = Path.join(folder, name)
+          const server = yield* openssl([
+            "s_server",
+            "-accept",
+            "127.0.0.1:0",
+            "-cert",
+            `${at}.crt`,
+            "-key",
+            `${at}.key`,
+            "-tls1_2",
+            "-cipher",
+            "ALL:@SECLEVEL=0"
+          ])
+          yield* until(() => /ACCEPT .*:\d+/.test(server.said()))
+          const port = /ACCEPT .*:(\d+)/.exec(server.said())![1]
+          const reason = yield* refusalOf(
+            Effect.scoped(connect(`localhost:${port}`, soon)).pipe(
+              Effect.provide(Tcp.layer().pipe(Tls.client({ trust })))
+            )
+          )
+          assert(reason._tag === "CertificateInvalid", reason.message)
+          assert.strictEqual(reason.code, "too-weak")
+        }
+      }))
+  )
 })
 
 it("layers are made, not shared", () => {
