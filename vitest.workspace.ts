@@ -8,6 +8,7 @@ const packages = [
   "transport-tls",
   "transport-proxy",
   "transport-udp",
+  "transport-streams",
   "websocket",
   "node",
   "examples",

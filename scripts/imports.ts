@@ -21,6 +21,7 @@ const published = [
   "transport-tls",
   "transport-proxy",
   "transport-udp",
+  "transport-streams",
   "websocket",
   "node"
 ]
@@ -33,6 +34,7 @@ const below: Record<string, ReadonlyArray<string>> = {
   "transport-tls": ["protocol"],
   "transport-proxy": ["protocol", "http"],
   "transport-udp": ["protocol", "transport-tcp"],
+  "transport-streams": ["protocol"],
   websocket: ["protocol", "http"],
   node: ["protocol", "transport-tcp", "transport-tls", "websocket"],
   examples: published,
@@ -40,7 +42,7 @@ const below: Record<string, ReadonlyArray<string>> = {
 }
 
 /** Sources that import nothing from Node, and the files among them that are for Node only, each with its reason. */
-const portable = ["protocol", "http", "transport-proxy", "websocket"]
+const portable = ["protocol", "http", "transport-proxy", "transport-streams", "websocket"]
 const forNode: Record<string, string> = {}
 
 interface Manifest {

@@ -1,0 +1,107 @@
+/**
+ * Any duplex stream of Node as a transport of bytes: an SSH channel, a serial port, a stream of HTTP/2, or two one-way streams as
+ * one (`join`).
+ *
+ *     Duplex.layer({
+ *       connect: ({ place }) => forward(place), // an Effect that opens a channel
+ *       listen: (_, accept) => Effect.sync(() => server.on("channel", (channel) => void accept(channel)))
+ *     })
+ *
+ * A stream is known by its shape only, so this loads anywhere. What holds of its reads, writes and ends is in `SocketWire` of
+ * `@wirestack/protocol`; beyond that:
+ *
+ * - A stream in object mode, one that decodes text, and one that is over is `StreamUnusable`.
+ * - A stream that would end its output with its input (`allowHalfOpen: false`) is told not to.
+ * - An error of the stream, and a `close` before both its ends, is a `Reset`, or what `reasonOf` makes of it.
+ * - An abort is `destroy`. What the peer sees of it is up to the stream.
+ */
+import { ConnectError, type ConnectReason } from "@wirestack/protocol/ConnectError"
+import type { Connection } from "@wirestack/protocol/Connection"
+import type { ConnectionReason } from "@wirestack/protocol/ConnectionError"
+import { type SocketLike, SocketWire } from "@wirestack/protocol/SocketWire"
+import * as Transport from "@wirestack/protocol/Transport"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import { DuplexInfo } from "./DuplexInfo.ts"
+import { Joined, type ReadableLike, type WritableLike } from "./internal/Joined.ts"
+import { connectionOf, type Kind, transportOf } from "./internal/transportOf.ts"
+import type { Needs, Roles, Source } from "./Source.ts"
+import { StreamUnusable } from "./StreamUnusable.ts"
+
+/** What is needed of a stream, and what is asked of it if it can tell. */
+export interface DuplexLike extends SocketLike {
+  readonly destroyed?: boolean
+  readonly readableEnded?: boolean
+  readonly writableEnded?: boolean
+  readonly readableObjectMode?: boolean
+  readonly writableObjectMode?: boolean
+  readonly readableEncoding?: unknown
+  allowHalfOpen?: boolean
+}
+
+/** How streams are used. */
+export interface Options {
+  /** What an error of the stream means; a `Reset` by default. */
+  readonly reasonOf?: (cause: unknown) => ConnectionReason
+}
+
+const layerName = "duplex"
+
+const flaws: ReadonlyArray<readonly [flaw: keyof DuplexLike, detail: string]> = [
+  ["destroyed", "it is closed"],
+  ["readableEnded", "its input has ended"],
+  ["writableEnded", "its output has ended"],
+  ["readableObjectMode", "it gives objects, not bytes"],
+  ["writableObjectMode", "it takes objects, not bytes"],
+  ["readableEncoding", "it gives text, not bytes"]
+]
+
+const wireOf = (duplex: DuplexLike, options: Options): Result.Result<SocketWire, ConnectReason> => {
+  for (const [flaw, detail] of flaws) {
+    if (duplex[flaw]) return Result.fail(new StreamUnusable({ detail }))
+  }
+  if (duplex.allowHalfOpen === false) duplex.allowHalfOpen = true
+  return Result.succeed(new SocketWire(duplex, { layer: layerName, ...options }))
+}
+
+const kindOf = (options: Options): Kind<DuplexLike, Uint8Array, DuplexInfo> => ({
+  layer: layerName,
+  wire: (duplex) => wireOf(duplex, options),
+  details: (duplex) => Context.make(DuplexInfo, { duplex })
+})
+
+/**
+ * A duplex of two one-way streams, such as the output and the input of a process. It is closed when both have ended; where one of
+ * them is cut short, so is the other.
+ *
+ * @category constructors
+ */
+export const join = (readable: ReadableLike, writable: WritableLike): DuplexLike => new Joined(readable, writable)
+
+/**
+ * A connection on a stream. The scope owns both.
+ *
+ * @category constructors
+ */
+export const connection = (
+  duplex: DuplexLike,
+  options: Options & Pick<Transport.ConnectOptions, "closeWithin"> = {}
+): Effect.Effect<Connection<Uint8Array, Uint8Array, DuplexInfo>, ConnectError, Scope.Scope> =>
+  Effect.mapError(
+    connectionOf(kindOf(options), duplex, options),
+    (reason) => new ConnectError({ layer: layerName, reason })
+  )
+
+/**
+ * A transport on a source of streams; it connects and listens as far as the source does.
+ *
+ * @category layers
+ */
+export const layer = <const S extends Source<DuplexLike>>(
+  source: S,
+  options: Options = {}
+): Layer.Layer<Transport.ByteTransport<Roles<S> | DuplexInfo>, never, Needs<S>> =>
+  Transport.layer(Transport.Bytes, transportOf<DuplexLike, Uint8Array, DuplexInfo, Needs<S>>(kindOf(options), source))
