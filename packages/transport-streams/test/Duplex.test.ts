@@ -1,17 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Refused } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
-import { AddressInUse } from "@wirestack/protocol/ListenError"
 import { TimedOut } from "@wirestack/protocol/Reason"
-import { Samples, transportSuite, withoutLeaks } from "@wirestack/protocol/testing"
+import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
 import { Duplex, DuplexInfo, type Source } from "@wirestack/transport-streams"
-import { Effect, type Layer, type Scope } from "effect"
+import { Effect, type Layer } from "effect"
 import * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import * as Stream from "node:stream"
-import { collect, pattern, reasonOf } from "./support.ts"
+import { collect, live, network, pattern, reasonOf } from "./support.ts"
 
 /** Two ends of a pair of one-way streams. Whoever destroys one has destroyed the other. */
 const pair = () => {
@@ -20,31 +18,10 @@ const pair = () => {
   return [Duplex.join(down, up), Duplex.join(up, down)] as const
 }
 
-/** A network in which streams are made for whoever connects. */
-const network = () => {
-  const listeners = new Map<string, Source.Accept<Duplex.DuplexLike>>()
-  return Duplex.layer({
-    connect: (endpoint) =>
-      Effect.suspend(() => {
-        const accept = listeners.get(Endpoint.format(endpoint))
-        const [near, far] = pair()
-        const refused = accept === undefined ? new Refused({ address: Endpoint.format(endpoint) }) : accept(far)
-        return refused === undefined ? Effect.succeed(near) : Effect.fail(refused)
-      }),
-    listen: (endpoint, accept) =>
-      Effect.suspend(() => {
-        const address = Endpoint.format(endpoint)
-        if (listeners.has(address)) return Effect.fail(new AddressInUse({ address }))
-        listeners.set(address, accept)
-        return Effect.addFinalizer(() => Effect.sync(() => listeners.delete(address)))
-      })
-  })
-}
-
 describe("two streams joined", () => {
   const suite = transportSuite({
     shape: Transport.Bytes,
-    layer: network,
+    layer: () => Duplex.layer(network(pair)),
     endpoint: () => "memory:here",
     nobody: "memory:nobody",
     samples: Samples.bytes,
@@ -56,9 +33,6 @@ describe("two streams joined", () => {
 type Both = Transport.Connect | Transport.Listen
 
 const quiet = { onIncident: () => Effect.void }
-
-const live = <E>(name: string, program: () => Effect.Effect<unknown, E, Scope.Scope>) =>
-  it.live(name, () => withoutLeaks(Effect.scoped(Effect.suspend(program))))
 
 /** A stream that does nothing by itself. */
 const still = (options?: Stream.DuplexOptions) => new Stream.Duplex({ read() {}, write() {}, ...options })

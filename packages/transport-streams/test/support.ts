@@ -1,6 +1,12 @@
+import { it } from "@effect/vitest"
+import { Refused } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
-import { Effect } from "effect"
+import * as Endpoint from "@wirestack/protocol/Endpoint"
+import { AddressInUse } from "@wirestack/protocol/ListenError"
+import { withoutLeaks } from "@wirestack/protocol/testing"
+import type { Source } from "@wirestack/transport-streams"
+import { Effect, type Scope } from "effect"
 import * as Cause from "effect/Cause"
 
 /** All that is received until the end, as one buffer; fails as the pull fails. */
@@ -24,3 +30,29 @@ export const reasonOf = <A, E extends { readonly reason: unknown }, R>(
 /** Bytes that tell where in the sequence they are. */
 export const pattern = (size: number): Buffer =>
   Buffer.from(Array.from({ length: size }, (_, i) => (i * 7 + (i >> 8)) & 0xff))
+
+/** A network of names, in which a pair of streams is made for whoever connects. */
+export const network = <A>(pair: () => readonly [A, A]) => {
+  const listeners = new Map<string, Source.Accept<A>>()
+  return {
+    connect: (endpoint: Endpoint.Endpoint) =>
+      Effect.suspend(() => {
+        const address = Endpoint.format(endpoint)
+        const accept = listeners.get(address)
+        const [near, far] = pair()
+        const refused = accept === undefined ? new Refused({ address }) : accept(far)
+        return refused === undefined ? Effect.succeed(near) : Effect.fail(refused)
+      }),
+    listen: (endpoint: Endpoint.Endpoint, accept: Source.Accept<A>) =>
+      Effect.suspend(() => {
+        const address = Endpoint.format(endpoint)
+        if (listeners.has(address)) return Effect.fail(new AddressInUse({ address }))
+        listeners.set(address, accept)
+        return Effect.addFinalizer(() => Effect.sync(() => listeners.delete(address)))
+      })
+  }
+}
+
+/** A live test that leaves no fiber. */
+export const live = <E>(name: string, program: () => Effect.Effect<unknown, E, Scope.Scope>) =>
+  it.live(name, () => withoutLeaks(Effect.scoped(Effect.suspend(program))))

@@ -138,7 +138,7 @@ export class Joined implements DuplexLike {
     this.outputOver = output
     if (input && output) {
       queueMicrotask(() => {
-        for (const listener of [...this.onClose]) listener(undefined)
+        for (const listener of this.onClose) listener(undefined)
       })
     }
   }

@@ -1,0 +1,99 @@
+/** A wire on a pair of WHATWG streams. */
+import { Aborted, type ConnectionReason, Undecodable } from "@wirestack/protocol/ConnectionError"
+import { allocate } from "@wirestack/protocol/Memory"
+import { readAhead } from "@wirestack/protocol/Wire"
+import type { Options, ReaderLike, WebStreamPair, WriterLike } from "../WebStreams.ts"
+import { FlowWire } from "./FlowWire.ts"
+
+const ignore = (): void => {}
+
+/** The bytes of a chunk, or undefined if it has none. */
+const bytesOf = (chunk: unknown): Uint8Array | undefined => {
+  if (chunk instanceof Uint8Array) return chunk
+  if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk)
+  return ArrayBuffer.isView(chunk) ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength) : undefined
+}
+
+/** Memory of its own for what is written: a stream may give it away, and what lies beside it in a slab along with it. */
+const join = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
+  const bytes = allocate(size)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.length
+  }
+  return bytes
+}
+
+export class WebStreamsWire extends FlowWire<Uint8Array> {
+  readonly layer: string
+  readonly halfClose = true
+  private readonly reader: ReaderLike
+  private readonly writer: WriterLike
+  private readonly reasonOf: (cause: unknown) => ConnectionReason
+  /** What a reader that brings its own memory reads into. */
+  private memory: ArrayBufferLike | undefined
+
+  constructor(layer: string, { readable, writable }: WebStreamPair, options: Required<Options>) {
+    super()
+    this.layer = layer
+    this.reasonOf = options.reasonOf
+    this.memory = options.reader === "byob" ? new ArrayBuffer(readAhead) : undefined
+    this.reader = this.memory === undefined ? readable.getReader() : readable.getReader({ mode: "byob" })
+    this.writer = writable.getWriter()
+  }
+
+  protected sizeOf(chunk: Uint8Array): number {
+    return chunk.length
+  }
+
+  private readonly broken = (cause: unknown): void => this.fail(this.reasonOf(cause))
+
+  protected read(): void {
+    if (this.memory === undefined) {
+      this.reader.read().then(({ done, value }) => done ? this.inputEnds("announced") : this.take(value), this.broken)
+    } else {
+      const view = new Uint8Array(this.memory, 0, readAhead)
+      this.reader.read(view).then(
+        ({ done, value }) => done ? this.inputEnds("announced") : this.lend(value),
+        this.broken
+      )
+    }
+  }
+
+  private take(chunk: unknown): void {
+    const bytes = bytesOf(chunk)
+    if (bytes === undefined) this.fail(new Undecodable({ detail: `a chunk that is no bytes, but ${typeof chunk}` }))
+    else this.arrived(bytes.length === 0 ? [] : [bytes], bytes.length)
+  }
+
+  /** What was read lies in our memory, which came back. */
+  private lend(bytes: Uint8Array): void {
+    this.memory = bytes.buffer
+    this.borrowed(bytes)
+  }
+
+  protected give(chunks: ReadonlyArray<Uint8Array>, size: number): void {
+    this.writer.write(join(chunks, size)).then(() => this.taken(size), this.broken)
+  }
+
+  protected get roomy(): boolean {
+    return (this.writer.desiredSize ?? 0) > 0
+  }
+
+  protected endOutput(): void {
+    this.writer.close().then(() => this.outputEnds(), this.broken)
+  }
+
+  protected cut(reason: ConnectionReason = new Aborted()): void {
+    const { reader, writer } = this
+    const free = (self: ReaderLike | WriterLike) => () => self.releaseLock()
+    reader.cancel(reason).catch(ignore).then(free(reader))
+    writer.abort(reason).catch(ignore).then(free(writer))
+  }
+
+  protected free(): void {
+    this.reader.releaseLock()
+    this.writer.releaseLock()
+  }
+}
