@@ -7,7 +7,8 @@
  * The contract:
  *
  * - A stream belongs to its connection from the moment it is handed over: nobody else reads, writes or closes it.
- * - What a source acquires in its scope is released after the connection, or the listener, has closed.
+ * - What a source acquires in its scope is released after the connection has closed, or the listener with
+ *   all its connections.
  * - A source may be interrupted while it opens; what it has opened by then it closes itself.
  */
 import type { ConnectReason } from "@wirestack/protocol/ConnectError"
@@ -18,8 +19,8 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
 /**
- * Hands over a stream that has come, with the address it comes from if there is one. Returns why it is not taken, if it isn't: then it
- * is left to the caller.
+ * Hands over a stream that has come, with the address it comes from if there is one. Returns why it is not taken, if it isn't: one that
+ * is `StreamUnusable` is left to the caller, one that comes too late, or as the 512th before the listener is run, is cut.
  */
 export type Accept<A> = (stream: A, peer?: string) => ConnectReason | undefined
 
@@ -27,10 +28,14 @@ export type Accept<A> = (stream: A, peer?: string) => ConnectReason | undefined
 export interface Source<A, R = any> {
   /** Opens one. */
   readonly connect?: (endpoint: Endpoint) => Effect.Effect<A, ConnectReason, R | Scope.Scope>
-  /** Begins to hand over those that come, and tells where it listens if that is not what it was asked for. */
+  /**
+   * Begins to hand over those that come, and tells where it listens if that is not what it was asked for. `lost` ends the listener, if
+   * no more can come.
+   */
   readonly listen?: (
     endpoint: Endpoint,
-    accept: Accept<A>
+    accept: Accept<A>,
+    lost: (reason: ListenReason) => void
   ) => Effect.Effect<Endpoint | void, ListenReason, R | Scope.Scope>
 }
 

@@ -1,5 +1,8 @@
 export * as Duplex from "./Duplex.ts"
 export { DuplexInfo } from "./DuplexInfo.ts"
+export * as EffectSocket from "./EffectSocket.ts"
+export { EffectSocketInfo } from "./EffectSocketInfo.ts"
+export * as ProvidedSocket from "./ProvidedSocket.ts"
 export type * as Source from "./Source.ts"
 export { StreamUnusable } from "./StreamUnusable.ts"
 export * as WebStreams from "./WebStreams.ts"

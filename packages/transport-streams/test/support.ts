@@ -25,7 +25,8 @@ export const collect = <Out>(connection: Connection<Uint8Array, Out>): Effect.Ef
 /** Why something fails. */
 export const reasonOf = <A, E extends { readonly reason: unknown }, R>(
   effect: Effect.Effect<A, E, R>
-): Effect.Effect<E["reason"], A, R> => Effect.map(Effect.flip(effect), (error) => error.reason as E["reason"])
+): Effect.Effect<E["reason"], never, R> =>
+  Effect.map(Effect.orDie(Effect.flip(effect)), (error) => error.reason as E["reason"])
 
 /** Bytes that tell where in the sequence they are. */
 export const pattern = (size: number): Buffer =>
@@ -56,3 +57,6 @@ export const network = <A>(pair: () => readonly [A, A]) => {
 /** A live test that leaves no fiber. */
 export const live = <E>(name: string, program: () => Effect.Effect<unknown, E, Scope.Scope>) =>
   it.live(name, () => withoutLeaks(Effect.scoped(Effect.suspend(program))))
+
+/** How many sockets and servers the process holds. */
+export const sockets = (): number => process.getActiveResourcesInfo().filter((name) => /TCP|TLS/.test(name)).length

@@ -1,9 +1,9 @@
 /** A wire on a pair of WHATWG streams. */
 import { Aborted, type ConnectionReason, Undecodable } from "@wirestack/protocol/ConnectionError"
-import { allocate } from "@wirestack/protocol/Memory"
 import { readAhead } from "@wirestack/protocol/Wire"
 import type { Options, ReaderLike, WebStreamPair, WriterLike } from "../WebStreams.ts"
 import { FlowWire } from "./FlowWire.ts"
+import { join } from "./join.ts"
 
 const ignore = (): void => {}
 
@@ -12,17 +12,6 @@ const bytesOf = (chunk: unknown): Uint8Array | undefined => {
   if (chunk instanceof Uint8Array) return chunk
   if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk)
   return ArrayBuffer.isView(chunk) ? new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength) : undefined
-}
-
-/** Memory of its own for what is written: a stream may give it away, and what lies beside it in a slab along with it. */
-const join = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
-  const bytes = allocate(size)
-  let offset = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset)
-    offset += chunk.length
-  }
-  return bytes
 }
 
 export class WebStreamsWire extends FlowWire<Uint8Array> {

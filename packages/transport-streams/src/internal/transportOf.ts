@@ -9,7 +9,6 @@ import type { Transport } from "@wirestack/protocol/Transport"
 import type { Wire } from "@wirestack/protocol/Wire"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import type { Source } from "../Source.ts"
@@ -45,10 +44,11 @@ interface Accepted<M, D> {
 class SourceAcceptor<A, M, D> implements Listener.Acceptor<M, M, D> {
   readonly layer: string
   address: Endpoint
-  readonly scope = Scope.makeUnsafe()
   private readonly kind: Kind<A, M, D>
   private waiting: Array<Accepted<M, D>> = []
   private hand: ((accepted: Accepted<M, D>) => void) | undefined = undefined
+  private loss: ListenReason | undefined = undefined
+  private tell: ((error: ListenError) => void) | undefined = undefined
   private stopped = false
 
   constructor(kind: Kind<A, M, D>, address: Endpoint) {
@@ -58,24 +58,36 @@ class SourceAcceptor<A, M, D> implements Listener.Acceptor<M, M, D> {
   }
 
   readonly accept = (stream: A, peer?: string): ConnectReason | undefined => {
-    if (this.stopped || this.waiting.length === backlog) return new Refused({ address: format(this.address) })
     const wire = this.kind.wire(stream)
     if (Result.isFailure(wire)) return wire.failure
+    if (this.stopped || this.waiting.length === backlog) {
+      wire.success.abort()
+      return new Refused({ address: format(this.address) })
+    }
     const accepted = { wire: wire.success, details: () => this.kind.details(stream), peer }
     if (this.hand === undefined) this.waiting.push(accepted)
     else this.hand(accepted)
     return undefined
   }
 
-  start(accept: (wire: Wire<M, M>, details: () => Context.Context<D>, peer?: string) => void): void {
-    this.hand = ({ details, peer, wire }) => accept(wire, details, peer)
-    for (const accepted of this.waiting.splice(0)) this.hand(accepted)
+  readonly lose = (reason: ListenReason): void => {
+    this.loss ??= reason
+    this.tell?.(new ListenError({ layer: this.layer, reason: this.loss }))
   }
 
-  readonly stop: Effect.Effect<void> = Effect.suspend(() => {
+  start(
+    accept: (wire: Wire<M, M>, details: () => Context.Context<D>, peer?: string) => void,
+    lost: (error: ListenError) => void
+  ): void {
+    this.hand = ({ details, peer, wire }) => accept(wire, details, peer)
+    this.tell = lost
+    for (const accepted of this.waiting.splice(0)) this.hand(accepted)
+    if (this.loss !== undefined) this.lose(this.loss)
+  }
+
+  readonly stop: Effect.Effect<void> = Effect.sync(() => {
     this.stopped = true
     for (const { wire } of this.waiting.splice(0)) wire.abort()
-    return Scope.close(this.scope, Exit.void)
   })
 }
 
@@ -88,8 +100,9 @@ export const transportOf = <A, M, D, R>(
   source: Source<A, R>
 ): Effect.Effect<Transport<M, M>, never, R> =>
   Effect.contextWith((context: Context.Context<R>) => {
+    const services = Context.omit(Scope.Scope)(context) as Context.Context<R>
     const provided = <B, E>(effect: Effect.Effect<B, E, R | Scope.Scope>): Effect.Effect<B, E, Scope.Scope> =>
-      Effect.updateContext(effect, (own: Context.Context<Scope.Scope>) => Context.merge(context, own))
+      Effect.provideContext(effect, services) as Effect.Effect<B, E, Scope.Scope>
 
     const connect = (ask: Ask) => {
       const missing = lacking(ask)
@@ -112,10 +125,7 @@ export const transportOf = <A, M, D, R>(
       const acceptor = new SourceAcceptor(kind, ask.endpoint)
       return Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(
-          Effect.onError(
-            restore(Scope.provide(provided(listen(ask.endpoint, acceptor.accept)), acceptor.scope)),
-            () => acceptor.stop
-          ),
+          Effect.onError(restore(provided(listen(ask.endpoint, acceptor.accept, acceptor.lose))), () => acceptor.stop),
           (address) => {
             if (address !== undefined) acceptor.address = address
             return Listener.make(acceptor, ask)
