@@ -9,7 +9,8 @@ import { Effect, type Layer } from "effect"
 import * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import * as Stream from "node:stream"
-import { collect, live, network, pattern, reasonOf } from "./support.ts"
+import { collect } from "./collect.ts"
+import { live, network, pattern, reasonOf } from "./support.ts"
 
 /** Two ends of a pair of one-way streams. Whoever destroys one has destroyed the other. */
 const pair = () => {

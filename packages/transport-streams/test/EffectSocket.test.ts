@@ -11,7 +11,8 @@ import { Effect, Exit, Fiber, Layer } from "effect"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
-import { collect, live, pattern, reasonOf, sockets } from "./support.ts"
+import { collect } from "./collect.ts"
+import { live, pattern, reasonOf, sockets } from "./support.ts"
 
 const placeOf = ({ place }: Endpoint) => {
   assert(place._tag === "Tcp")

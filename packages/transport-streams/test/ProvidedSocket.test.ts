@@ -11,7 +11,8 @@ import * as NetAddress from "effect/net/NetAddress"
 import { Rpc, RpcClient, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
-import { collect, reasonOf, sockets } from "./support.ts"
+import { collect } from "./collect.ts"
+import { reasonOf, sockets } from "./support.ts"
 
 const Rpcs = RpcGroup.make(
   Rpc.make("Double", { payload: { n: Schema.Finite }, success: Schema.Finite }),

@@ -9,7 +9,8 @@ import { Effect, Fiber } from "effect"
 import * as Net from "node:net"
 import * as Stream from "node:stream"
 import type { QueuingStrategy, ReadableStreamDefaultController, UnderlyingSink } from "node:stream/web"
-import { collect, live, network, pattern, reasonOf } from "./support.ts"
+import { collect } from "./collect.ts"
+import { live, network, pattern, reasonOf } from "./support.ts"
 
 /** Two ends of a pair of streams. */
 const pair = () => {

@@ -1,26 +1,10 @@
 import { it } from "@effect/vitest"
 import { Refused } from "@wirestack/protocol/ConnectError"
-import type { Connection } from "@wirestack/protocol/Connection"
-import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
 import { AddressInUse } from "@wirestack/protocol/ListenError"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import type { Source } from "@wirestack/transport-streams"
 import { Effect, type Scope } from "effect"
-import * as Cause from "effect/Cause"
-
-/** All that is received until the end, as one buffer; fails as the pull fails. */
-export const collect = <Out>(connection: Connection<Uint8Array, Out>): Effect.Effect<Buffer, ConnectionError> => {
-  const chunks: Array<Uint8Array> = []
-  const loop: Effect.Effect<Buffer, ConnectionError> = Effect.matchEffect(connection.pull, {
-    onSuccess: (batch) => {
-      chunks.push(...batch)
-      return loop
-    },
-    onFailure: (error) => Cause.isDone(error) ? Effect.succeed(Buffer.concat(chunks)) : Effect.fail(error)
-  })
-  return loop
-}
 
 /** Why something fails. */
 export const reasonOf = <A, E extends { readonly reason: unknown }, R>(
@@ -60,3 +44,6 @@ export const live = <E>(name: string, program: () => Effect.Effect<unknown, E, S
 
 /** How many sockets and servers the process holds. */
 export const sockets = (): number => process.getActiveResourcesInfo().filter((name) => /TCP|TLS/.test(name)).length
+
+/** How many message ports the process listens to. */
+export const ports = (): number => process.getActiveResourcesInfo().filter((name) => name === "MessagePort").length

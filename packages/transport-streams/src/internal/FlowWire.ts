@@ -10,6 +10,8 @@ import { ownedFrom } from "@wirestack/protocol/Memory"
 import type { Draft, EndOfInput, Why } from "@wirestack/protocol/Outcome"
 import { type Receiver, type Wire, writeAhead } from "@wirestack/protocol/Wire"
 
+declare const queueMicrotask: (f: () => void) => void
+
 export abstract class FlowWire<M> implements Wire<M, M> {
   abstract readonly layer: string
   abstract readonly halfClose: boolean
@@ -30,6 +32,7 @@ export abstract class FlowWire<M> implements Wire<M, M> {
   /** Nothing is read or written any more. */
   protected over = false
   private failure: ConnectionError | undefined = undefined
+  private told = false
   private lost = 0
   private settled: (() => void) | undefined = undefined
 
@@ -83,9 +86,9 @@ export abstract class FlowWire<M> implements Wire<M, M> {
     this.finish()
   }
 
-  /** The stream has taken a piece. */
-  protected taken(size: number): void {
-    this.writes--
+  /** The stream has taken a piece, or a part of it. */
+  protected taken(size: number, whole = true): void {
+    if (whole) this.writes--
     this.pending -= size
     if (this.over) return
     this.flush()
@@ -106,8 +109,14 @@ export abstract class FlowWire<M> implements Wire<M, M> {
     this.drop()
     this.failure = lost(this.layer, reason)
     this.cut(reason)
-    this.receiver?.failed(this.failure)
+    this.tell()
     this.settle()
+  }
+
+  private tell(): void {
+    if (this.failure === undefined || this.told || this.receiver === undefined) return
+    this.told = true
+    this.receiver.failed(this.failure)
   }
 
   // What the layer above does.
@@ -155,6 +164,7 @@ export abstract class FlowWire<M> implements Wire<M, M> {
   resume(): void {
     this.paused = false
     this.readOn()
+    if (this.failure !== undefined && !this.told) queueMicrotask(() => this.tell())
   }
 
   private readOn(): void {
