@@ -36,7 +36,7 @@ const below: Record<string, ReadonlyArray<string>> = {
   "transport-udp": ["protocol", "transport-tcp"],
   "transport-streams": ["protocol"],
   websocket: ["protocol", "http"],
-  node: ["protocol", "transport-tcp", "transport-tls", "websocket"],
+  node: ["protocol", "transport-streams", "transport-tcp", "transport-tls", "websocket"],
   examples: published,
   benchmarks: published
 }

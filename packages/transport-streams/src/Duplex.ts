@@ -26,10 +26,19 @@ import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { DuplexInfo } from "./DuplexInfo.ts"
-import { Joined, type ReadableLike, type WritableLike } from "./internal/Joined.ts"
+import { type Closes, Joined, type ReadableLike, type WritableLike } from "./internal/Joined.ts"
 import { connectionOf, type Kind, transportOf } from "./internal/transportOf.ts"
 import type { Needs, Roles, Source } from "./Source.ts"
 import { StreamUnusable } from "./StreamUnusable.ts"
+
+export type {
+  /** What says that two joined streams are over. */
+  Closes,
+  /** What is needed of a stream that is read. */
+  ReadableLike,
+  /** What is needed of a stream that is written. */
+  WritableLike
+}
 
 /** What is needed of a stream, and what is asked of it if it can tell. */
 export interface DuplexLike extends SocketLike {
@@ -43,12 +52,18 @@ export interface DuplexLike extends SocketLike {
 }
 
 /** How streams are used. */
-export interface Options {
+export interface Options<A = DuplexLike, D = never> {
   /** What an error of the stream means; a `Reset` by default. */
   readonly reasonOf?: (cause: unknown) => ConnectionReason
+  /** What an abort does to the stream; `destroy` by default. */
+  readonly cut?: (duplex: A) => void
+  /** What the connection tells of the stream, beside `DuplexInfo`. */
+  readonly details?: (duplex: A) => Context.Context<D>
+  /** The name of the layer, for errors and reports; `duplex` by default. */
+  readonly layer?: string
 }
 
-const layerName = "duplex"
+const nameOf = ({ layer = "duplex" }: { readonly layer?: string }): string => layer
 
 const flaws: ReadonlyArray<readonly [flaw: keyof DuplexLike, detail: string]> = [
   ["destroyed", "it is closed"],
@@ -59,40 +74,55 @@ const flaws: ReadonlyArray<readonly [flaw: keyof DuplexLike, detail: string]> = 
   ["readableEncoding", "it gives text, not bytes"]
 ]
 
-const wireOf = (duplex: DuplexLike, options: Options): Result.Result<SocketWire, ConnectReason> => {
+const wireOf = <A extends DuplexLike>(
+  duplex: A,
+  { cut, reasonOf, ...options }: Omit<Options<A>, "details">
+): Result.Result<SocketWire, ConnectReason> => {
   for (const [flaw, detail] of flaws) {
     if (duplex[flaw]) return Result.fail(new StreamUnusable({ detail }))
   }
   if (duplex.allowHalfOpen === false) duplex.allowHalfOpen = true
-  return Result.succeed(new SocketWire(duplex, { layer: layerName, ...options }))
+  return Result.succeed(
+    new SocketWire(duplex, {
+      layer: nameOf(options),
+      ...(cut === undefined ? undefined : { cut: () => cut(duplex) }),
+      ...(reasonOf === undefined ? undefined : { reasonOf })
+    })
+  )
 }
 
-const kindOf = (options: Options): Kind<DuplexLike, Uint8Array, DuplexInfo> => ({
-  layer: layerName,
+const kindOf = <A extends DuplexLike, D>(options: Options<A, D>): Kind<A, Uint8Array, DuplexInfo | D> => ({
+  layer: nameOf(options),
   wire: (duplex) => wireOf(duplex, options),
-  details: (duplex) => Context.make(DuplexInfo, { duplex })
+  details: (duplex) => {
+    const own = options.details?.(duplex) ?? Context.empty() as Context.Context<D>
+    return Context.add(own, DuplexInfo, { duplex })
+  }
 })
 
 /**
- * A duplex of two one-way streams, such as the output and the input of a process. It is closed when both have ended; where one of
- * them is cut short, so is the other.
+ * A duplex of two one-way streams. It is over when both have ended, and where one of them is cut short, so is the other.
+ *
+ * With `closes` somebody else says when it is over, such as a process with its exit: then each half goes on when the other has failed,
+ * and the first error counts at the end.
  *
  * @category constructors
  */
-export const join = (readable: ReadableLike, writable: WritableLike): DuplexLike => new Joined(readable, writable)
+export const join = (readable: ReadableLike, writable: WritableLike, closes?: Closes): DuplexLike =>
+  new Joined(readable, writable, closes)
 
 /**
  * A connection on a stream. The scope owns both.
  *
  * @category constructors
  */
-export const connection = (
-  duplex: DuplexLike,
-  options: Options & Pick<Transport.ConnectOptions, "closeWithin"> = {}
-): Effect.Effect<Connection<Uint8Array, Uint8Array, DuplexInfo>, ConnectError, Scope.Scope> =>
+export const connection = <A extends DuplexLike, D = never>(
+  duplex: A,
+  options: Options<A, D> & Pick<Transport.ConnectOptions, "closeWithin"> = {}
+): Effect.Effect<Connection<Uint8Array, Uint8Array, DuplexInfo | D>, ConnectError, Scope.Scope> =>
   Effect.mapError(
     connectionOf(kindOf(options), duplex, options),
-    (reason) => new ConnectError({ layer: layerName, reason })
+    (reason) => new ConnectError({ layer: nameOf(options), reason })
   )
 
 /**
@@ -100,8 +130,11 @@ export const connection = (
  *
  * @category layers
  */
-export const layer = <const S extends Source<DuplexLike>>(
-  source: S,
-  options: Options = {}
-): Layer.Layer<Transport.ByteTransport<Roles<S> | DuplexInfo>, never, Needs<S>> =>
-  Transport.layer(Transport.Bytes, transportOf<DuplexLike, Uint8Array, DuplexInfo, Needs<S>>(kindOf(options), source))
+export const layer = <A extends DuplexLike, const S extends Source<A>, D = never>(
+  source: S & Source<A>,
+  options: Options<A, D> = {}
+): Layer.Layer<Transport.ByteTransport<Roles<S> | DuplexInfo | D>, never, Needs<S>> =>
+  Transport.layer(
+    Transport.Bytes,
+    transportOf<A, Uint8Array, DuplexInfo | D, Needs<S>>(kindOf(options), source)
+  )

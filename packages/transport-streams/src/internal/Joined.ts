@@ -32,16 +32,31 @@ export interface WritableLike
   readonly writableObjectMode?: boolean
 }
 
+/** Tells when the whole is over, and why if that is no ordinary end. */
+export type Closes = (closed: (error?: unknown) => void) => void
+
 export class Joined implements DuplexLike {
   private readonly input: ReadableLike
   private readonly output: WritableLike
+  /** Whether each half goes on when the other has failed. */
+  private readonly apart: boolean
   private inputOver = false
   private outputOver = false
+  private failure: unknown = undefined
+  private readonly onError = new Set<Listener>()
   private readonly onClose = new Set<Listener>()
 
-  constructor(input: ReadableLike, output: WritableLike) {
+  constructor(input: ReadableLike, output: WritableLike, closes: Closes | undefined) {
     this.input = input
     this.output = output
+    this.apart = closes !== undefined
+    for (const half of [input, output]) half.on("error", (error) => this.failed(error))
+    if (closes === undefined) this.closeWithHalves()
+    else closes((error) => this.close(error ?? this.failure))
+  }
+
+  private closeWithHalves(): void {
+    const { input, output } = this
     input.on("end", () => this.over({ input: true }))
     output.on("finish", () => this.over({ output: true }))
     input.on("close", () => this.closed(this.inputOver, { input: true }))
@@ -81,15 +96,15 @@ export class Joined implements DuplexLike {
   }
 
   on(event: "data" | "end" | "error" | "close", listener: Listener): void {
-    if (event === "close") return void this.onClose.add(listener)
-    this.input.on(event, listener)
-    if (event === "error") this.output.on(event, listener)
+    if (event === "error") this.onError.add(listener)
+    else if (event === "close") this.onClose.add(listener)
+    else this.input.on(event, listener)
   }
 
   removeListener(event: "data" | "end" | "error" | "close", listener: Listener): void {
-    if (event === "close") return void this.onClose.delete(listener)
-    this.input.removeListener(event, listener)
-    if (event === "error") this.output.removeListener(event, listener)
+    if (event === "error") this.onError.delete(listener)
+    else if (event === "close") this.onClose.delete(listener)
+    else this.input.removeListener(event, listener)
   }
 
   read(): unknown {
@@ -125,6 +140,11 @@ export class Joined implements DuplexLike {
     this.output.destroy()
   }
 
+  private failed(error: unknown): void {
+    this.failure ??= error
+    if (!this.apart) { for (const listener of this.onError) listener(error) }
+  }
+
   /** One of the two has closed; before its end, that cuts the other too. */
   private closed(ended: boolean, half: { readonly input?: true; readonly output?: true }): void {
     if (!ended) this.destroy()
@@ -136,10 +156,11 @@ export class Joined implements DuplexLike {
     if (this.inputOver && this.outputOver) return
     this.inputOver = input
     this.outputOver = output
-    if (input && output) {
-      queueMicrotask(() => {
-        for (const listener of this.onClose) listener(undefined)
-      })
-    }
+    if (input && output) queueMicrotask(() => this.close(undefined))
+  }
+
+  private close(error: unknown): void {
+    if (error !== undefined) { for (const listener of this.onError) listener(error) }
+    for (const listener of this.onClose) listener(undefined)
   }
 }
