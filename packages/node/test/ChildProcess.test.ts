@@ -9,7 +9,7 @@ import { Samples, transportSuite, withoutLeaks } from "@wirestack/protocol/testi
 import * as Transport from "@wirestack/protocol/Transport"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Context, Effect, Fiber, Layer, type Scope, Stream } from "effect"
-import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
 
 /** How many pipes, sockets and processes there are. */
 const resources = (): number => process.getActiveResourcesInfo().filter((name) => /Process|Pipe|TCP/.test(name)).length
@@ -183,7 +183,7 @@ describe("a process", () => {
 
   live(
     "talks over its standard input and output as over any connection, once",
-    [process.execPath, "--conditions=@wirestack/source", Path.join(import.meta.dirname, "stdio.ts")],
+    [process.execPath, "--conditions=@wirestack/source", fileURLToPath(new URL("stdio.ts", import.meta.url))],
     () =>
       Effect.gen(function*() {
         const sent = Buffer.alloc(200_000, "0123456789")
