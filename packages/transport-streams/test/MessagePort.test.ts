@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Connection from "@wirestack/protocol/Connection"
 import type { Connection as Live } from "@wirestack/protocol/Connection"
+import * as DataTransferReport from "@wirestack/protocol/DataTransferReport"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
 import { MessagePort, MessagePortInfo } from "@wirestack/transport-streams"
@@ -70,6 +71,11 @@ describe("messages through ports", () => {
         sent.map((message) => typeof message === "string" ? message : new Uint8Array(message))
       )
       assert.strictEqual(Connection.detail(left, MessagePortInfo).port, near)
+      const all = { messages: 5, bytes: 600_001 }
+      const none = { messages: 0, bytes: 0 }
+      const [there, here] = yield* Effect.all([DataTransferReport.of(left), DataTransferReport.of(right)])
+      assert.deepStrictEqual(there.layers, [{ layer: "message port", received: none, sent: all }])
+      assert.deepStrictEqual(here.layers, [{ layer: "message port", received: all, sent: none }])
       yield* Effect.all([left.end, right.end])
     }))
 

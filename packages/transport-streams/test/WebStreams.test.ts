@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Connection from "@wirestack/protocol/Connection"
 import type { ConnectionError, ConnectionReason } from "@wirestack/protocol/ConnectionError"
+import * as DataTransferReport from "@wirestack/protocol/DataTransferReport"
 import { TimedOut } from "@wirestack/protocol/Reason"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
@@ -75,6 +76,8 @@ describe("a pair of WHATWG streams", () => {
       const readable = new Blob([sent]).stream()
       const connection = yield* WebStreams.connection({ ...streams, readable }, { reader: "byob" })
       assert.isTrue(sent.equals(yield* collect(connection)))
+      const [{ received }] = (yield* DataTransferReport.of(connection)).layers
+      assert.deepStrictEqual(received, { messages: undefined, bytes: 200_000 })
     }))
 
   live("refuses streams that are in use, or of which there are no bytes to be had", () =>

@@ -46,10 +46,6 @@ export class EffectSocketWire extends FlowWire<Uint8Array> {
     this.opened = opened
   }
 
-  protected sizeOf(chunk: Uint8Array): number {
-    return chunk.length
-  }
-
   private run(effect: Effect.Effect<void>): void {
     const fiber = Effect.runForkWith(this.opened.context)(effect)
     this.fibers.add(fiber)

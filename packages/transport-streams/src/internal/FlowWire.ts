@@ -5,17 +5,21 @@
  * taken, or while the stream says it has room. The output ends once all was taken.
  */
 import { type ConnectionError, type ConnectionReason, lost } from "@wirestack/protocol/ConnectionError"
+import type { LayerTransfer } from "@wirestack/protocol/DataTransferReport"
 import * as Loan from "@wirestack/protocol/Loan"
 import { ownedFrom } from "@wirestack/protocol/Memory"
 import type { Draft, EndOfInput, Why } from "@wirestack/protocol/Outcome"
+import type { Message } from "@wirestack/protocol/Transport"
 import { type Receiver, type Wire, writeAhead } from "@wirestack/protocol/Wire"
 
 declare const queueMicrotask: (f: () => void) => void
 
-export abstract class FlowWire<M> implements Wire<M, M> {
+export abstract class FlowWire<M extends Message> implements Wire<M, M> {
   abstract readonly layer: string
   abstract readonly halfClose: boolean
   readonly lower = undefined
+  /** What a message weighs beside its bytes; bytes have no boundaries, and so nothing beside them. */
+  protected readonly overhead: number = 0
 
   private receiver: Receiver<M> | undefined = undefined
   private paused = true
@@ -35,6 +39,8 @@ export abstract class FlowWire<M> implements Wire<M, M> {
   private told = false
   private lost = 0
   private settled: (() => void) | undefined = undefined
+  private readonly received = { messages: 0, bytes: 0 }
+  private readonly sent = { messages: 0, bytes: 0 }
 
   // What a stream does.
 
@@ -50,15 +56,16 @@ export abstract class FlowWire<M> implements Wire<M, M> {
   protected abstract cut(reason: ConnectionReason | undefined): void
   /** Lets go after both directions have ended. */
   protected abstract free(): void
-  /** What a message weighs. */
-  protected abstract sizeOf(message: M): number
-
   // What it tells.
 
   protected arrived(batch: ReadonlyArray<M>, size: number): void {
     this.reading = false
     if (this.over) return
-    if (batch.length > 0) this.receiver!.receive(batch, size)
+    if (batch.length > 0) {
+      this.received.messages += batch.length
+      this.received.bytes += size - batch.length * this.overhead
+      this.receiver!.receive(batch, size)
+    }
     this.goOn()
   }
 
@@ -67,6 +74,7 @@ export abstract class FlowWire<M> implements Wire<M, M> {
     this.reading = false
     if (this.over) return
     const { length } = bytes
+    this.received.bytes += length
     const receiver = this.receiver!
     if (receiver.borrow !== undefined) receiver.borrow(bytes, length)
     else receiver.receive([ownedFrom(bytes, 0, length)], length)
@@ -138,7 +146,9 @@ export abstract class FlowWire<M> implements Wire<M, M> {
   write(message: M): void {
     if (this.over || this.output !== "open") return
     this.collected.push(message instanceof Uint8Array ? Loan.own(message) as M : message)
-    this.collectedSize += this.sizeOf(message)
+    this.collectedSize += message.length + this.overhead
+    this.sent.messages++
+    this.sent.bytes += message.length
   }
 
   flush(): void {
@@ -199,6 +209,12 @@ export abstract class FlowWire<M> implements Wire<M, M> {
     else if (this.over) outcome.endOfInput = "unannounced"
     outcome.unsent.bytes += this.lost
     if (this.failure !== undefined) outcome.clean = false
+  }
+
+  tally(layers: Array<LayerTransfer>): void {
+    const { layer, overhead, received, sent } = this
+    const messages = overhead === 0 ? { messages: undefined } : undefined
+    layers.push({ layer, received: { ...received, ...messages }, sent: { ...sent, ...messages } })
   }
 
   private finish(): void {

@@ -1,4 +1,4 @@
-/** What is said on a port: small tuples, cloned by the platform. Credit is in units of `weigh`, and begins with the greeting. */
+/** What is said on a port: small tuples, cloned by the platform. Credit is what messages weigh, and begins with the greeting. */
 import type { Message } from "@wirestack/protocol/Transport"
 
 /** What the messages of a connection are. */
@@ -14,14 +14,8 @@ export type Frame =
   | readonly ["end"]
   | readonly ["abort"]
 
-/** What a message weighs beside its bytes, so that credit bounds the number of small ones too. */
-const overhead = 16
-
-/** The weight of a message; bytes have no boundaries, and so no weight of their own. */
-export const weigh: Record<Shape, (message: Message) => number> = {
-  bytes: (chunk) => chunk.length,
-  messages: (message) => message.length + overhead
-}
+/** What a message weighs beside its length, so that credit bounds the number of small ones too. */
+export const overhead: Record<Shape, number> = { bytes: 0, messages: 16 }
 
 const isCount = (u: unknown): u is number => Number.isSafeInteger(u) && (u as number) > 0
 

@@ -10,7 +10,7 @@ import type { Options, PortLike } from "../MessagePort.ts"
 import { FlowWire } from "./FlowWire.ts"
 import { join } from "./join.ts"
 import { listenTo } from "./listenTo.ts"
-import { type Frame, read, type Shape, weigh } from "./PortFrame.ts"
+import { type Frame, overhead, read, type Shape } from "./PortFrame.ts"
 
 declare const queueMicrotask: (f: () => void) => void
 
@@ -29,6 +29,7 @@ export class PortWire<M extends Message> extends FlowWire<M> {
   readonly layer: string
   readonly halfClose = true
   protected readonly roomy = false
+  protected override readonly overhead: number
   /** Told once the other end has greeted. */
   greeted: (() => void) | undefined = undefined
   private readonly port: PortLike
@@ -53,6 +54,7 @@ export class PortWire<M extends Message> extends FlowWire<M> {
     this.layer = layer
     this.port = port
     this.shape = shape
+    this.overhead = overhead[shape]
     this.options = options
     this.stop = listenTo(port, {
       message: (data) => this.heard(data),
@@ -60,10 +62,6 @@ export class PortWire<M extends Message> extends FlowWire<M> {
       close: () => this.broken(new Reset({ cause: new Error("the port was closed") }))
     })
     this.post(["wirestack/1", shape, window])
-  }
-
-  protected sizeOf(message: M): number {
-    return weigh[this.shape](message)
   }
 
   private post(frame: Frame, transfer?: ReadonlyArray<ArrayBufferLike>): void {
@@ -105,7 +103,7 @@ export class PortWire<M extends Message> extends FlowWire<M> {
         return this.fail(new Violation({ rule: "nothing is sent without credit, nor after the end" }))
       }
       if (message.length > limit) return this.fail(new TooLarge({ what: "a message", size: message.length, limit }))
-      const size = this.sizeOf(message)
+      const size = message.length + this.overhead
       this.granted -= size
       this.arrivedSize += size
       this.arrivals.push(message)
@@ -166,7 +164,7 @@ export class PortWire<M extends Message> extends FlowWire<M> {
     let size = 0
     while (this.outgoing.length > 0 && this.credit > 0) {
       const message = this.next(this.credit)
-      const weight = this.sizeOf(message)
+      const weight = message.length + this.overhead
       this.credit -= weight
       size += weight
       now.push(message)

@@ -32,10 +32,6 @@ export class WebStreamsWire extends FlowWire<Uint8Array> {
     this.writer = writable.getWriter()
   }
 
-  protected sizeOf(chunk: Uint8Array): number {
-    return chunk.length
-  }
-
   private readonly broken = (cause: unknown): void => this.fail(this.reasonOf(cause))
 
   protected read(): void {

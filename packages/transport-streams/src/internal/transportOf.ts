@@ -25,11 +25,11 @@ export interface Kind<A, M, D> {
 export const connectionOf = <A, M, D>(
   kind: Kind<A, M, D>,
   stream: A,
-  options: Pick<Ask, "closeWithin">
+  ask: Pick<Ask, "closeWithin" | "journal">
 ): Effect.Effect<Connection.Connection<M, M, D>, ConnectReason, Scope.Scope> =>
   Effect.flatMap(
     Effect.fromResult(kind.wire(stream)),
-    (wire) => Connection.make<M, M, D>(wire, { details: () => kind.details(stream), closeWithin: options.closeWithin })
+    (wire) => Connection.make<M, M, D>(wire, { details: () => kind.details(stream), ask })
   )
 
 /** Streams that come before the listener is run. */
