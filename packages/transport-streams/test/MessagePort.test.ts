@@ -5,10 +5,10 @@ import * as DataTransferReport from "@wirestack/protocol/DataTransferReport"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
 import { MessagePort, MessagePortInfo } from "@wirestack/transport-streams"
-import { Effect, Exit, Fiber, type Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, type Scope } from "effect"
 import { MessageChannel, type MessagePort as Port, Worker } from "node:worker_threads"
 import { collect } from "./collect.ts"
-import { live, network, pattern, ports, reasonOf } from "./support.ts"
+import { live, network, pattern, ports, reasonOf, until } from "./support.ts"
 
 const channel = () => {
   const { port1, port2 } = new MessageChannel()
@@ -51,8 +51,6 @@ const withBare = (options?: MessagePort.Options) =>
 const outcomeOf = (connection: Live<unknown, never>) =>
   Effect.andThen(Effect.exit(Effect.forever(connection.pull)), connection.closed)
 
-const turns = Effect.sleep("10 millis")
-
 describe("messages through ports", () => {
   live("keep their boundaries, and text stays text", () =>
     Effect.gen(function*() {
@@ -85,32 +83,31 @@ describe("messages through ports", () => {
       const sending = yield* Effect.forkChild(
         Effect.forEach(Array.from({ length: 8 }), () => connection.send(pattern(20_000)), { discard: true })
       )
-      yield* turns
+      yield* until(() => frames.length > 0)
       assert.deepStrictEqual(frames, [greeting("messages", 262_144)])
       const count = () => frames.flatMap(([kind, batch]) => kind === "data" ? batch as Array<Uint8Array> : []).length
       peer.postMessage(greeting("messages", 30_000))
-      yield* turns
+      yield* until(() => count() > 0)
       assert.strictEqual(count(), 2)
       peer.postMessage(["credit", 20_000])
-      yield* turns
+      yield* until(() => count() > 2)
       assert.strictEqual(count(), 3)
       peer.postMessage(["credit", 200_000])
       yield* Fiber.join(sending)
     }))
 
-  live("are granted credit once they were taken", () =>
+  live("are granted credit as they are taken", () =>
     Effect.gen(function*() {
       const { connection, frames, peer } = yield* withBare()
       peer.postMessage(greeting("messages"))
-      const batch = ["data", [pattern(50_000)]]
-      for (let n = 0; n < 5; n++) peer.postMessage(batch)
-      yield* turns
+      for (let n = 0; n < 5; n++) peer.postMessage(["data", [pattern(50_000)]])
       const granted = () =>
         frames.filter(([kind]) => kind === "credit").reduce((all, [, credit]) => all + Number(credit), 0)
+      for (let length = 0; length < 2;) length += (yield* connection.pull).length
       assert.strictEqual(granted(), 0)
-      for (let length = 0; length < 5;) length += (yield* connection.pull).length
-      yield* turns
-      assert.isAtLeast(granted(), 131_072)
+      for (let length = 2; length < 5;) length += (yield* connection.pull).length
+      yield* until(() => granted() > 0)
+      assert.strictEqual(granted(), 3 * 50_016)
     }))
 
   live("are bounded in size, on either side", () =>
@@ -121,6 +118,19 @@ describe("messages through ports", () => {
       peer.postMessage(greeting("messages"))
       peer.postMessage(["data", ["x".repeat(101)]])
       assert.strictEqual((yield* outcomeOf(connection)).error?.reason._tag, "TooLarge")
+    }))
+
+  live("that came before an abort are delivered before it is told", () =>
+    Effect.gen(function*() {
+      const { connection, peer } = yield* withBare()
+      peer.postMessage(greeting("messages"))
+      for (const message of ["x".repeat(70_000), "last words"]) peer.postMessage(["data", [message]])
+      peer.postMessage(["abort"])
+      yield* Effect.callback<void>((resume) => void peer.once("close", () => resume(Effect.void)))
+      const received: Array<Transport.Message> = []
+      const reading = Effect.forever(Effect.map(connection.pull, (batch) => received.push(...batch)))
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(reading)))
+      assert.deepStrictEqual(received.map(({ length }) => length), [70_000, 10])
     }))
 
   const broken: ReadonlyArray<readonly [string, ReadonlyArray<unknown>, string]> = [
@@ -153,7 +163,7 @@ describe("memory", () => {
       const { connection, frames, peer } = yield* withBare(options)
       peer.postMessage(greeting("messages"))
       yield* connection.send(sent)
-      yield* turns
+      yield* until(() => frames.some(([kind]) => kind === "data"))
       const [, [message]] = frames.find(([kind]) => kind === "data") as [string, [Uint8Array]]
       assert.deepStrictEqual([...message.subarray(0, 3)], [0, 7, 14])
       assert.strictEqual(message.buffer.byteLength, message.length)
@@ -230,6 +240,23 @@ describe("connecting through a port", () => {
           })
       })
       assert.strictEqual((yield* reasonOf(Effect.provide(connect("memory:a"), gone)))._tag, "Refused")
+    }))
+
+  live("tells what has failed while the listener was not run yet", () =>
+    Effect.gen(function*() {
+      const [near, far] = channel()
+      const stack = MessagePort.layer({ listen: (_, accept) => Effect.sync(() => void accept(near)) })
+      const listener = yield* Effect.provide(Transport.listen(Transport.Bytes)("memory:a"), stack)
+      const over = Effect.callback<void>((resume) => void near.once("close", () => resume(Effect.void)))
+      far.close()
+      yield* over
+      const reason = yield* Deferred.make<string>()
+      yield* Effect.forkChild(
+        listener.run((connection) =>
+          Effect.flatMap(reasonOf(collect(connection)), ({ _tag }) => Deferred.succeed(reason, _tag))
+        )
+      )
+      assert.strictEqual(yield* Deferred.await(reason), "Reset")
     }))
 
   live("ends the listener with the port", () =>

@@ -150,6 +150,18 @@ describe("a stack as Effect's sockets", () => {
   )
 
   inMemory(
+    "closes an accepted connection with its reader, whatever the handler does then",
+    Effect.gen(function*() {
+      yield* serving((socket) => Effect.andThen(Effect.scoped(socket.reader), Effect.never))
+      const socket = yield* ProvidedSocket.client(Transport.Bytes)("memory:here")
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { pull } = yield* socket.reader
+        assert.strictEqual(yield* closeCode(pull), 1000)
+      }))
+    })
+  )
+
+  inMemory(
     "tells why it could not connect, read or upgrade",
     Effect.gen(function*() {
       const socket = yield* ProvidedSocket.client(Transport.Bytes)("memory:nobody")

@@ -11,7 +11,7 @@ import * as Net from "node:net"
 import * as Stream from "node:stream"
 import type { QueuingStrategy, ReadableStreamDefaultController, UnderlyingSink } from "node:stream/web"
 import { collect } from "./collect.ts"
-import { live, network, pattern, reasonOf } from "./support.ts"
+import { live, network, pattern, reasonOf, until } from "./support.ts"
 
 /** Two ends of a pair of streams. */
 const pair = () => {
@@ -149,7 +149,7 @@ describe("a pair of WHATWG streams", () => {
         }),
         { startImmediately: true }
       )
-      yield* Effect.sleep("5 millis")
+      yield* until(() => sent >= 64)
       assert.strictEqual(sent, 64)
       held = undefined
       release()
@@ -165,11 +165,13 @@ describe("a pair of WHATWG streams", () => {
       })
       const connection = yield* WebStreams.connection(streams)
       const sent = pattern(10)
-      yield* connection.sendAll([sent, sent])
+      for (const chunks of [[sent], [sent, sent]] as const) {
+        const before = taken.length
+        yield* connection.sendAll(chunks)
+        yield* Effect.repeat(Effect.yieldNow, { until: () => taken.length > before })
+      }
       controller.close()
-      yield* connection.end
-      yield* Effect.repeat(Effect.yieldNow, { until: () => taken.length > 0 })
-      assert.deepStrictEqual(taken, [20])
+      assert.deepStrictEqual(taken, [10, 20])
       assert.isTrue(sent.equals(pattern(10)))
     }))
 

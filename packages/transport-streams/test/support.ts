@@ -47,3 +47,7 @@ export const sockets = (): number => process.getActiveResourcesInfo().filter((na
 
 /** How many message ports the process listens to. */
 export const ports = (): number => process.getActiveResourcesInfo().filter((name) => name === "MessagePort").length
+
+/** Waits until something holds, or the test's time is up. */
+export const until = (holds: () => boolean): Effect.Effect<void> =>
+  Effect.suspend(() => holds() ? Effect.void : Effect.andThen(Effect.sleep("2 millis"), until(holds)))
