@@ -20,7 +20,7 @@ import type * as Scope from "effect/Scope"
 
 /**
  * Hands over a stream that has come, with the address it comes from if there is one. Returns why it is not taken, if it isn't: one that
- * is `StreamUnusable` is left to the caller, one that comes too late, or as the 512th before the listener is run, is cut.
+ * is `StreamUnusable` is left to the caller, one that comes when the listener has closed is cut.
  */
 export type Accept<A> = (stream: A, peer?: string) => ConnectReason | undefined
 

@@ -32,7 +32,7 @@ export const connectionOf = <A, M, D>(
     (wire) => Connection.make<M, M, D>(wire, { details: () => kind.details(stream), ask })
   )
 
-/** Streams that come before the listener is run. */
+/** Streams that come while the source is still opening; from then on the listener has them wait. */
 const backlog = 511
 
 interface Accepted<M, D> {
