@@ -167,6 +167,9 @@ const pass = (pieces: ReadonlyArray<Uint8Array>, socket: SocketLike, outlet: Out
   return true
 }
 
+/** Without what Node adds to bytes: a `slice` of a `Buffer` is no copy. */
+const plain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+
 /** A wire at the bottom of a stack that reads and writes a stream. */
 export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offering {
   readonly layer: string
@@ -222,7 +225,12 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     if (outlet !== undefined) outlet.onDrained = () => this.written()
     socket.pause()
     if (intake !== undefined) intake.reader = this
-    if (intake === undefined || options.bare !== true) socket.on("data", this.onData = (chunk) => this.take(chunk))
+    if (intake === undefined || options.bare !== true) {
+      socket.on(
+        "data",
+        this.onData = (chunk) => this.take(plain(chunk))
+      )
+    }
     socket.on("end", this.onEnd)
     socket.on("error", this.onError)
     socket.on("close", this.onClose)
@@ -362,10 +370,14 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   /** For the stream, or the `Intake` of the socket. */
   take(chunk: Uint8Array): boolean {
     if (this.over) return true
-    this.taken += chunk.length
-    this.receiver!.receive([chunk], chunk.length)
+    this.deliver(chunk, this.receiver!)
     this.flush()
     return true
+  }
+
+  private deliver(chunk: Uint8Array, receiver: Receiver<Uint8Array>): void {
+    this.taken += chunk.length
+    receiver.receive([chunk], chunk.length)
   }
 
   /** For the `Intake` of the socket. */
@@ -421,7 +433,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     const { receiver, socket } = this
     if (receiver === undefined) return
     if (this.inputOver === undefined) {
-      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) receiver.receive([chunk], chunk.length)
+      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) this.deliver(plain(chunk), receiver)
     }
     this.tell()
   }

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Connection from "@wirestack/protocol/Connection"
+import type { LayerTransfer } from "@wirestack/protocol/DataTransferReport"
 import * as RawSocket from "@wirestack/protocol/RawSocket"
 import { SocketWire } from "@wirestack/protocol/SocketWire"
 import type { Receiver } from "@wirestack/protocol/Wire"
@@ -171,6 +172,23 @@ describe("reading", () => {
   })
 })
 
+it("counts what it has delivered, also with a failure, and what it has handed over", async () => {
+  const { stream, wire } = make()
+  stream.push("read")
+  wire.resume()
+  await turn()
+  wire.pause()
+  stream.push("unread")
+  stream.destroy(new Error("broken"))
+  wire.resume()
+  await turn()
+  const layers: Array<LayerTransfer> = []
+  wire.tally(layers)
+  assert.deepStrictEqual(layers, [
+    { layer: "stream", received: { messages: undefined, bytes: 10 }, sent: { messages: undefined, bytes: 0 } }
+  ])
+})
+
 describe("ending", () => {
   it("counts what was not written when it is cut", async () => {
     const { log, stream, wire } = make()
@@ -220,7 +238,9 @@ it.live("any Duplex carries a connection", () =>
     const connection = yield* Connection.make(new SocketWire(stream, { layer: "stream" }))
     yield* connection.send(Buffer.from("out"))
     stream.push("in")
-    assert.strictEqual(String((yield* connection.pull)[0]), "in")
+    const [received] = yield* connection.pull
+    assert.strictEqual(new TextDecoder().decode(received), "in")
+    assert.strictEqual(received.constructor, Uint8Array)
     assert.strictEqual(String(stream.pieces[0]), "out")
     for (const confirm of stream.confirm.splice(0)) confirm()
     stream.push(null)

@@ -134,7 +134,7 @@ describe("any duplex", () => {
       const duplex = still()
       const connection = yield* Duplex.connection(duplex)
       duplex.push("last words")
-      assert.strictEqual(`${yield* connection.pull}`, "last words")
+      assert.strictEqual(Buffer.concat(yield* connection.pull).toString(), "last words")
       duplex.destroy()
       assert.strictEqual((yield* reasonOf(collect(connection)))._tag, "Reset")
       assert.strictEqual((yield* connection.closed).endOfInput, "unannounced")
