@@ -133,7 +133,7 @@ describe("a process", () => {
     Effect.gen(function*() {
       const connection = yield* connect("memory:any")
       yield* Connection.detail(connection, ChildProcessInfo).exited
-      assert.strictEqual(`${yield* connection.pull}`, "out\n")
+      assert.strictEqual(Buffer.concat(yield* connection.pull).toString(), "out\n")
       yield* connection.end
       const { clean, error } = yield* connection.closed
       assert.isFalse(clean)

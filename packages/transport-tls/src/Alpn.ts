@@ -191,9 +191,8 @@ export const Choice = <Self>() => <const B extends Branches>(branches: B): Choic
     static readonly over = over
     static readonly connect = Transport.connect(shape)
     static readonly listen = (endpoint: Input, options?: Transport.ListenOptions) =>
-      Effect.map(listen(endpoint, options), ({ address, drained, run }) => ({
-        address,
-        drained,
+      Effect.map(listen(endpoint, options), ({ run, ...listener }) => ({
+        ...listener,
         run: (handlers: Handlers<B, any>, options?: RunOptions) => run(dispatch(handlers), options)
       }))
     static readonly serve =

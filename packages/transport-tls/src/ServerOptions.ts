@@ -30,8 +30,12 @@ export interface Tickets<E = never, R = never> {
   readonly lifetime?: Duration.Input
 }
 
-/** What a server can be told beside who it is. */
-export interface CommonServerOptions<E = never, R = never> extends CommonOptions, Checks<R> {
+/** How a server does TLS. */
+export interface ServerOptions<E = never, R = never> extends CommonOptions, Checks<R> {
+  /** Who it is; `"none"` for a server that only has keys shared with clients (`psk`). */
+  readonly identity: Changing<Identity, E, R> | "none"
+  /** Keys that it shares with clients, instead of a certificate or beside one: RFC 4279, RFC 8446 section 4.2.11. */
+  readonly psk?: ServerKeys
   /** Identities for other names the client may ask for (SNI); `*.example.com` stands for one label. */
   readonly identities?: Readonly<Record<string, Changing<Identity, E, R>>>
   /** The authorities whose certificates clients present; by default none is asked for. */
@@ -44,11 +48,3 @@ export interface CommonServerOptions<E = never, R = never> extends CommonOptions
   /** How many handshakes run at once; those beyond are refused. No limit of its own by default. */
   readonly maxHandshakes?: number
 }
-
-/** How a server does TLS: with a certificate, with keys shared with clients, or with both. */
-export type ServerOptions<E = never, R = never> =
-  & CommonServerOptions<E, R>
-  & (
-    | { readonly identity: Changing<Identity, E, R>; readonly psk?: ServerKeys }
-    | { readonly identity?: undefined; readonly psk: ServerKeys }
-  )

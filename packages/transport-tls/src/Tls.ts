@@ -41,7 +41,7 @@ import type { TlsInfo } from "./TlsInfo.ts"
 
 export type { ClientKey, ClientOptions, Resumption } from "./ClientOptions.ts"
 export type { Checks, CommonOptions, Deadline, SignatureAlgorithm, Version } from "./Options.ts"
-export type { ClientCertificates, CommonServerOptions, ServerKeys, ServerOptions, Tickets } from "./ServerOptions.ts"
+export type { ClientCertificates, ServerKeys, ServerOptions, Tickets } from "./ServerOptions.ts"
 
 /** What TLS adds to the details of a connection. */
 export type Adds = TlsInfo | Negotiated

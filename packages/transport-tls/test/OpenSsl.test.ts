@@ -370,7 +370,9 @@ describe.skipIf(!found)(`openssl${found ? "" : " (skipped: it is not installed)"
         }).pipe(
           Effect.scoped,
           Effect.provide(
-            Tcp.layer().pipe(Tls.server({ psk: { keyOf: (identity) => identity === "a device" ? key : undefined } }))
+            Tcp.layer().pipe(
+              Tls.server({ identity: "none", psk: { keyOf: (identity) => identity === "a device" ? key : undefined } })
+            )
           )
         )
         const server = yield* openssl([

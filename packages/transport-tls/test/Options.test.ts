@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { detail } from "@wirestack/protocol/Connection"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import { CipherSuite, Group, Tls, TlsInfo } from "@wirestack/transport-tls"
-import { Effect, Redacted } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { certificates, connected, grounds, meeting, meetings, refusalOf, stackOn, tight } from "./support.ts"
 
 const key = (fill: number) => Redacted.make(new Uint8Array(32).fill(fill))
@@ -58,7 +58,7 @@ for (const [title, ground] of Object.entries(grounds)) {
         tight(Effect.gen(function*() {
           const { client, server } = yield* met(
             { maxVersion, trust: "system", psk: { identity: "a device", key: key(1) } },
-            { identity: undefined, psk }
+            { identity: "none", psk }
           )
           for (const info of [client, server]) {
             assert.strictEqual(info.pskIdentity, "a device")
@@ -78,7 +78,7 @@ for (const [title, ground] of Object.entries(grounds)) {
         tight(Effect.gen(function*() {
           for (const [identity, fill] of [["a device", 2], ["another", 1]] as const) {
             const reason = yield* refusalOf(
-              met({ maxVersion, psk: { identity, key: key(fill) } }, { identity: undefined, psk })
+              met({ maxVersion, psk: { identity, key: key(fill) } }, { identity: "none", psk })
             )
             assert(reason._tag === "AlertReceived", String(reason))
             assert.include(
@@ -170,8 +170,11 @@ for (const [title, ground] of Object.entries(grounds)) {
     })))
 }
 
-it("a server needs an identity or keys", () => {
-  MemoryTransport.layer().pipe(Tls.server({ psk: { keyOf: () => undefined } }))
-  // @ts-expect-error it has neither
-  MemoryTransport.layer().pipe(Tls.server({ alpn: [] }))
-})
+it.effect("a server needs an identity, or keys if it says that it has none", () =>
+  Effect.scoped(Effect.gen(function*() {
+    // @ts-expect-error it does not say
+    MemoryTransport.layer().pipe(Tls.server({ alpn: [] }))
+    const server = (options: Tls.ServerOptions) => Layer.build(MemoryTransport.layer().pipe(Tls.server(options)))
+    yield* server({ identity: "none", psk: { keyOf: () => undefined } })
+    assert.strictEqual((yield* Effect.flip(server({ identity: "none" })))._tag, "CredentialsError")
+  })))

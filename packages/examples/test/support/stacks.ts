@@ -23,7 +23,7 @@ const { ca, identity } = await Effect.runPromise(Effect.gen(function*() {
   return { ca: authority.ca, identity: yield* authority.issue() }
 }))
 
-const tls = () => Tls.over({ client: { trust: { ca }, serverName: "localhost" }, server: { identity } })
+export const tls = () => Tls.over({ client: { trust: { ca }, serverName: "localhost" }, server: { identity } })
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "wirestack-"))
 process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }))
@@ -40,8 +40,8 @@ const freePort = await Effect.runPromise(Effect.promise(async () => {
   })
 }))
 
-const onTcp = { endpoint: () => "127.0.0.1:0", nobody: `127.0.0.1:${freePort}` }
-const inMemory = { endpoint: () => "memory:here", nobody: "memory:nobody" }
+export const onTcp = { endpoint: () => "127.0.0.1:0", nobody: `127.0.0.1:${freePort}` }
+export const inMemory = { endpoint: () => "memory:here", nobody: "memory:nobody" }
 
 export const byteStacks: ReadonlyArray<ByteStack> = [
   { name: "TCP", layer: () => Tcp.layer(), ...onTcp },

@@ -102,6 +102,8 @@ const listen = (trunk: ByteTransport, branches: ReadonlyMap<string, Built>, ask:
     return {
       address: listener.address,
       drained: listener.drained,
+      pause: listener.pause,
+      resume: listener.resume,
       run: (handler: Handler, options?: RunOptions) =>
         Effect.all([
           listener.run(

@@ -42,6 +42,11 @@ const protect = ({ context }: Standing, keys: Uint8Array): Effect.Effect<void, C
     catch: (cause) => new CredentialsError({ role: "server", cause })
   })
 
+const nobody = new CredentialsError({
+  role: "server",
+  cause: new Error("a server has an identity, or keys that it shares with clients")
+})
+
 /** Makes them, and watches those that change. */
 export const serverIdentities = <E, R>(
   options: ServerOptions<E, R>
@@ -63,7 +68,9 @@ export const serverIdentities = <E, R>(
     }
 
     // Tickets are made and accepted by this one, whatever name a client asks for.
-    const fallback = yield* latest<Identity | undefined, Standing, E, R>(options.identity, stand, watch)
+    if (options.identity === "none" && options.psk === undefined) return yield* nobody
+    const identity = options.identity === "none" ? undefined : options.identity
+    const fallback = yield* latest<Identity | undefined, Standing, E, R>(identity, stand, watch)
     if (tickets?.keys !== undefined) {
       const use = (given: Redacted.Redacted<Uint8Array>) =>
         Effect.map(protect(fallback(), Redacted.value(given)), () => void (keys = given))
