@@ -2,11 +2,14 @@
  * What was done until a connection was there, or was given up: each attempt, layer by layer from the bottom up, and how long that
  * took. It is plain data, and `format` prints it.
  *
- *     tcp: 192.0.2.1:443 refused the connection                  3.1 ms
- *     tcp                                                        24.0 ms
- *       address 192.0.2.2:443
- *     tls                                                        31.2 ms
- *       version TLSv1.3
+ *     attempt 1
+ *          3.1 ms  tcp: 192.0.2.1:443 refused the connection
+ *     attempt 2
+ *         24.0 ms  tcp
+ *                    address 192.0.2.2:443
+ *         31.2 ms  tls
+ *                    version TLSv1.3
+ *         58.9 ms  in all
  */
 import type * as Context from "effect/Context"
 import type { ConnectError, ConnectReason } from "./ConnectError.ts"
@@ -14,7 +17,7 @@ import type { Connection } from "./Connection.ts"
 import { journalOf } from "./internal/Journal.ts"
 import { lifeOf } from "./internal/LiveConnection.ts"
 
-/** What a layer tells about its part, as plain data. */
+/** What a layer tells about its part, as plain data; what is named `took` or `after` is in milliseconds. */
 export interface Facts {
   readonly [name: string]: Fact
 }
@@ -63,34 +66,43 @@ export const of = <In, Out, D>(self: Connection<In, Out, D> | ConnectError): Est
   }
 }
 
-const width = 60
-
 const millis = (time: number): string => `${time.toFixed(1)} ms`
 
-const factLines = (facts: Facts, indent: string): ReadonlyArray<string> =>
-  Object.entries(facts).flatMap(([name, fact]) =>
-    fact === undefined ?
-      [] :
-      typeof fact !== "object"
-      ? [`${indent}${name} ${fact}`]
-      : fact.map((entry) => `${indent}${name} ${onOneLine(entry)}`)
-  )
+/** Behind the times. */
+const indent = " ".repeat(13)
+
+const line = (time: number, text: string): string => `${millis(time).padStart(indent.length - 2)}  ${text}`
+
+const shown = (name: string, fact: Exclude<Fact, undefined>): string =>
+  typeof fact === "object"
+    ? fact.map(onOneLine).join("; ")
+    : typeof fact === "number" && (name === "took" || name === "after")
+    ? millis(fact)
+    : `${fact}`
 
 const onOneLine = (facts: Facts): string =>
+  Object.entries(facts).flatMap(([name, fact]) => fact === undefined ? [] : [`${name} ${shown(name, fact)}`]).join(", ")
+
+const factLines = (facts: Facts): ReadonlyArray<string> =>
   Object.entries(facts).flatMap(([name, fact]) =>
-    fact === undefined ? [] : [typeof fact === "object" ? fact.map(onOneLine).join("; ") : `${name} ${fact}`]
-  ).join(", ")
+    typeof fact === "object"
+      ? fact.map((entry) => `${indent}  ${name} ${onOneLine(entry)}`)
+      : fact === undefined
+      ? []
+      : [`${indent}  ${name} ${shown(name, fact)}`]
+  )
 
 const stepLines = ({ facts, layer, reason, took }: Step): ReadonlyArray<string> => [
-  `${(reason === undefined ? layer : `${layer}: ${reason.message}`).padEnd(width)} ${millis(took)}`,
-  ...factLines(facts, "  ")
+  line(took, reason === undefined ? layer : `${layer}: ${reason.message}`),
+  ...factLines(facts)
 ]
 
 /** The report for people, one layer a line and below it what it tells. */
 export const format = ({ attempts, took }: EstablishmentReport): string =>
   [
-    ...attempts.flatMap((attempt, index) =>
-      attempts.length === 1 ? attempt.flatMap(stepLines) : [`attempt ${index + 1}`, ...attempt.flatMap(stepLines)]
-    ),
-    `${"in all".padEnd(width)} ${millis(took)}`
+    ...attempts.flatMap((attempt, index) => [
+      ...attempts.length === 1 ? [] : [`attempt ${index + 1}`],
+      ...attempt.flatMap(stepLines)
+    ]),
+    line(took, "in all")
   ].join("\n")

@@ -155,6 +155,18 @@ export const make = <
   return ((stack: Layer.Layer<any, any, any>) => Layer.provide(layer(above, lift as any), stack)) as any
 }
 
+/**
+ * The same for a protocol that leaves the messages as they are, such as one that only says something first. What it `Add`s to a stack,
+ * `Drop`s from it, and `Need`s below are said: `Protocol.within(Bytes)<ProxyInfo, Listen>({ layer: "proxy", ... })`.
+ *
+ * @category constructors
+ */
+export const within = <L, CI, CO, SI, SO>(shape: Shape<L, CI, CO, SI, SO>) =>
+<Add = never, Drop = never, Need = never>(
+  made: Options<CI, CO, SI, SO, CI, CO, SI, SO, Need, Add, never, Scope.Scope, Scope.Scope>
+): Over<L, Need, L, Add, Drop> =>
+  make<L, CI, CO, SI, SO, L, CI, CO, SI, SO, Add, Need, Drop, Scope.Scope, Scope.Scope>(shape, shape, made)
+
 /** How long a handshake may take, in milliseconds, and what it fails with if it takes longer. */
 const limitOf = (layer: string, time: Duration.Input = "10 seconds") => {
   const after = Duration.toMillis(Duration.fromInputUnsafe(time))
