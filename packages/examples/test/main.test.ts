@@ -1,5 +1,5 @@
 /** The example programs as people run them: the conversation that ends, and the chat that goes on serving. */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, beforeEach, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fs from "node:fs"
 import * as path from "node:path"
@@ -46,6 +46,9 @@ const joined = (name: string, ...options: ReadonlyArray<string>) =>
     yield* client.says(new RegExp(`\\* in \\w+: .*\\b${name}\\b`))
     return client
   })
+
+/** Of a server that was killed. */
+beforeEach(() => fs.rmSync(invitation, { force: true }))
 
 describe("the main program", () => {
   it.live("--once shows how each layer opens and closes, and ends", () =>
