@@ -1,6 +1,6 @@
 /**
  * Looks at each published package as somebody who installs it: publint and attw on what `npm pack` would send, with
- * every public module as an entry point. Needs the build.
+ * every public module as an entry point, and its documentation in the declarations. Needs the build.
  */
 import { execFile } from "node:child_process"
 import * as fs from "node:fs"
@@ -47,9 +47,20 @@ const stale = (folder: string): ReadonlyArray<string> =>
     .filter((file) => !fs.existsSync(path.join(folder, file.replace(/^dist(.*)\.js$/, "src$1.ts"))))
     .map((file) => `${file} has no source: npm run clean`)
 
+/**
+ * Modules whose documentation did not get into their declarations: the compiler takes a comment right above an import for that
+ * import's, and drops both. A blank line between them tells them apart.
+ */
+const undocumented = (folder: string): ReadonlyArray<string> => {
+  const documented = (file: string) => fs.readFileSync(path.join(folder, file), "utf8").startsWith("/**")
+  return fs.globSync("src/**/*.ts", { cwd: folder, exclude: ["**/internal"] })
+    .filter((file) => documented(file) && !documented(file.replace(/^src(.*)\.ts$/, "dist$1.d.ts")))
+    .map((file) => `${file} loses its documentation: put a blank line behind it, and build`)
+}
+
 const check = async (folder: string): Promise<ReadonlyArray<string>> => {
   if (!fs.existsSync(path.join(folder, "dist"))) return ["is not built: npm run build"]
-  return [...stale(folder), ...await publint(folder), ...await attw(folder)]
+  return [...stale(folder), ...undocumented(folder), ...await publint(folder), ...await attw(folder)]
 }
 
 const folders = fs.globSync("packages/*", { cwd: root }).filter((folder) => {

@@ -3,6 +3,7 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc7617
  */
+
 import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
 import type { Headers } from "./Headers.ts"

@@ -8,6 +8,7 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc9112
  */
+
 import { Gather } from "@wirestack/protocol/Gather"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import * as Result from "effect/Result"

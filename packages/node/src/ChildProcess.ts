@@ -17,6 +17,7 @@
  * - An abort cuts its pipes and sends SIGTERM.
  * - Of stderr the end is kept, 64 KiB by default.
  */
+
 import type { ConnectReason } from "@wirestack/protocol/ConnectError"
 import { type ConnectionReason, Reset } from "@wirestack/protocol/ConnectionError"
 import type { Endpoint } from "@wirestack/protocol/Endpoint"

@@ -11,6 +11,7 @@
  * - Output to a pipe does not block the process, as `process.stdout` does on POSIX, but is held back as on any connection.
  * - The end of the output closes stdout, and the peer sees it. Nothing else may write there, before or after: have logs go to stderr.
  */
+
 import type { Endpoint } from "@wirestack/protocol/Endpoint"
 import { Other } from "@wirestack/protocol/Reason"
 import type * as Transport from "@wirestack/protocol/Transport"

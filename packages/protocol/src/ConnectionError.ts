@@ -1,4 +1,5 @@
 /** What can go wrong on a live connection. */
+
 import * as Data from "effect/Data"
 import type { Other, Reason, TimedOut, TooLarge, Truncated, Violation } from "./Reason.ts"
 

@@ -4,6 +4,7 @@
  * Nothing is made up for what datagrams lack: a message may be lost, come twice, or overtake another, and the end of the peer is not
  * told. What is received is bytes, which every `Codec` takes for text too.
  */
+
 import * as utf8 from "./internal/utf8.ts"
 import type { Machine } from "./Machine.ts"
 import * as Protocol from "./Protocol.ts"

@@ -12,6 +12,7 @@
  *   tried at once, for those who know that the network is back. When the schedule ends, the last failure is final.
  * - There is one connection: when that is over, so is this.
  */
+
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"

@@ -13,6 +13,7 @@
  * contains a line end, or is not UTF-8, is refused with `Unencodable`, one over the limit with `TooLarge`; nothing of it
  * is written and the connection goes on.
  */
+
 import { Undecodable, Unencodable } from "./ConnectionError.ts"
 import * as Framer from "./Framer.ts"
 import { Gather } from "./Gather.ts"

@@ -1,4 +1,5 @@
 /** What can go wrong with a listener itself; a single connection's failure never ends a listener. */
+
 import * as Data from "effect/Data"
 import type { Forbidden, InvalidEndpoint, LayersMissing, Unreachable, Unresolved } from "./ConnectError.ts"
 import type { Other, Reason } from "./Reason.ts"

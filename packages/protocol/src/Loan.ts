@@ -5,6 +5,7 @@
  * it was given them, holds their loan meanwhile, or makes them its `own`. When nobody holds a loan any more its memory is
  * taken back: whoever still looks at it sees that it is gone (its views have the length 0), and never what is in it by then.
  */
+
 import { Unencodable } from "./ConnectionError.ts"
 import { owned } from "./Memory.ts"
 import * as Pool from "./Pool.ts"

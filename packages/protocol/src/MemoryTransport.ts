@@ -4,6 +4,7 @@
  * Each layer is a network of its own, in which endpoints are names (`memory:chat`). Client and server meet when they
  * are given the same layer.
  */
+
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"

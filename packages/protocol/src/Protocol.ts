@@ -5,6 +5,7 @@
  * it plays, as an Effect over the connection below, and then usually a `Machine` that `Connection.fuse` puts on it.
  * `make` gives what a user's own protocol needs to stand beside the built-in ones.
  */
+
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

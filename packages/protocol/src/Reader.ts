@@ -4,6 +4,7 @@
  *
  * Each piece of a `Reader` is bounded by what is asked for. An end in the middle fails with `Truncated`.
  */
+
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { ConnectError, type ConnectReason, fromConnectionError } from "./ConnectError.ts"

@@ -5,6 +5,7 @@
  * transports pluggable: TCP, TLS, Unix sockets and memory all give bytes. What a stack can do is in the type of its tag,
  * as a phantom union: its roles (`Connect`, `Listen`) and the details of its layers. More satisfies less.
  */
+
 import * as Arr from "effect/Array"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Clock from "effect/Clock"

@@ -17,6 +17,7 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6
  */
+
 import * as Answer from "@wirestack/http/Answer"
 import * as Basic from "@wirestack/http/Basic"
 import { type Headers, values } from "@wirestack/http/Headers"

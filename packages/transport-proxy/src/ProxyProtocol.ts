@@ -11,6 +11,7 @@
  *
  * @see https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
  */
+
 import { ConnectError, type ConnectReason, Forbidden } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Protocol from "@wirestack/protocol/Protocol"

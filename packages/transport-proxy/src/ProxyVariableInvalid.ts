@@ -1,4 +1,5 @@
 /** An environment variable that can't be used. */
+
 import * as Data from "effect/Data"
 
 /** What a variable says of proxies can't be used; its value is not told, as it may have a password in it. */

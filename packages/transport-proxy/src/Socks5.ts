@@ -19,6 +19,7 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc1928
  */
+
 import { type ConnectReason, Forbidden, InvalidEndpoint, Refused, Unreachable } from "@wirestack/protocol/ConnectError"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
 import type * as Protocol from "@wirestack/protocol/Protocol"

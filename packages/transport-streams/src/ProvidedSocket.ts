@@ -17,6 +17,7 @@
  *   have closed. What the connection fails with is the cause of a `SocketReadError` or `SocketWriteError`.
  * - TLS is a layer: `upgrade` fails.
  */
+
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"

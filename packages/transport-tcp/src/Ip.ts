@@ -4,6 +4,7 @@
  * `layer` asks the operating system (`getaddrinfo`, with the hosts file), and DNS for services; `layerResolver` asks any
  * `AddressResolver` and `Dns`, and `layerStatic` a fixed zone. Addresses come in the order the resolver gives them.
  */
+
 import * as NodeAddressResolver from "@effect/platform-node/NodeAddressResolver"
 import * as NodeDns from "@effect/platform-node/NodeDns"
 import { Unresolved } from "@wirestack/protocol/ConnectError"

@@ -13,6 +13,7 @@
  * Closing is a FIN, and waits for the peer's. `abort` is a RST, so that the peer sees a `Reset` and not an ordinary end;
  * what either side had not read yet may be lost by it.
  */
+
 import { type Ask, lacking } from "@wirestack/protocol/Ask"
 import {
   type AddressFailed,

@@ -9,6 +9,7 @@
  *
  * An abort looks to the peer like an ordinary end of input, unless something it sent had not been read.
  */
+
 import { type Ask, lacking } from "@wirestack/protocol/Ask"
 import { ConnectError, InvalidEndpoint, Unreachable } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"

@@ -1,4 +1,5 @@
 /** The failure to build a TLS layer. */
+
 import * as Data from "effect/Data"
 
 /** A certificate, key, list of authorities or algorithm in the options can't be used: malformed, not belonging together, or unknown here. */

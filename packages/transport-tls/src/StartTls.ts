@@ -20,6 +20,7 @@
  *   before they have the answer (`eager`) has all of it go to TLS.
  * - The connection is the same one: TLS works right on its socket, and closes before it.
  */
+
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Protocol from "@wirestack/protocol/Protocol"
 import { Bytes } from "@wirestack/protocol/Transport"

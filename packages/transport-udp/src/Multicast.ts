@@ -10,6 +10,7 @@
  *
  * Anybody on the network can send to a group, and who has sent is as easily forged.
  */
+
 import { type Ask, lacking } from "@wirestack/protocol/Ask"
 import { ConnectError, type ConnectReason, InvalidEndpoint } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"

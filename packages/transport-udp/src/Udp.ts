@@ -16,6 +16,7 @@
  * - **Bounds.** What is not pulled waits, up to what a connection reads ahead and `maxInboxSize` beyond it; then what is new is dropped, and
  *   counted in `UdpInfo.datagramsDropped` and as `undelivered` in the outcome. Connections are bounded by `maxConnections`.
  */
+
 import { type Ask, lacking } from "@wirestack/protocol/Ask"
 import {
   type AddressFailed,

@@ -11,6 +11,7 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.1
  */
+
 import { type Answer, AnswerReader } from "@wirestack/http/Answer"
 import * as Basic from "@wirestack/http/Basic"
 import { hasToken, type Headers, isSendable, isToken, list, trim, values } from "@wirestack/http/Headers"

@@ -10,6 +10,7 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-9.1
  */
+
 import { isToken } from "@wirestack/http/Headers"
 import { Violation } from "@wirestack/protocol/Reason"
 import * as Result from "effect/Result"

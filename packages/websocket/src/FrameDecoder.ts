@@ -19,6 +19,7 @@
  * - A chunk that was read into `memory` lies in its place in the message, which is then not copied.
  * - It holds at most one message, whose buffer grows with the bytes that arrived, and one control frame.
  */
+
 import * as Loan from "@wirestack/protocol/Loan"
 import { ownedFrom } from "@wirestack/protocol/Memory"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"

@@ -6,6 +6,7 @@
  * stays so. A Close is delivered as the last frame and not answered; the closing handshake is complete when a Close was sent and one
  * received. If the user sent none, closing the connection does.
  */
+
 import { Unencodable } from "@wirestack/protocol/ConnectionError"
 import * as Loan from "@wirestack/protocol/Loan"
 import type { EndOfInput, Status } from "@wirestack/protocol/Outcome"

@@ -32,6 +32,7 @@
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-10.2
  * @see https://www.rfc-editor.org/rfc/rfc6454
  */
+
 import { dual } from "effect/Function"
 import * as Host from "effect/net/Host"
 import * as NetAddress from "effect/net/NetAddress"

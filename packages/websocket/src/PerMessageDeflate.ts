@@ -20,6 +20,7 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc7692#section-7
  */
+
 import { Other, TooLarge, Violation } from "@wirestack/protocol/Reason"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"

@@ -15,6 +15,7 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.4
  */
+
 import { values } from "@wirestack/http/Headers"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
 import * as Result from "effect/Result"

@@ -9,6 +9,7 @@
  * Of several routes that match, the one with the more specific host is taken, then the one with the more specific path. What no
  * route matches is answered with 404. What is said in the options holds for all routes that don't say otherwise.
  */
+
 import type { Connection } from "@wirestack/protocol/Connection"
 import type { Input } from "@wirestack/protocol/Endpoint"
 import type { Listener, RunOptions } from "@wirestack/protocol/Listener"

@@ -5,6 +5,7 @@
  * most 64 KiB, and of a text the bytes of a character that is not complete. The limit on the size of a message holds here too, if one is
  * given.
  */
+
 import { Unencodable } from "@wirestack/protocol/ConnectionError"
 import * as Loan from "@wirestack/protocol/Loan"
 import { type Found, part } from "./FrameDecoder.ts"

@@ -15,6 +15,7 @@
  *   bounded number of pongs and of pings of our own.
  * - After a Close frame, ours or the peer's, nothing more is sent; after the peer's, what arrives is ignored.
  */
+
 import * as Loan from "@wirestack/protocol/Loan"
 import { type Found, part } from "./FrameDecoder.ts"
 import { type Below, Framed, type Options as FramedOptions } from "./internal/Framed.ts"

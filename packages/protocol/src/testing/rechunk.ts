@@ -1,4 +1,5 @@
 /** A layer that changes nothing but where the chunks of a byte stream begin and end. */
+
 import type { Machine } from "../Machine.ts"
 import * as Protocol from "../Protocol.ts"
 import { Bytes } from "../Transport.ts"

@@ -6,6 +6,7 @@
  * A case is an Effect that fails with what was seen and what was wanted. What a transport can't do it says in
  * `capabilities`, with the reason, which then stands in the name of the case that checks the refusal instead.
  */
+
 import { closing } from "./transport/closing.ts"
 import { delivery } from "./transport/delivery.ts"
 import { interruption } from "./transport/interruption.ts"

@@ -1,4 +1,5 @@
 /** How connections end: by either side, for every reason, in time, and half at a time. */
+
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

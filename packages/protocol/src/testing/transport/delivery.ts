@@ -1,4 +1,5 @@
 /** What was sent before a graceful close arrives, and a peer that does not read holds the sender back. */
+
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Connection } from "../../Connection.ts"

@@ -1,4 +1,5 @@
 /** Sending and pulling, interrupted at any step and from several fibers. */
+
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"

@@ -1,4 +1,5 @@
 /** Listeners: draining, handlers that fail, connects that fail. */
+
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

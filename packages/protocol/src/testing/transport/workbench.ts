@@ -1,4 +1,5 @@
 /** The tools of the transport suite: connected pairs, draining ends, and how to say what was seen. */
+
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
