@@ -2,7 +2,7 @@
  * Our own standard input and output as a connection, for a process that somebody else has started to talk to: a language server, a
  * plugin, the other side of `ChildProcess`.
  *
- *     Chat.serve("memory:stdio", handler).pipe(Layer.provide(Stdio.layer()))
+ *     Chat.serve()("memory:stdio", handler).pipe(Layer.provide(Stdio.layer()))
  *
  * The contract:
  *
