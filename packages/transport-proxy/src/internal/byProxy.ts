@@ -24,7 +24,7 @@ import { type Target, targetOf } from "./targetOf.ts"
 
 /** What the options of a proxy say, whichever it is. */
 export interface Options {
-  /** Where the proxy is, such as `proxy.example:1080`; `tls://` if there is TLS below. */
+  /** Where the proxy is, such as `proxy.example:1080`; `tls://` if there is TLS below. The `http://` URLs of an environment are for `Proxy`. */
   readonly proxy: Endpoint.Input
   readonly credentials?: ProxyCredentials
   /** How long a handshake with the proxy may take, its own connecting included; 10 seconds by default. */
