@@ -53,7 +53,8 @@ export interface Listener<out In, in Out, in Details = never> {
   readonly address: Endpoint
   /**
    * Handles connections until interrupted, each in a fiber of its own; a listener is run once. A connection is closed when its handler ends, and counts until
-   * then: a handler that waits for something else than its connection should also wait for `connection.closed`.
+   * then: a handler that waits for something else than its connection should also wait for `connection.closed`. Over bytes and bare
+   * framers the peer's end does not close it, so there it should read on: a peer that leaves waits for it until its budget is spent.
    */
   readonly run: <E, R>(
     handler: (connection: Connection<In, Out, Details>) => Effect.Effect<void, E, R>,
