@@ -30,10 +30,14 @@ import { type At, atomically, layer, type Shape, type Transport } from "./Transp
  * over two transports gives two stacks.
  */
 export interface Over<in out L, Need, in out S, Add, Drop = never, E = never, R = never> {
-  <Can, LE, LR>(
-    lower: Layer.Layer<At<L, Can>, LE, LR> & Lacks<Need, Can>
+  <Below, Can, LE, LR>(
+    lower: Layer.Layer<At<Below, Can>, LE, LR> & Gives<Below, L> & Lacks<Need, Can>
   ): Layer.Layer<At<S, Exclude<Can, Drop> | Add>, LE | E, LR | R>
 }
+
+/** Says in the compiler's message what the stack below gives, and what is wanted of it. */
+export type Gives<Below, Wanted> = [Below] extends [Wanted] ? unknown
+  : { readonly "the stack below gives": Below; readonly "this layer stands on": Wanted }
 
 /** Says in the compiler's message which details the stack below lacks. */
 export type Lacks<Need, Can> = [Need] extends [Can] ? unknown

@@ -137,6 +137,29 @@ it.effect("a handshake that is late is interrupted and reported, and the layers 
     }).pipe(Effect.provide(slow(Parting.over()(MemoryTransport.layerMessages()))))
   }))
 
+it.effect("who leaves is no incident, and a failure is one also if the listener closes at once", () =>
+  Effect.gen(function*() {
+    const scope = yield* Scope.make()
+    const incidents: Array<string> = []
+    const listener = yield* Scope.provide(Transport.listen(Transport.Bytes)("memory:leaving"), scope)
+    yield* Effect.forkScoped(Effect.ignore(listener.run(
+      (peer) =>
+        Effect.forever(Effect.flatMap(peer.pull, ([[first]]) => first === 1 ? Effect.void : Effect.fail("boom"))),
+      { onIncident: ({ _tag }) => Effect.sync(() => void incidents.push(_tag)) }
+    )))
+    yield* Effect.scoped(Effect.flatMap(
+      Transport.connect(Transport.Bytes)("memory:leaving"),
+      (connection) => connection.send(Uint8Array.of(1))
+    ))
+    assert.deepStrictEqual(incidents, [])
+    const connection = yield* Transport.connect(Transport.Bytes)("memory:leaving")
+    yield* connection.send(Uint8Array.of(2))
+    yield* Effect.flip(connection.pull)
+    yield* connection.abort
+    yield* Scope.close(scope, Exit.void)
+    assert.deepStrictEqual(incidents, ["HandlerFailed"])
+  }).pipe(Effect.provide(MemoryTransport.layer())))
+
 it.effect("a drain does not wait for a handshake that has taken the connection below", () =>
   Effect.gen(function*() {
     const taking = Protocol.make(Transport.Bytes, Transport.Bytes, {

@@ -178,8 +178,9 @@ export const Choice = <Self>() => <const B extends Branches>(branches: B): Choic
     }
     return branching(trunk, built)
   })
-  const over = ({ unnamed }: OverOptions<string> = {}) => (lower: Layer.Layer<any, any, any>) =>
-    Layer.provide(Transport.layer(shape, make as any), agreeing(names, unnamed)(lower))
+  const over =
+    ({ unnamed }: OverOptions<string> = {}) => (lower: Layer.Layer<Transport.ByteTransport<any>, any, any>) =>
+      Layer.provide(Transport.layer(shape, make as any), agreeing(names, unnamed)(lower))
   const dispatch = (handlers: Handlers<B, any>) => (connection: Connection<any, any>) =>
     handlers[(connection as Chosen<keyof B, Connection<any, any>>).alpn](connection as any)
   const listen = Transport.listen(shape)

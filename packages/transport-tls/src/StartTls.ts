@@ -23,7 +23,7 @@
 
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Protocol from "@wirestack/protocol/Protocol"
-import { Bytes } from "@wirestack/protocol/Transport"
+import { Bytes, type ByteTransport } from "@wirestack/protocol/Transport"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -82,4 +82,4 @@ const asking = (preface: Preface, { handshakeWithin }: Options) => {
  * @category layers
  */
 export const over = <Drop>(preface: Preface, tls: Tls.Over<Drop>, options: Options = {}): Tls.Over<Drop> =>
-  ((lower: Layer.Layer<any, any, any>) => tls(asking(preface, options)(lower))) as Tls.Over<Drop>
+  ((lower: Layer.Layer<ByteTransport<any>, any, any>) => tls(asking(preface, options)(lower))) as Tls.Over<Drop>

@@ -28,15 +28,15 @@ run(Effect.provide(connect, WebSocket.client()))
 run(Effect.provide(connect, Tcp.layer()))
 
 // A typed protocol on bytes.
-// error: Type '"bytes"' is not assignable to type '"messages"'
+// error: "the stack below gives": "bytes"; readonly "this layer stands on": "messages"
 Chat.over(Codec.json())(Tcp.layer())
 
 // A byte framer on messages.
-// error: Type '"messages"' is not assignable to type '"bytes"'
+// error: "the stack below gives": "messages"; readonly "this layer stands on": "bytes"
 LengthPrefixed.over()(MemoryTransport.layerMessages())
 
 // A WebSocket on a WebSocket.
-// error: Type '"messages"' is not assignable to type '"bytes"'
+// error: "the stack below gives": "messages"; readonly "this layer stands on": "bytes"
 WebSocket.client()(WebSocket.client()(Tcp.layer()))
 
 // Listening on a stack that only connects.

@@ -45,6 +45,7 @@ const isNews = (cause: Cause.Cause<unknown>): boolean => {
   if (Cause.hasInterruptsOnly(cause)) return false
   const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
   if (failure instanceof ConnectionError) return failure.reason._tag !== "Closed"
+  if (Cause.isDone(failure)) return false
   return !(failure instanceof HandshakeFailed)
 }
 
@@ -203,11 +204,12 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     scope: Scope.Closeable
   ): void {
     fiber.addObserver((exit) => {
+      const { draining } = this
       handling.fiber = Effect.runForkWith(this.context)(
         Effect.catchCause(
           Effect.onExit(exit, (exit) => Scope.close(scope, exit)),
           (cause) =>
-            this.draining || !isNews(cause)
+            draining || !isNews(cause)
               ? Effect.void
               : this.tell({ _tag: "HandlerFailed", cause, peer: handling.life.peer })
         )
