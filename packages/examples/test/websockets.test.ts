@@ -5,7 +5,10 @@ import { WebSocket } from "@wirestack/websocket"
 import { resources } from "./support/resources.ts"
 import { byteStacks } from "./support/stacks.ts"
 
-for (const { layer, name, ...stack } of byteStacks) {
+/** What is under a WebSocket that differs for it. */
+const stacks = byteStacks.filter(({ name }) => ["TCP", "TLS over TCP", "TLS over memory"].includes(name))
+
+for (const { layer, name, ...stack } of stacks) {
   describe(`WebSocket over ${name}`, () => {
     const suite = transportSuite({
       ...stack,

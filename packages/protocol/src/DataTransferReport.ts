@@ -70,7 +70,10 @@ export const since = <In, Out, D>(
   })
 
 const shown = ({ bytes, messages }: Amount): string =>
-  [...messages === undefined ? [] : [`${messages} messages`], ...bytes === undefined ? [] : [`${bytes} bytes`]]
+  [
+    ...messages === undefined ? [] : [messages === 1 ? "1 message" : `${messages} messages`],
+    ...bytes === undefined ? [] : [`${bytes} bytes`]
+  ]
     .join(", ")
 
 /** The report for people, one layer a line. */

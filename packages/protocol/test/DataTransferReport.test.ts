@@ -106,7 +106,7 @@ describe("DataTransferReport", () => {
           "in 1.500 s       received              sent",
           "chat.v1          4 messages            2 messages",
           "length-prefixed  4 messages, 20 bytes  2 messages, 10 bytes",
-          "memory           1 messages, 36 bytes  1 messages, 18 bytes"
+          "memory           1 message, 36 bytes   1 message, 18 bytes"
         ].join("\n")
       )
     }).pipe(Effect.provide(stack())))

@@ -122,7 +122,7 @@ export const delivery = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut,
     "holds a sender back while the peer does not read, and loses nothing",
     Effect.gen(function*() {
       const { client, closeClient, closeServer, server } = yield* connected()
-      const limit = 2_000
+      const limit = 1_000
       let sent = 0
       const sending = yield* Effect.forkChild(Effect.gen(function*() {
         for (; sent < limit; sent++) yield* client.send(samples.toServer(sent, 16_384))
