@@ -13,6 +13,7 @@
  */
 import { NodeZlib } from "@wirestack/node"
 import { type Connection, messages } from "@wirestack/protocol/Connection"
+import * as Endpoint from "@wirestack/protocol/Endpoint"
 import * as LengthPrefixed from "@wirestack/protocol/LengthPrefixed"
 import * as Lines from "@wirestack/protocol/Lines"
 import type { Listener } from "@wirestack/protocol/Listener"
@@ -96,9 +97,7 @@ const serve = <I, O, D, R>(
 ) =>
   Effect.scoped(Effect.gen(function*() {
     const listener = yield* listening
-    const { place } = listener.address
-    const port = place._tag === "Tcp" ? place.port : 0
-    yield* Console.log(`listening ${urlOf({ host, tls, transport }, port)}`)
+    yield* Console.log(`listening ${urlOf({ host, tls, transport }, Endpoint.portOf(listener.address)!)}`)
     return yield* listener.run(echo)
   }))
 

@@ -207,6 +207,9 @@ export const formatPlace = (self: Place): string => {
 export const hostOf = (self: Place): string | undefined =>
   self._tag === "Tcp" ? self.host : self._tag === "Service" ? self.domain : undefined
 
+/** The port, where there is one: of a listener's address, the one that the system chose. */
+export const portOf = ({ place }: Endpoint): number | undefined => place._tag === "Tcp" ? place.port : undefined
+
 /** The endpoint as people write it; credentials are left out. */
 export const format = (self: Endpoint): string => {
   const { demands, place } = self

@@ -120,6 +120,15 @@ it("names whom to expect: of a service its domain", () => {
   assert.deepStrictEqual(Endpoint.service("chat", "a"), Result.getOrThrow(Endpoint.make("srv:_chat._tcp.a")))
 })
 
+it("tells the port, where there is one", () => {
+  assert.deepStrictEqual(
+    ["wss://chat.example/", "[::1]:8443", "memory:chat"].map((input) =>
+      Endpoint.portOf(Result.getOrThrow(Endpoint.make(input)))
+    ),
+    [443, 8443, undefined]
+  )
+})
+
 describe("several endpoints", () => {
   const connect = Transport.connect(Transport.Bytes)
 

@@ -1,4 +1,5 @@
 /** The chat as it is served: an authority and an identity made in memory, the stack, the rooms. */
+import * as Endpoint from "@wirestack/protocol/Endpoint"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -16,8 +17,7 @@ export const open = Effect.fnUntraced(function*(port: number) {
   const identity = yield* authority.issue({ names: ["localhost", "127.0.0.1"] })
   const stack = yield* Layer.build(serving(identity))
   const listener = yield* Effect.provideContext(Chat.listen(`wss://127.0.0.1:${port}${path}`), stack)
-  const { place } = listener.address
-  const endpoint = `wss://localhost:${place._tag === "Tcp" ? place.port : port}${path}`
+  const endpoint = `wss://localhost:${Endpoint.portOf(listener.address)}${path}`
   const running = yield* Effect.forkScoped(listener.run(serve(Rooms.make())))
   return { endpoint, ca: authority.ca, listener, running }
 })
