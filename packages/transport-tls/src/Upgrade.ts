@@ -26,7 +26,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { CredentialsError } from "./CredentialsError.ts"
-import { Door } from "./internal/Door.ts"
+import { Entrance } from "./internal/Entrance.ts"
 import { astray, Below, ground } from "./internal/ground.ts"
 import { nothingUnread } from "./internal/nothingUnread.ts"
 import type * as Tls from "./Tls.ts"
@@ -104,9 +104,9 @@ const Upshot = Context.Reference<Upshot>("@wirestack/transport-tls/Upgrade/Upsho
 const handshakes = (listen: Transport.Transport<Uint8Array, Uint8Array>["listen"]) =>
   Effect.gen(function*() {
     const endpoint = Endpoint.memory("upgrade")
-    const door = new Door(layer, { address: endpoint, drained: Effect.never })
+    const entrance = new Entrance(layer, { address: endpoint, drained: Effect.never })
     const ask = { endpoint, offers: [], demands: [] }
-    const listener = yield* Effect.orDie(Effect.provideService(listen(ask), Below, door.below))
+    const listener = yield* Effect.orDie(Effect.provideService(listen(ask), Below, entrance.below))
     const running = listener.run((made) => Effect.map(Upshot, (upshot) => void (upshot.made = made)), {
       onIncident: (incident) =>
         Effect.map(Upshot, (upshot) => {
@@ -114,7 +114,7 @@ const handshakes = (listen: Transport.Transport<Uint8Array, Uint8Array>["listen"
         })
     })
     yield* Effect.forkScoped(running)
-    return (connection: Connection<any, any>) => door.enter(connection)
+    return (connection: Connection<any, any>) => entrance.enter(connection)
   })
 
 /**

@@ -14,7 +14,7 @@ import * as Transport from "@wirestack/protocol/Transport"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Chosen } from "../Alpn.ts"
-import { Door, type Handler } from "./Door.ts"
+import { Entrance, type Handler } from "./Entrance.ts"
 import { astray, Below, type ByteTransport, metBelow, unmet } from "./ground.ts"
 
 const layer = "alpn"
@@ -92,12 +92,12 @@ const again = (trunk: ByteTransport, ask: Ask, wanted: string) =>
 const listen = (trunk: ByteTransport, branches: ReadonlyMap<string, Built>, ask: Ask) =>
   Effect.gen(function*() {
     const listener = yield* trunk.listen(ask)
-    const doors = new Map<string, Door>()
+    const entrances = new Map<string, Entrance>()
     const upper: Array<readonly [alpn: string, listener: Listener<any, any>]> = []
     for (const [alpn, { offers, transport }] of branches) {
-      const door = new Door(layer, listener)
-      doors.set(alpn, door)
-      upper.push([alpn, yield* Effect.provideService(transport.listen({ ...ask, offers }), Below, door.below)])
+      const entrance = new Entrance(layer, listener)
+      entrances.set(alpn, entrance)
+      upper.push([alpn, yield* Effect.provideService(transport.listen({ ...ask, offers }), Below, entrance.below)])
     }
     return {
       address: listener.address,
@@ -107,7 +107,7 @@ const listen = (trunk: ByteTransport, branches: ReadonlyMap<string, Built>, ask:
       run: (handler: Handler, options?: RunOptions) =>
         Effect.all([
           listener.run(
-            (connection) => doors.get((connection as Chosen<string, Bytes>).alpn)!.enter(connection),
+            (connection) => entrances.get((connection as Chosen<string, Bytes>).alpn)!.enter(connection),
             options
           ),
           ...upper.map(([alpn, { run }]) => run((connection) => handler(Object.assign(connection, { alpn })), options))

@@ -8,7 +8,7 @@ import { astray, type ByteTransport, unmet } from "./ground.ts"
 
 export type Handler = (connection: Connection<any, any>) => Effect.Effect<void>
 
-export class Door {
+export class Entrance {
   private readonly handler = Deferred.makeUnsafe<Handler>()
   readonly below: ByteTransport
 
