@@ -9,7 +9,6 @@ import * as Connection from "@wirestack/protocol/Connection"
 import { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import * as RawSocket from "@wirestack/protocol/RawSocket"
 import { Other } from "@wirestack/protocol/Reason"
-import { SocketWire } from "@wirestack/protocol/SocketWire"
 import type { Wire } from "@wirestack/protocol/Wire"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -21,9 +20,10 @@ import type * as NodeTls from "node:tls"
 import type { Checks, CommonOptions } from "../Options.ts"
 import { TlsInfo } from "../TlsInfo.ts"
 import { check } from "./checks.ts"
+import { DirectTlsWire } from "./DirectTlsWire.ts"
 import { DuplexTlsWire } from "./DuplexTlsWire.ts"
 import { type Found, infoOf } from "./info.ts"
-import { connectionReason, connectReason, lost, truncated } from "./tlsReason.ts"
+import { connectReason, lost, truncated } from "./tlsReason.ts"
 import { WireDuplex } from "./WireDuplex.ts"
 
 /** What one handshake does on its side. */
@@ -86,16 +86,7 @@ const groundOf = (lower: Wire<Uint8Array, Uint8Array>, leftover: ReadonlyArray<U
   return {
     stream: raw.socket,
     path: "direct",
-    // Only the socket below, which takes TLS with it: ending both from inside a callback of OpenSSL ends the process.
-    wire: (socket) =>
-      new SocketWire(socket, {
-        layer: layerName,
-        endOfInput: "unknown",
-        copies: true,
-        reasonOf: connectionReason,
-        cut: () => lower.abort(),
-        beneath: lower
-      }, raw.adopt?.(socket)),
+    wire: (socket) => new DirectTlsWire(socket, raw.socket, lower, raw.adopt?.(socket)),
     watch: () => {}
   }
 }
