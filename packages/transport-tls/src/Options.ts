@@ -58,7 +58,7 @@ export interface CommonOptions {
 export interface Checks<R = never> {
   /**
    * Public keys, one of which must have signed: that of the peer's certificate, or of one above it in its chain. By default any will do, and a peer
-   * that presents none has none to compare. Name a second one that is kept in reserve.
+   * that presents none has none to compare; a server must ask for certificates (`clientCertificates`). Name a second one that is kept in reserve.
    */
   readonly pins?: ReadonlyArray<Pin>
   /**

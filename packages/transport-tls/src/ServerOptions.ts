@@ -41,8 +41,8 @@ export interface ServerOptions<E = never, R = never> extends CommonOptions, Chec
   /** The authorities whose certificates clients present; by default none is asked for. */
   readonly clientCertificates?: ClientCertificates
   /**
-   * Whether clients may resume: RFC 8446 section 4.6.1. A certificate is not verified again then, so it is
-   * on by default only where clients present neither certificates nor keys.
+   * Whether clients may resume: RFC 8446 section 4.6.1. A certificate is not verified again then, so it is on by default only where
+   * clients present none. It can't be with `psk`: who resumed would not say again which key is shared.
    */
   readonly tickets?: Tickets<E, R> | boolean
   /** How many handshakes run at once; those beyond are refused. No limit of its own by default. */

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { detail } from "@wirestack/protocol/Connection"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
-import { CipherSuite, Group, Tls, TlsInfo } from "@wirestack/transport-tls"
+import { CipherSuite, Group, Pin, Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Effect, Layer, Redacted } from "effect"
 import { certificates, connected, grounds, meeting, meetings, refusalOf, stackOn, tight } from "./support.ts"
 
@@ -100,6 +100,17 @@ for (const [title, ground] of Object.entries(grounds)) {
           assert.strictEqual(reason.code, "hostname-mismatch")
         })))
     }
+
+    it.live("that is only named is none that is shared", () =>
+      tight(Effect.gen(function*() {
+        // Keys go with SHA-256: the server sees the name, and shakes hands without the key.
+        const { client, server } = yield* met(
+          { cipherSuites: ["TLS_AES_256_GCM_SHA384"], psk: { identity: "a device", key: key(2) } },
+          { psk }
+        )
+        assert.isTrue(client.authorized)
+        assert.strictEqual(server.pskIdentity, undefined)
+      })))
   })
 
   describe(`a stapled OCSP response (${title})`, () => {
@@ -177,4 +188,18 @@ it.effect("a server needs an identity, or keys if it says that it has none", () 
     const server = (options: Tls.ServerOptions) => Layer.build(MemoryTransport.layer().pipe(Tls.server(options)))
     yield* server({ identity: "none", psk: { keyOf: () => undefined } })
     assert.strictEqual((yield* Effect.flip(server({ identity: "none" })))._tag, "CredentialsError")
+  })))
+
+it.effect("what would protect less than it says fails the layer", () =>
+  Effect.scoped(Effect.gen(function*() {
+    const { identity } = yield* certificates
+    const psk = { keyOf: () => undefined }
+    const unsound: ReadonlyArray<readonly [Tls.ServerOptions, detail: string]> = [
+      [{ identity, psk, tickets: true }, "which key it shares"],
+      [{ identity, pins: [Pin.of(identity.certificate)] }, "not asked for"]
+    ]
+    for (const [options, detail] of unsound) {
+      const error = yield* Effect.flip(Layer.build(MemoryTransport.layer().pipe(Tls.server(options))))
+      assert.include(error.message, detail)
+    }
   })))

@@ -9,6 +9,7 @@ import type { Identity } from "../Identity.ts"
 import type { ServerOptions, Tickets } from "../ServerOptions.ts"
 import { latest } from "./latest.ts"
 import { secureContext } from "./secureContext.ts"
+import { soundServer } from "./sound.ts"
 
 /** An identity, ready for handshakes. */
 export interface Standing {
@@ -31,9 +32,9 @@ export const standingFor = ({ named }: Identities, name: string): Standing | und
 }
 
 /** The tickets a server is to give, if any. */
-const ticketsOf = <E, R>(options: ServerOptions<E, R>): Tickets<E, R> | undefined => {
-  const { tickets = options.clientCertificates === undefined && options.psk === undefined } = options
-  return tickets === false ? undefined : tickets === true ? {} : tickets
+const ticketsOf = <E, R>({ clientCertificates, psk, tickets }: ServerOptions<E, R>): Tickets<E, R> | undefined => {
+  const given = tickets ?? (clientCertificates === undefined && psk === undefined)
+  return given === false ? undefined : given === true ? {} : given
 }
 
 const protect = ({ context }: Standing, keys: Uint8Array): Effect.Effect<void, CredentialsError> =>
@@ -42,16 +43,12 @@ const protect = ({ context }: Standing, keys: Uint8Array): Effect.Effect<void, C
     catch: (cause) => new CredentialsError({ role: "server", cause })
   })
 
-const nobody = new CredentialsError({
-  role: "server",
-  cause: new Error("a server has an identity, or keys that it shares with clients")
-})
-
 /** Makes them, and watches those that change. */
 export const serverIdentities = <E, R>(
   options: ServerOptions<E, R>
 ): Effect.Effect<Identities, E | CredentialsError, R | Scope.Scope> =>
   Effect.gen(function*() {
+    yield* soundServer(options)
     const watch = { role: "server", onUnusable: options.onUnusable } as const
     const tickets = ticketsOf(options)
     const lifetime = tickets?.lifetime ?? "1 hour"
@@ -68,7 +65,6 @@ export const serverIdentities = <E, R>(
     }
 
     // Tickets are made and accepted by this one, whatever name a client asks for.
-    if (options.identity === "none" && options.psk === undefined) return yield* nobody
     const identity = options.identity === "none" ? undefined : options.identity
     const fallback = yield* latest<Identity | undefined, Standing, E, R>(identity, stand, watch)
     if (tickets?.keys !== undefined) {

@@ -58,7 +58,7 @@ const stapler = (standing: () => Standing): EventEmitter =>
     }
   )
 
-/** The keys, and the name of the one that was asked for last. */
+/** The keys, and the name of the one that was found last. */
 const keyring = ({ hint, keyOf }: ServerKeys, used: (identity: string) => void) => ({
   pskCallback: (_socket: NodeTls.TLSSocket, identity: string) => {
     const key = keyOf(identity)
@@ -68,6 +68,13 @@ const keyring = ({ hint, keyOf }: ServerKeys, used: (identity: string) => void) 
   },
   ...(hint === undefined ? undefined : { pskIdentityHint: hint })
 })
+
+/**
+ * Whether the client has proved that it knows a key. It may have named one and then shaken hands without it: in TLS 1.3 a key counts as a
+ * session that is resumed, and with `psk` there are no others.
+ */
+const provedKey = (socket: NodeTls.TLSSocket): boolean =>
+  socket.getProtocol() === "TLSv1.3" ? socket.isSessionReused() : socket.getCipher().standardName.includes("_PSK_")
 
 /** Makes what all handshakes of a server share. */
 export const serverRole = <E, R>(
@@ -106,8 +113,8 @@ export const serverRole = <E, R>(
             authorized: socket.authorized,
             ocspResponse: undefined
           }
-          const pskIdentity = seen.certificates.length === 0 ? keyUsed : undefined
-          return { seen, resumed: socket.isSessionReused() && pskIdentity === undefined, pskIdentity }
+          const pskIdentity = provedKey(socket) ? keyUsed : undefined
+          return { seen, resumed: socket.isSessionReused() && psk === undefined, pskIdentity }
         },
         checks,
         offered,
