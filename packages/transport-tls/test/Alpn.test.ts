@@ -8,7 +8,7 @@ import { Closed } from "@wirestack/protocol/ConnectionError"
 import type { Incident } from "@wirestack/protocol/Listener"
 import { Tcp, TcpInfo } from "@wirestack/transport-tcp"
 import { Alpn, Tls, TlsInfo } from "@wirestack/transport-tls"
-import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
 import { certificates, type Ground, grounds, quiet, reasonOf, soon, take, tight, until } from "./support.ts"
 
 class Chat extends Subprotocol.Service<Chat>()("chat.v1", { client: Schema.String, server: Schema.Finite }) {}
@@ -208,6 +208,19 @@ describe("without an agreement there is no connection", () => {
       assert.deepInclude(yield* reasonOf(connecting("wss")), { _tag: "LayersMissing", layers: ["websocket"] })
     })))
 })
+
+it.live("a listener pauses, and goes on", () =>
+  tight(Effect.gen(function*() {
+    const { client, server } = yield* stacks(grounds.memory)
+    const { address, pause, resume } = yield* Effect.provide(serving("memory:here"), yield* Layer.build(server))
+    yield* pause
+    const stack = yield* Layer.build(Spoken.over()(client(["bytes"])))
+    const visiting = yield* Effect.forkScoped(Effect.provide(Spoken.connect(address, soon), stack))
+    yield* Effect.repeat(Effect.yieldNow, { times: 100 })
+    assert.isUndefined(visiting.pollUnsafe())
+    yield* resume
+    assert.strictEqual((yield* Fiber.join(visiting)).alpn, "bytes")
+  })))
 
 it.live("one listener drains for all branches", () =>
   tight(Effect.gen(function*() {
