@@ -17,7 +17,10 @@ export interface ClientKey {
 export interface Resumption {
   /** How many servers are remembered, each with up to two sessions; 256 by default. */
   readonly maxServers?: number
-  /** How long one is used at most, and never beyond the server's certificate; an hour by default. */
+  /**
+   * How long one is used at most, together with those that come of it, and never beyond the server's certificate; an hour by default.
+   * Then the server is verified again.
+   */
   readonly lifetime?: Duration.Input
 }
 

@@ -5,7 +5,7 @@ import * as Lines from "@wirestack/protocol/Lines"
 import * as Transport from "@wirestack/protocol/Transport"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Alpn, Preface, StartTls, Tls, TlsInfo } from "@wirestack/transport-tls"
-import { Effect, Layer, Redacted, type Scope } from "effect"
+import { Clock, Effect, Layer, Redacted, type Scope } from "effect"
 import * as Cause from "effect/Cause"
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -413,6 +413,45 @@ describe.skipIf(!found)(`openssl${found ? "" : " (skipped: it is not installed)"
         assert.match(client.said(), /RENEGOTIATING/)
         assert.notMatch(client.said().split("RENEGOTIATING")[1], /ServerHello/)
       }).pipe(Effect.scoped, Effect.provide(Tcp.layer().pipe(Tls.server({ identity }))))
+    })))
+
+  it.live("s_server: tickets of a session that is resumed live no longer than the first", () =>
+    tight(Effect.gen(function*() {
+      const { ca } = yield* certificates
+      const paths = yield* files
+      const server = yield* openssl([
+        "s_server",
+        "-accept",
+        "127.0.0.1:0",
+        "-cert",
+        paths.serverCertificate,
+        "-key",
+        paths.serverKey,
+        "-tls1_3",
+        "-www"
+      ])
+      yield* until(() => /ACCEPT .*:\d+/.test(server.said()))
+      const port = /ACCEPT .*:(\d+)/.exec(server.said())![1]
+      const real = yield* Clock.Clock
+      let ahead = 0
+      const clock: Clock.Clock = Object.assign(Object.create(real), {
+        currentTimeMillisUnsafe: () => real.currentTimeMillisUnsafe() + ahead
+      })
+      const layer = yield* Layer.build(Tcp.layer().pipe(Tls.client({ trust: { ca } }))).pipe(
+        Effect.provideService(Clock.Clock, clock)
+      )
+      const visit = Effect.scoped(Effect.gen(function*() {
+        const connection = yield* connect<TlsInfo>(`localhost:${port}`, soon)
+        yield* connection.send(Buffer.from("GET / HTTP/1.0\r\n\r\n"))
+        yield* collect(connection)
+        return Connection.detail(connection, TlsInfo).resumed
+      })).pipe(Effect.provide(layer))
+      const resumed: Array<boolean> = []
+      for (let minutes = 0; minutes < 100; minutes += 25) {
+        ahead = minutes * 60_000
+        resumed.push(yield* visit)
+      }
+      assert.deepStrictEqual(resumed, [false, true, true, false])
     })))
 
   it.live("s_server: the alert for our certificate has a name, and comes after our handshake in TLS 1.3", () =>

@@ -41,14 +41,9 @@ const keyed = ({ identity, key }: ClientKey): NodeTls.ConnectionOptions => ({
   pskCallback: () => ({ identity, psk: Redacted.value(key) })
 })
 
-/** How a session that arrives is remembered. */
-const remember = (sessions: Sessions, server: string, info: TlsInfo["Service"], seen: Seen, clock: Clock.Clock) => {
-  const expires = info.peer === undefined ? Infinity : Date.parse(info.peer.validTo)
-  return (session: Buffer): void => {
-    const until = Math.min(clock.currentTimeMillisUnsafe() + sessions.lifetime, expires)
-    sessions.add(server, { session, seen, until, reusable: info.version !== "TLSv1.3" })
-  }
-}
+/** When a server that was verified now is to be verified again, at the latest. */
+const verifiedUntil = ({ peer }: TlsInfo["Service"], lifetime: number, now: number): number =>
+  Math.min(now + lifetime, peer === undefined ? Infinity : Date.parse(peer.validTo))
 
 /** What has to be made anew for another identity. */
 interface Standing {
@@ -120,7 +115,12 @@ export const clientRole = <E, R>(
         },
         checks,
         accepted: (info) => {
-          if (sessions !== undefined) arrivals.accept(remember(sessions, server, info, seen, clock))
+          if (sessions === undefined) return
+          const until = info.resumed
+            ? before!.until
+            : verifiedUntil(info, sessions.lifetime, clock.currentTimeMillisUnsafe())
+          const reusable = info.version !== "TLSv1.3"
+          arrivals.accept((session) => sessions.add(server, { session, seen, until, reusable }))
         },
         offered,
         options
