@@ -22,7 +22,7 @@ export interface ServerKeys {
 /** How a server lets clients resume sessions. */
 export interface Tickets<E = never, R = never> {
   /**
-   * The 48 bytes that protect tickets, the same in all processes that are to accept them; a Stream changes them, and the tickets
+   * The 48 bytes that protect tickets, the same in all processes that are to accept them (as far as their `clientCertificates` are the same too); a Stream changes them, and the tickets
    * before are of no use then. By default each has its own, made anew with each identity, so that a new identity is always seen.
    */
   readonly keys?: Changing<Redacted.Redacted<Uint8Array>, E, R>
@@ -41,8 +41,8 @@ export interface ServerOptions<E = never, R = never> extends CommonOptions, Chec
   /** The authorities whose certificates clients present; by default none is asked for. */
   readonly clientCertificates?: ClientCertificates
   /**
-   * Whether clients may resume: RFC 8446 section 4.6.1. A certificate is not verified again then, so it is on by default only where
-   * clients present none. It can't be with `psk`: who resumed would not say again which key is shared.
+   * Whether clients may resume: RFC 8446 section 4.6.1. A certificate is not verified again then, but for its time, so it is on by default only
+   * where clients present none. It can't be with `psk`: who resumed would not say again which key is shared.
    */
   readonly tickets?: Tickets<E, R> | boolean
   /** How many handshakes run at once; those beyond are refused. No limit of its own by default. */

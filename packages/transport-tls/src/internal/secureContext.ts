@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { constants } from "node:crypto"
+import { constants, createHash } from "node:crypto"
 import * as NodeTls from "node:tls"
 import * as CipherSuite from "../CipherSuite.ts"
 import { CredentialsError } from "../CredentialsError.ts"
@@ -34,8 +34,12 @@ const authorityOptions = ({ ca, crl }: Authorities): NodeTls.SecureContextOption
   ...(crl === undefined ? undefined : { crl: list(crl) })
 })
 
-const serverOptions = (tickets: Terms["tickets"]): NodeTls.SecureContextOptions => ({
-  sessionIdContext: "wirestack",
+/** Where a session counts: with whoever asks for certificates of the same authorities, as they are not verified again. */
+const realm = (authorities: Authorities | undefined): string =>
+  createHash("sha256").update(JSON.stringify(authorities ?? null)).digest("hex").slice(0, 32)
+
+const serverOptions = ({ authorities, tickets }: Terms): NodeTls.SecureContextOptions => ({
+  sessionIdContext: realm(authorities),
   honorCipherOrder: true,
   ...(tickets === undefined
     ? { secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET }
@@ -47,8 +51,9 @@ const serverOptions = (tickets: Terms["tickets"]): NodeTls.SecureContextOptions 
 export const secureContext = (
   role: "client" | "server",
   identity: Identity | undefined,
-  { authorities, options, tickets }: Terms
+  terms: Terms
 ): Effect.Effect<NodeTls.SecureContext, CredentialsError> => {
+  const { authorities, options } = terms
   const { cipherSuites = CipherSuite.modern, groups = Group.modern, maxVersion, minVersion, signatureAlgorithms } =
     options
   return Effect.try({
@@ -62,7 +67,7 @@ export const secureContext = (
         secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
         ...(identity === undefined ? undefined : identityOptions(identity)),
         ...(authorities === undefined ? undefined : authorityOptions(authorities)),
-        ...(role === "server" ? serverOptions(tickets) : undefined)
+        ...(role === "server" ? serverOptions(terms) : undefined)
       }),
     catch: (cause) => new CredentialsError({ role, cause })
   })

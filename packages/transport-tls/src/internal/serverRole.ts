@@ -1,6 +1,7 @@
 /** The server's side of handshakes. */
 import type { ConnectReason } from "@wirestack/protocol/ConnectError"
 import { Other } from "@wirestack/protocol/Reason"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
@@ -22,16 +23,18 @@ interface ServerSocket {
   authorized: boolean
 }
 
-/** Refuses a client whose certificate was not verified. */
+/** Refuses a client whose certificate was not verified, or when a session was begun with one that has expired since. */
 const objectionTo = (
   socket: NodeTls.TLSSocket,
-  certificates: ClientCertificates | undefined
+  certificates: ClientCertificates | undefined,
+  now: number
 ): ConnectReason | undefined => {
   const inner = socket as unknown as ServerSocket
   // From now on errors are those of the connection.
   inner._releaseControl?.()
   if (certificates === undefined) return undefined
-  if (socket.getPeerCertificate().raw === undefined) {
+  const { raw, valid_to } = socket.getPeerCertificate()
+  if (raw === undefined) {
     return certificates.mode === "optional"
       ? undefined
       : new CertificateInvalid({ code: "missing", detail: "the client presented none", cause: undefined })
@@ -41,6 +44,9 @@ const objectionTo = (
     return new Other({ cause: new Error("this Node can't say whether a certificate is valid") })
   }
   const cause = verifyError.call(inner._handle)
+  if (socket.isSessionReused() && Date.parse(valid_to) < now) {
+    return new CertificateInvalid({ code: "expired", detail: `it was valid until ${valid_to}`, cause: undefined })
+  }
   if (cause == null) {
     inner.authorized = true
     return undefined
@@ -84,6 +90,7 @@ export const serverRole = <E, R>(
     const { clientCertificates: certificates, psk } = options
     const identities = yield* serverIdentities(options)
     const checks = yield* ready(options)
+    const clock = yield* Clock.Clock
 
     return (lower, ask) => {
       const offered = options.alpn ?? ask.offers
@@ -106,7 +113,7 @@ export const serverRole = <E, R>(
             ...(psk === undefined ? undefined : keyring(psk, (identity) => keyUsed = identity))
           }),
         done: "secure",
-        objection: (socket) => objectionTo(socket, certificates),
+        objection: (socket) => objectionTo(socket, certificates, clock.currentTimeMillisUnsafe()),
         found: (socket) => {
           const seen = {
             certificates: certificates === undefined ? [] : presented(socket),
