@@ -131,20 +131,22 @@ for (const [title, ground] of Object.entries(grounds)) {
 }
 
 describe("a Stream of identities", () => {
-  it.live("may fail later, and then the last one stays", () =>
-    tight(Effect.gen(function*() {
-      const made = yield* certificates
-      const told = yield* Queue.unbounded<unknown>()
-      const layer = stackOn(grounds.memory, made, {}, {
-        identity: Stream.concat(Stream.make(made.identity), Stream.fail("out of reach")),
-        onUnusable: (error) => Effect.asVoid(Queue.offer(told, error))
-      })
-      yield* Effect.gen(function*() {
-        assert.strictEqual(yield* Queue.take(told), "out of reach")
-        const { meet } = yield* meetings("memory:here")
-        assert.strictEqual((yield* meet).client.peer?.pin, pinOf(made.identity))
-      }).pipe(Effect.provide(layer))
-    })))
+  for (const [what, failure] of [["fail", Stream.fail("out of reach")], ["die", Stream.die("out of reach")]] as const) {
+    it.live(`may ${what} later, and then the last one stays`, () =>
+      tight(Effect.gen(function*() {
+        const made = yield* certificates
+        const told = yield* Queue.unbounded<unknown>()
+        const layer = stackOn(grounds.memory, made, {}, {
+          identity: Stream.concat(Stream.make(made.identity), failure),
+          onUnusable: (error) => Effect.asVoid(Queue.offer(told, error))
+        })
+        yield* Effect.gen(function*() {
+          assert.strictEqual(yield* Queue.take(told), "out of reach")
+          const { meet } = yield* meetings("memory:here")
+          assert.strictEqual((yield* meet).client.peer?.pin, pinOf(made.identity))
+        }).pipe(Effect.provide(layer))
+      })))
+  }
 
   it.effect("has the first before the layer is built, or fails it", () =>
     Effect.gen(function*() {

@@ -1,4 +1,5 @@
 /** What is made of the latest good value of something that changes. */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -27,7 +28,7 @@ export const latest = <A, B, E, R>(
       const all = (values: ReadonlyArray<A>) => Effect.forEach(values, renew, { discard: true })
       yield* Effect.andThen(all(rest), Effect.forever(Effect.flatMap(pull, all))).pipe(
         Effect.catchTag("Done", () => Effect.void),
-        Effect.catch(onUnusable),
+        Effect.catchCauseIf((cause) => !Cause.hasInterruptsOnly(cause), (cause) => onUnusable(Cause.squash(cause))),
         Effect.forkScoped
       )
       return () => made
