@@ -244,14 +244,16 @@ describe("verification", () => {
   it.live("an endpoint without a name needs one in the options", () =>
     tight(Effect.gen(function*() {
       const { ca, identity } = yield* certificates
-      const layer = MemoryTransport.layer().pipe(Tls.over({ client: { trust: { ca } }, server: { identity } }))
-      yield* Effect.gen(function*() {
-        const listener = yield* listen("memory:here", soon)
-        yield* Effect.forkScoped(listener.run(echo, quiet))
-        const reason = yield* reasonOf(connect("memory:here"))
-        assert(reason._tag === "InvalidEndpoint")
-        assert.include(reason.message, "serverName")
-      }).pipe(Effect.provide(layer))
+      for (const named of [{}, { serverName: "" }, { serverName: "." }]) {
+        const client = { trust: { ca }, ...named }
+        yield* Effect.gen(function*() {
+          const listener = yield* listen("memory:here", soon)
+          yield* Effect.forkScoped(listener.run(echo, quiet))
+          const reason = yield* reasonOf(connect("memory:here"))
+          assert(reason._tag === "InvalidEndpoint")
+          assert.include(reason.message, "serverName")
+        }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layer().pipe(Tls.over({ client, server: { identity } }))))
+      }
     })))
 
   onEach(

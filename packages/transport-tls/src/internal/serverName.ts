@@ -5,10 +5,11 @@ import { X509Certificate } from "node:crypto"
 import * as Net from "node:net"
 import type * as NodeTls from "node:tls"
 
-/** The name to prove: without the root's dot or the zone of an IPv6 address. */
+/** The name to prove, if there is one: without the root's dot or the zone of an IPv6 address. */
 export const nameOf = (ask: Ask, serverName: string | undefined): string | undefined => {
   const name = serverName ?? Endpoint.hostOf(ask.endpoint.place)
-  return name?.replace(/\.$|%.*$/, "")
+  // Of no name Node makes "localhost".
+  return name?.replace(/\.$|%.*$/, "") || undefined
 }
 
 /** How it is told. An IP is verified as such, and never sent as a name: RFC 6066 section 3. */
