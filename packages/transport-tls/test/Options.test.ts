@@ -192,14 +192,30 @@ it.effect("a server needs an identity, or keys if it says that it has none", () 
 
 it.effect("what would protect less than it says fails the layer", () =>
   Effect.scoped(Effect.gen(function*() {
-    const { identity } = yield* certificates
+    const { ca, identity } = yield* certificates
     const psk = { keyOf: () => undefined }
     const unsound: ReadonlyArray<readonly [Tls.ServerOptions, detail: string]> = [
       [{ identity, psk, tickets: true }, "which key it shares"],
-      [{ identity, pins: [Pin.of(identity.certificate)] }, "not asked for"]
+      [{ identity, pins: [Pin.of(identity.certificate)] }, "not asked for"],
+      [{ identity, cipherSuites: [] }, "no cipher suite"],
+      [{ identity, groups: [] }, "no group"],
+      [{ identity, clientCertificates: { mode: "required", ca, crl: [] } }, "no list of revoked"]
     ]
     for (const [options, detail] of unsound) {
       const error = yield* Effect.flip(Layer.build(MemoryTransport.layer().pipe(Tls.server(options))))
       assert.include(error.message, detail)
     }
+    const error = yield* Effect.flip(Layer.build(MemoryTransport.layer().pipe(Tls.client({ trust: { ca, crl: [] } }))))
+    assert.include(error.message, "no list of revoked")
+  })))
+
+it.live("a key log that throws fails the handshake", () =>
+  tight(Effect.gen(function*() {
+    const full = new Error("the disk is full")
+    const keyLog = () => {
+      throw full
+    }
+    const made = yield* certificates
+    const reason = yield* refusalOf(meeting("127.0.0.1:0").pipe(Effect.provide(stackOn(grounds.TCP, made, { keyLog }))))
+    assert.deepInclude(reason, { _tag: "Other", cause: full })
   })))

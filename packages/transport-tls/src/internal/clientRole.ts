@@ -20,6 +20,7 @@ import { latest } from "./latest.ts"
 import { secureContext } from "./secureContext.ts"
 import { named, nameOf, unproved } from "./serverName.ts"
 import { Arrivals, type Remembered, Sessions } from "./Sessions.ts"
+import { sound } from "./sound.ts"
 
 const nameless = (ask: Ask): ConnectError => {
   const input = Endpoint.format(ask.endpoint)
@@ -58,6 +59,7 @@ export const clientRole = <E, R>(
   Effect.gen(function*() {
     const { ocsp = "ignore", psk, resumption = {}, trust = "system" } = options
     const authorities = typeof trust === "object" ? trust : undefined
+    yield* sound("client", authorities, options)
     const stand = (identity: Identity | undefined): Effect.Effect<Standing, CredentialsError> =>
       Effect.map(secureContext("client", identity, { options, authorities }), (context) => ({
         context,

@@ -91,6 +91,15 @@ const groundOf = (lower: Wire<Uint8Array, Uint8Array>, leftover: ReadonlyArray<U
   }
 }
 
+/** What is thrown inside a callback of OpenSSL would end the process. */
+const log = (keyLog: (line: string) => void, line: Buffer, fail: (reason: ConnectReason) => void): void => {
+  try {
+    keyLog(line.toString("latin1").trimEnd())
+  } catch (cause) {
+    fail(new Other({ cause }))
+  }
+}
+
 const failure = (reason: ConnectReason): ConnectError => new ConnectError({ layer: layerName, reason })
 
 /** Turns a connection into one that speaks TLS. */
@@ -114,7 +123,7 @@ export const handshake = <D>(
         return fail(new Other({ cause }))
       }
       const { keyLog } = side.options
-      if (keyLog !== undefined) tls.on("keylog", (line) => keyLog(line.toString("latin1").trimEnd()))
+      if (keyLog !== undefined) tls.on("keylog", (line) => log(keyLog, line, fail))
       const onError = (cause: unknown): void => fail(connectReason(cause, side.offered))
       const onEnd = (): void => fail(truncated)
       // Stays as a sink: a TLS socket that has failed may do so again.

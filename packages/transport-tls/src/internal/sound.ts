@@ -1,22 +1,35 @@
 /** Options that make no sense together, or would protect less than they say. */
 import * as Effect from "effect/Effect"
 import { CredentialsError } from "../CredentialsError.ts"
+import type { Authorities } from "../Identity.ts"
+import type { CommonOptions } from "../Options.ts"
 import type { ServerOptions } from "../ServerOptions.ts"
 
 const refuse = (role: CredentialsError["role"], detail: string): Effect.Effect<void, CredentialsError> =>
   Effect.fail(new CredentialsError({ role, cause: new Error(detail) }))
 
-/** Whether a server's options make sense. */
-export const soundServer = <E, R>(
-  { clientCertificates, identity, pins, psk, tickets = false }: ServerOptions<E, R>
+/** Whether what both roles have makes sense. */
+export const sound = (
+  role: CredentialsError["role"],
+  authorities: Authorities | undefined,
+  { cipherSuites, groups }: CommonOptions
 ): Effect.Effect<void, CredentialsError> => {
+  // Of none OpenSSL makes its own, and of no lists no question.
+  if (cipherSuites?.length === 0 || groups?.length === 0) return refuse(role, "there is no cipher suite or no group")
+  return authorities?.crl?.length === 0 ? refuse(role, "there is no list of revoked certificates") : Effect.void
+}
+
+/** Whether a server's options make sense. */
+export const soundServer = <E, R>(options: ServerOptions<E, R>): Effect.Effect<void, CredentialsError> => {
+  const { clientCertificates, identity, pins, psk, tickets = false } = options
   if (identity === "none" && psk === undefined) {
     return refuse("server", "a server has an identity, or keys that it shares with clients")
   }
   if (psk !== undefined && tickets !== false) {
     return refuse("server", "who resumes by a ticket does not say which key it shares")
   }
-  return pins !== undefined && clientCertificates === undefined
-    ? refuse("server", "clients are not asked for the certificates whose keys are pinned")
-    : Effect.void
+  if (pins !== undefined && clientCertificates === undefined) {
+    return refuse("server", "clients are not asked for the certificates whose keys are pinned")
+  }
+  return sound("server", clientCertificates, options)
 }
