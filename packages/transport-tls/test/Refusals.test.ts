@@ -6,11 +6,11 @@ import { assert, it } from "@effect/vitest"
 import * as X509 from "@peculiar/x509"
 import type { ConnectError, ConnectReason } from "@wirestack/protocol/ConnectError"
 import type { ConnectionError, ConnectionReason } from "@wirestack/protocol/ConnectionError"
-import type { CertificateFault, Tls } from "@wirestack/transport-tls"
+import type { CertificateFault, Identity, Tls } from "@wirestack/transport-tls"
 import { Deferred, Effect, Redacted } from "effect"
 import * as Cause from "effect/Cause"
 import { webcrypto, X509Certificate } from "node:crypto"
-import { certificates, connect, grounds, listen, meeting, soon, stackOn, tight } from "./support.ts"
+import { certificates, connect, grounds, listen, meeting, refusalOf, soon, stackOn, tight } from "./support.ts"
 
 /** The same certificate with another signature. */
 const forged = (certificate: string): string => {
@@ -206,4 +206,16 @@ it.live("a list of revoked certificates lets the others pass", () =>
     const server = { identity: all.forServers, clientCertificates: { mode: "required", ca, crl } } as const
     const met = yield* Effect.provide(meeting("127.0.0.1:0"), stackOn(grounds.TCP, all, client, server))
     assert.isTrue(met.client.authorized && met.server.authorized)
+  })))
+
+it.live("lists of revoked certificates count although they are in one text", () =>
+  tight(Effect.gen(function*() {
+    const all = yield* made
+    const trust = { ca: [all.ca, all.other.ca], crl: `${all.crlOfOther}\n${all.crl}` }
+    const met = (identity: Identity) =>
+      Effect.provide(meeting("127.0.0.1:0"), stackOn(grounds.TCP, all, { trust }, { identity }))
+    assert.isTrue((yield* met(all.forServers)).client.authorized)
+    const reason = yield* refusalOf(met(all.identity))
+    assert(reason._tag === "CertificateInvalid")
+    assert.strictEqual(reason.code, "revoked")
   })))

@@ -23,6 +23,10 @@ export interface Terms {
 
 const list = (pem: string | ReadonlyArray<string>): Array<string> => typeof pem === "string" ? [pem] : [...pem]
 
+/** One a text: of a text with several Node takes the first, and says nothing. */
+const revocations = (pem: string | ReadonlyArray<string>): Array<string> =>
+  list(pem).flatMap((text) => text.match(/-----BEGIN X509 CRL-----[^-]*-----END X509 CRL-----/g) ?? [text])
+
 const identityOptions = ({ certificate, key, passphrase }: Identity): NodeTls.SecureContextOptions => ({
   cert: certificate,
   key: Redacted.value(key),
@@ -31,7 +35,7 @@ const identityOptions = ({ certificate, key, passphrase }: Identity): NodeTls.Se
 
 const authorityOptions = ({ ca, crl }: Authorities): NodeTls.SecureContextOptions => ({
   ca: list(ca),
-  ...(crl === undefined ? undefined : { crl: list(crl) })
+  ...(crl === undefined ? undefined : { crl: revocations(crl) })
 })
 
 /** Where a session counts: with whoever asks for certificates of the same authorities, as they are not verified again. */
