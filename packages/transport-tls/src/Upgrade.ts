@@ -19,8 +19,10 @@ import { type Connection, resume } from "@wirestack/protocol/Connection"
 import { Closing } from "@wirestack/protocol/ConnectionError"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
 import * as Transport from "@wirestack/protocol/Transport"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
@@ -137,8 +139,9 @@ export const server = (
             if (answer !== undefined) yield* Effect.mapError(bare.send(answer), fromConnectionError)
             const upshot: Upshot = {}
             // A handshake that is late interrupts its fiber.
-            yield* Fiber.await(yield* Effect.forkChild(Effect.provideService(shake(bare), Upshot, upshot)))
+            const exit = yield* Fiber.await(yield* Effect.forkChild(Effect.provideService(shake(bare), Upshot, upshot)))
             const { error = new ConnectError({ layer, reason: new Closing() }), made } = upshot
+            if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) return yield* Effect.failCause(exit.cause)
             return made ?? (yield* error)
           })
       )

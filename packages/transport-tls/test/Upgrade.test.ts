@@ -3,7 +3,7 @@ import * as Connection from "@wirestack/protocol/Connection"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import type { Outcome } from "@wirestack/protocol/Outcome"
 import { Tls, TlsInfo, Upgrade } from "@wirestack/transport-tls"
-import { Effect, Fiber } from "effect"
+import { Cause, Effect, Exit, Fiber } from "effect"
 import { certificates, connected, type Ground, grounds, reasonOf, tight, until } from "./support.ts"
 
 type Plain = Connection.Connection<Uint8Array, Uint8Array>
@@ -112,6 +112,21 @@ describe("a live connection", () => {
         assert.deepInclude(yield* reasonOf(accept(server, begun)), { _tag: "TimedOut", after: 30 })
         assert.isFalse((yield* server.closed).clean)
       }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layer()))
+    ))
+
+  it.live("dies of what its verification dies of", () =>
+    tight(
+      Effect.gen(function*() {
+        const { identity } = yield* certificates
+        const { begin } = yield* upgrades
+        const accept = yield* Upgrade.server(Tls.server({ identity, verify: () => Effect.die("a bug") }))
+        const { client, server } = yield* asked(grounds.memory)
+        yield* said(server)
+        yield* Effect.forkScoped(Effect.exit(begin(client, begun)))
+        const exit = yield* Effect.exit(accept(server, { unread: [] }))
+        assert(Exit.isFailure(exit))
+        assert.strictEqual(Cause.squash(exit.cause), "a bug")
+      }).pipe(Effect.scoped, Effect.provide(grounds.memory.layer()))
     ))
 
   it.live("needs an endpoint that can be used", () =>
