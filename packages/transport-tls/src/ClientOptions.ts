@@ -7,9 +7,9 @@ import type { Checks, CommonOptions } from "./Options.ts"
 
 /** A key that a client shares with a server. */
 export interface ClientKey {
-  /** The name the server knows the key by; 128 bytes at most. It is sent in the clear. */
+  /** The name the server knows the key by; 256 bytes at most. It is sent in the clear. */
   readonly identity: string
-  /** Long and random: a password can be guessed by who has listened. */
+  /** Long and random, up to 512 bytes: a password can be guessed by who has listened. */
   readonly key: Redacted.Redacted<Uint8Array>
 }
 

@@ -1,9 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
 import { detail } from "@wirestack/protocol/Connection"
+import type { Incident } from "@wirestack/protocol/Listener"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import { CipherSuite, Group, Pin, Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Effect, Layer, Redacted } from "effect"
-import { certificates, connected, grounds, meeting, meetings, refusalOf, stackOn, tight } from "./support.ts"
+import { inspect } from "node:util"
+import {
+  certificates,
+  connect,
+  connected,
+  grounds,
+  listen,
+  meeting,
+  meetings,
+  refusalOf,
+  soon,
+  stackOn,
+  tight,
+  until
+} from "./support.ts"
 
 const key = (fill: number) => Redacted.make(new Uint8Array(32).fill(fill))
 
@@ -205,8 +220,34 @@ it.effect("what would protect less than it says fails the layer", () =>
       const error = yield* Effect.flip(Layer.build(MemoryTransport.layer().pipe(Tls.server(options))))
       assert.include(error.message, detail)
     }
-    const error = yield* Effect.flip(Layer.build(MemoryTransport.layer().pipe(Tls.client({ trust: { ca, crl: [] } }))))
-    assert.include(error.message, "no list of revoked")
+    const unsoundToo: ReadonlyArray<readonly [Tls.ClientOptions, detail: string]> = [
+      [{ trust: { ca, crl: [] } }, "no list of revoked"],
+      [{ psk: { identity: "a device", key: Redacted.make(new Uint8Array(0)) } }, "this one 0"],
+      [{ psk: { identity: "x".repeat(257), key: key(1) } }, "the name of a key"]
+    ]
+    for (const [options, detail] of unsoundToo) {
+      const error = yield* Effect.flip(Layer.build(MemoryTransport.layer().pipe(Tls.client(options))))
+      assert.include(error.message, detail)
+    }
+  })))
+
+it.live("a key that is too long is not shown in errors", () =>
+  tight(Effect.gen(function*() {
+    const made = yield* certificates
+    const long = Redacted.make(new Uint8Array(600).fill(77))
+    const psk = { identity: "a device", key: key(1) }
+    yield* Effect.gen(function*() {
+      const { address, run } = yield* listen("memory:here", soon)
+      const incidents: Array<Incident> = []
+      yield* Effect.forkScoped(run(() => Effect.void, {
+        onIncident: (incident) => Effect.sync(() => void incidents.push(incident))
+      }))
+      yield* Effect.exit(Effect.scoped(connect(address, soon)))
+      yield* until(() => incidents.length > 0)
+      const said = inspect(incidents, { depth: 9 })
+      assert.include(said, "and this one 600")
+      assert.notInclude(said, "77, 77")
+    }).pipe(Effect.provide(stackOn(grounds.memory, made, { psk }, { identity: "none", psk: { keyOf: () => long } })))
   })))
 
 it.live("a key log that throws fails the handshake", () =>

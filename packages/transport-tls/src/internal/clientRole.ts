@@ -4,7 +4,6 @@ import { ConnectError, InvalidEndpoint } from "@wirestack/protocol/ConnectError"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as NodeTls from "node:tls"
 import type { ClientKey, ClientOptions } from "../ClientOptions.ts"
@@ -20,7 +19,8 @@ import { latest } from "./latest.ts"
 import { secureContext } from "./secureContext.ts"
 import { named, nameOf, unproved } from "./serverName.ts"
 import { Arrivals, type Remembered, Sessions } from "./Sessions.ts"
-import { sound } from "./sound.ts"
+import { bytesOf } from "./sharedKey.ts"
+import { soundClient } from "./sound.ts"
 
 const nameless = (ask: Ask): ConnectError => {
   const input = Endpoint.format(ask.endpoint)
@@ -39,7 +39,7 @@ const unstapled = (socket: NodeTls.TLSSocket): CertificateInvalid | undefined =>
     })
 
 const keyed = ({ identity, key }: ClientKey): NodeTls.ConnectionOptions => ({
-  pskCallback: () => ({ identity, psk: Redacted.value(key) })
+  pskCallback: () => ({ identity, psk: bytesOf(key) })
 })
 
 /** When a server that was verified now is to be verified again, at the latest. */
@@ -59,7 +59,7 @@ export const clientRole = <E, R>(
   Effect.gen(function*() {
     const { ocsp = "ignore", psk, resumption = {}, trust = "system" } = options
     const authorities = typeof trust === "object" ? trust : undefined
-    yield* sound("client", authorities, options)
+    yield* soundClient(authorities, options)
     const stand = (identity: Identity | undefined): Effect.Effect<Standing, CredentialsError> =>
       Effect.map(secureContext("client", identity, { options, authorities }), (context) => ({
         context,

@@ -3,7 +3,6 @@ import type { ConnectReason } from "@wirestack/protocol/ConnectError"
 import { Other } from "@wirestack/protocol/Reason"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { EventEmitter } from "node:events"
 import * as NodeTls from "node:tls"
@@ -14,6 +13,7 @@ import { presented } from "./chain.ts"
 import { ready } from "./checks.ts"
 import { handshake, type Role } from "./handshake.ts"
 import { serverIdentities, type Standing, standingFor } from "./serverIdentities.ts"
+import { bytesOf } from "./sharedKey.ts"
 import { certificateInvalid } from "./tlsReason.ts"
 
 /** What Node's TLS server looks at once a handshake is over, and a socket of our own must look at itself. */
@@ -70,7 +70,7 @@ const keyring = ({ hint, keyOf }: ServerKeys, used: (identity: string) => void) 
     const key = keyOf(identity)
     if (key === undefined) return null
     used(identity)
-    return Redacted.value(key)
+    return bytesOf(key)
   },
   ...(hint === undefined ? undefined : { pskIdentityHint: hint })
 })

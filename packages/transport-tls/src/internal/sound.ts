@@ -1,15 +1,20 @@
 /** Options that make no sense together, or would protect less than they say. */
 import * as Effect from "effect/Effect"
+import type { ClientOptions } from "../ClientOptions.ts"
 import { CredentialsError } from "../CredentialsError.ts"
 import type { Authorities } from "../Identity.ts"
 import type { CommonOptions } from "../Options.ts"
 import type { ServerOptions } from "../ServerOptions.ts"
+import { faultOf } from "./sharedKey.ts"
 
 const refuse = (role: CredentialsError["role"], detail: string): Effect.Effect<void, CredentialsError> =>
   Effect.fail(new CredentialsError({ role, cause: new Error(detail) }))
 
+/** The longest name of a key that Node takes. */
+const maxName = 256
+
 /** Whether what both roles have makes sense. */
-export const sound = (
+const sound = (
   role: CredentialsError["role"],
   authorities: Authorities | undefined,
   { cipherSuites, groups }: CommonOptions
@@ -17,6 +22,20 @@ export const sound = (
   // Of none OpenSSL makes its own, and of no lists no question.
   if (cipherSuites?.length === 0 || groups?.length === 0) return refuse(role, "there is no cipher suite or no group")
   return authorities?.crl?.length === 0 ? refuse(role, "there is no list of revoked certificates") : Effect.void
+}
+
+/** Whether a client's options make sense. */
+export const soundClient = <E, R>(
+  authorities: Authorities | undefined,
+  options: ClientOptions<E, R>
+): Effect.Effect<void, CredentialsError> => {
+  const { psk } = options
+  const fault = psk === undefined ? undefined : faultOf(psk.key)
+  if (fault !== undefined) return refuse("client", fault)
+  if (psk !== undefined && Buffer.byteLength(psk.identity) > maxName) {
+    return refuse("client", `the name of a key has more than ${maxName} bytes`)
+  }
+  return sound("client", authorities, options)
 }
 
 /** Whether a server's options make sense. */
