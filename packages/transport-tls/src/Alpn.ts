@@ -37,6 +37,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { agreeing, branching, type Built } from "./internal/branching.ts"
 import { ground } from "./internal/ground.ts"
+import { unspeakable } from "./internal/unspeakable.ts"
 import type { Adds } from "./Tls.ts"
 
 type AnyShape = Transport.Shape<any, any, any, any, any>
@@ -161,12 +162,15 @@ export interface Choice<Self, B extends Branches> extends Transport.Shape<Self, 
 
 /**
  * Defines a choice: `class Spoken extends Choice<Spoken>()({ "chat.v2": branch(...), "http/1.1": branch(...) }) {}`. The first is the
- * most wanted. A name must not be a number, whose place in the order a record does not keep.
+ * most wanted. A name has 1 to 255 bytes, and must not be a number, whose place in the order a record does not keep; a `RangeError`
+ * says so.
  *
  * @category constructors
  */
 export const Choice = <Self>() => <const B extends Branches>(branches: B): Choice<Self, B> => {
   const names = offersOf(branches)
+  const name = unspeakable(names)
+  if (name !== undefined) throw new RangeError(`"${name}" can't name a protocol: it has 1 to 255 bytes`)
   const shape = Transport.shape<Self, any, any, any, any>(`Alpn/${names.join(",")}`, names)
   const make = Effect.gen(function*() {
     const trunk = yield* Transport.Bytes.key

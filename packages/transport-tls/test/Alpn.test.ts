@@ -246,8 +246,11 @@ it.live("one listener drains for all branches", () =>
     assert.deepStrictEqual(yield* listener.drained, { open: 2, ended: 2, interrupted: 0, waiting: 0 })
   })))
 
-it("a name is not a number, whose place a record doesn't keep", () => {
-  assert.throws(() => Alpn.Choice<unknown>()({ "1": bytes }), RangeError)
+it("a name is not a number, whose place a record doesn't keep, and can be offered", () => {
+  for (const name of ["1", "", "x".repeat(256)]) {
+    assert.throws(() => Alpn.Choice<unknown>()({ [name]: bytes }), RangeError)
+  }
+  assert.doesNotThrow(() => Alpn.Choice<unknown>()({ ["x".repeat(255)]: bytes }))
 })
 
 it("what must not compile", () => {

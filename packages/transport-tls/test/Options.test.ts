@@ -222,6 +222,8 @@ it.effect("what would protect less than it says fails the layer", () =>
     }
     const unsoundToo: ReadonlyArray<readonly [Tls.ClientOptions, detail: string]> = [
       [{ trust: { ca, crl: [] } }, "no list of revoked"],
+      [{ alpn: ["h2", ""] }, "a name for ALPN"],
+      [{ alpn: ["x".repeat(256)] }, "a name for ALPN"],
       [{ psk: { identity: "a device", key: Redacted.make(new Uint8Array(0)) } }, "this one 0"],
       [{ psk: { identity: "x".repeat(257), key: key(1) } }, "the name of a key"]
     ]

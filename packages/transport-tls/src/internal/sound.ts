@@ -6,6 +6,7 @@ import type { Authorities } from "../Identity.ts"
 import type { CommonOptions } from "../Options.ts"
 import type { ServerOptions } from "../ServerOptions.ts"
 import { faultOf } from "./sharedKey.ts"
+import { unspeakable } from "./unspeakable.ts"
 
 const refuse = (role: CredentialsError["role"], detail: string): Effect.Effect<void, CredentialsError> =>
   Effect.fail(new CredentialsError({ role, cause: new Error(detail) }))
@@ -17,8 +18,9 @@ const maxName = 256
 const sound = (
   role: CredentialsError["role"],
   authorities: Authorities | undefined,
-  { cipherSuites, groups }: CommonOptions
+  { alpn = [], cipherSuites, groups }: CommonOptions
 ): Effect.Effect<void, CredentialsError> => {
+  if (unspeakable(alpn) !== undefined) return refuse(role, "a name for ALPN has 1 to 255 bytes")
   // Of none OpenSSL makes its own, and of no lists no question.
   if (cipherSuites?.length === 0 || groups?.length === 0) return refuse(role, "there is no cipher suite or no group")
   return authorities?.crl?.length === 0 ? refuse(role, "there is no list of revoked certificates") : Effect.void
