@@ -83,6 +83,22 @@ for (const [title, ground] of Object.entries(grounds)) {
         })))
     }
 
+    it.live("of certificates that are shown, and have signed nothing, refuse it", () =>
+      tight(Effect.gen(function*() {
+        const made = yield* certificates
+        // It has the name of the authority, and another key.
+        const impostor = yield* DevelopmentCertificates.make()
+        const { certificate, key } = yield* impostor.issue()
+        for (const shown of [made.ca, made.identity.certificate, `${impostor.ca}\n${made.ca}`]) {
+          const identity = { certificate: `${certificate}\n${shown}`, key }
+          const pins = [Pin.of(made.ca), Pin.of(made.identity.certificate)]
+          const reason = yield* refused(ground.endpoint).pipe(
+            Effect.provide(stackOn(ground, made, { trust: "insecure", pins }, { identity }))
+          )
+          assert.strictEqual(reason.code, "pin-mismatch")
+        }
+      })))
+
     it.live("hold although trust is insecure", () =>
       tight(Effect.gen(function*() {
         const made = yield* certificates
