@@ -543,13 +543,15 @@ describe("a peer that", () => {
             const [near, far] = yield* socketPair
             const tls = new NodeTls.TLSSocket(far, { isServer: true, secureContext: server })
             tls.on("error", () => {})
-            tls.write(bytes)
+            let written = false
+            tls.write(bytes, () => written = true)
             const fork = Effect.runForkWith(yield* Effect.context<never>())
-            near.on("data", (data) => fork(connection.send(data)))
+            let passed = 0
+            near.on("data", (data) => fork(Effect.map(connection.send(data), () => passed += data.length)))
             yield* Effect.forkScoped(
               Effect.forever(Effect.map(connection.pull, (batch) => batch.forEach((chunk) => near.write(chunk))))
             )
-            yield* Effect.sleep("150 millis")
+            yield* until(() => written && passed === far.bytesWritten)
             near.removeAllListeners("data")
             yield* connection.end
             yield* connection.closed
