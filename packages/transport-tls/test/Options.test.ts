@@ -3,6 +3,7 @@ import { detail } from "@wirestack/protocol/Connection"
 import type { Incident } from "@wirestack/protocol/Listener"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import { CipherSuite, Group, Pin, Tls, TlsInfo } from "@wirestack/transport-tls"
+import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
 import { Effect, Layer, Redacted } from "effect"
 import { inspect } from "node:util"
 import {
@@ -208,12 +209,17 @@ it.effect("a server needs an identity, or keys if it says that it has none", () 
 it.effect("what would protect less than it says fails the layer", () =>
   Effect.scoped(Effect.gen(function*() {
     const { ca, identity } = yield* certificates
+    const other = yield* Effect.flatMap(DevelopmentCertificates.make(), ({ issue }) => issue())
     const psk = { keyOf: () => undefined }
     const unsound: ReadonlyArray<readonly [Tls.ServerOptions, detail: string]> = [
       [{ identity, psk, tickets: true }, "which key it shares"],
       [{ identity, pins: [Pin.of(identity.certificate)] }, "not asked for"],
       [{ identity, cipherSuites: [] }, "no cipher suite"],
       [{ identity, groups: [] }, "no group"],
+      [{ identity: { ...identity, certificate: "cert.pem" } }, "the TLS server's certificate can't be used"],
+      [{ identity: { ...identity, key: Redacted.make("key.pem") } }, "the TLS server's key can't be used"],
+      [{ identity: { ...identity, key: other.key } }, "it is not that of the certificate"],
+      [{ identity, clientCertificates: { mode: "optional", ca: "ca.pem" } }, "the TLS server's ca can't be used"],
       [{ identity, clientCertificates: { mode: "required", ca, crl: [] } }, "no list of revoked"]
     ]
     for (const [options, detail] of unsound) {
@@ -222,6 +228,9 @@ it.effect("what would protect less than it says fails the layer", () =>
     }
     const unsoundToo: ReadonlyArray<readonly [Tls.ClientOptions, detail: string]> = [
       [{ trust: { ca, crl: [] } }, "no list of revoked"],
+      [{ trust: { ca: [ca, "ca.pem"] } }, "the TLS client's ca can't be used"],
+      [{ trust: { ca, crl: "crl.pem" } }, "the TLS client's crl can't be used"],
+      [{ pins: ["sha256/AAAA"] }, "sha256/AAAA is no SHA-256 digest"],
       [{ alpn: ["h2", ""] }, "a name for ALPN"],
       [{ alpn: ["x".repeat(256)] }, "a name for ALPN"],
       [{ psk: { identity: "a device", key: Redacted.make(new Uint8Array(0)) } }, "this one 0"],

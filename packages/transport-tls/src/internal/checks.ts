@@ -23,7 +23,7 @@ export const ready = <R>({ pins, verify }: Checks<R>): Effect.Effect<Checks, nev
 /** What is wrong with the keys of a peer that has presented a certificate. */
 const pinned = ({ chain }: Info, pins: ReadonlyArray<Pin>): CertificateInvalid | undefined => {
   if (chain.length === 0 || chain.some(({ pin }) => pins.includes(pin))) return undefined
-  const detail = `none of ${chain.map(({ pin }) => pin).join(", ")} is pinned`
+  const detail = `none of ${chain.map(({ pin }) => pin).join(", ")} is pinned, but ${pins.join(", ")}`
   return new CertificateInvalid({ code: "pin-mismatch", detail, cause: undefined })
 }
 

@@ -16,7 +16,11 @@ export interface Watch {
 export const latest = <A, B, E, R>(
   changing: Changing<A, E, R>,
   make: (value: A) => Effect.Effect<B, CredentialsError>,
-  { role, onUnusable = (error) => Effect.logWarning(`the TLS ${role} stays with what it has:`, error) }: Watch
+  {
+    role,
+    onUnusable = (error) =>
+      Effect.logWarning(`the TLS ${role} stays with what it has:`, error instanceof Error ? error.message : error)
+  }: Watch
 ): Effect.Effect<() => B, E | CredentialsError, R | Scope.Scope> =>
   Stream.isStream(changing)
     ? Effect.gen(function*() {

@@ -9,6 +9,7 @@ import { CredentialsError } from "../CredentialsError.ts"
 import * as Group from "../Group.ts"
 import type { Authorities, Identity } from "../Identity.ts"
 import type { CommonOptions } from "../Options.ts"
+import { readAuthorities, readIdentity } from "./readable.ts"
 
 /** What a context is made of, beside the identity. */
 export interface Terms {
@@ -20,23 +21,6 @@ export interface Terms {
     readonly lifetime: Duration.Input
   } | undefined
 }
-
-const list = (pem: string | ReadonlyArray<string>): Array<string> => typeof pem === "string" ? [pem] : [...pem]
-
-/** One a text: of a text with several Node takes the first, and says nothing. */
-const revocations = (pem: string | ReadonlyArray<string>): Array<string> =>
-  list(pem).flatMap((text) => text.match(/-----BEGIN X509 CRL-----[^-]*-----END X509 CRL-----/g) ?? [text])
-
-const identityOptions = ({ certificate, key, passphrase }: Identity): NodeTls.SecureContextOptions => ({
-  cert: certificate,
-  key: Redacted.value(key),
-  ...(passphrase === undefined ? undefined : { passphrase: Redacted.value(passphrase) })
-})
-
-const authorityOptions = ({ ca, crl }: Authorities): NodeTls.SecureContextOptions => ({
-  ca: list(ca),
-  ...(crl === undefined ? undefined : { crl: revocations(crl) })
-})
 
 /** Where a session counts: with whoever asks for certificates of the same authorities, as they are not verified again. */
 const realm = (authorities: Authorities | undefined): string =>
@@ -60,19 +44,24 @@ export const secureContext = (
   const { authorities, options } = terms
   const { cipherSuites = CipherSuite.modern, groups = Group.modern, maxVersion, minVersion, signatureAlgorithms } =
     options
-  return Effect.try({
-    try: () =>
-      NodeTls.createSecureContext({
-        minVersion: minVersion ?? "TLSv1.2",
-        ...(maxVersion === undefined ? undefined : { maxVersion }),
-        ciphers: CipherSuite.format(cipherSuites),
-        ecdhCurve: Group.format(groups),
-        ...(signatureAlgorithms === undefined ? undefined : { sigalgs: signatureAlgorithms.join(":") }),
-        secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-        ...(identity === undefined ? undefined : identityOptions(identity)),
-        ...(authorities === undefined ? undefined : authorityOptions(authorities)),
-        ...(role === "server" ? serverOptions(terms) : undefined)
-      }),
-    catch: (cause) => new CredentialsError({ role, cause })
+  const make = (credentials: NodeTls.SecureContextOptions) =>
+    Effect.try({
+      try: () =>
+        NodeTls.createSecureContext({
+          minVersion: minVersion ?? "TLSv1.2",
+          ...(maxVersion === undefined ? undefined : { maxVersion }),
+          ciphers: CipherSuite.format(cipherSuites),
+          ecdhCurve: Group.format(groups),
+          ...(signatureAlgorithms === undefined ? undefined : { sigalgs: signatureAlgorithms.join(":") }),
+          secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+          ...credentials,
+          ...(role === "server" ? serverOptions(terms) : undefined)
+        }),
+      catch: (cause) => new CredentialsError({ role, cause })
+    })
+  return Effect.gen(function*() {
+    const own = identity && (yield* readIdentity(role, identity))
+    const others = authorities && (yield* readAuthorities(role, authorities))
+    return yield* make({ ...own, ...others })
   })
 }

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { ClientOptions } from "../ClientOptions.ts"
 import { CredentialsError } from "../CredentialsError.ts"
 import type { Authorities } from "../Identity.ts"
-import type { CommonOptions } from "../Options.ts"
+import type { Checks, CommonOptions } from "../Options.ts"
 import type { ServerOptions } from "../ServerOptions.ts"
 import { faultOf } from "./sharedKey.ts"
 import { unspeakable } from "./unspeakable.ts"
@@ -14,12 +14,17 @@ const refuse = (role: CredentialsError["role"], detail: string): Effect.Effect<v
 /** The longest name of a key that Node takes. */
 const maxName = 256
 
+/** The form of a pin whose digest has 32 bytes. */
+const pin = /^sha256\/[A-Za-z0-9+/]{43}=$/
+
 /** Whether what both roles have makes sense. */
 const sound = (
   role: CredentialsError["role"],
   authorities: Authorities | undefined,
-  { alpn = [], cipherSuites, groups }: CommonOptions
+  { alpn = [], cipherSuites, groups, pins = [] }: CommonOptions & Checks<any>
 ): Effect.Effect<void, CredentialsError> => {
+  const unreadable = pins.find((text) => !pin.test(text))
+  if (unreadable !== undefined) return refuse(role, `${unreadable} is no SHA-256 digest in Base64`)
   if (unspeakable(alpn) !== undefined) return refuse(role, "a name for ALPN has 1 to 255 bytes")
   // Of none OpenSSL makes its own, and of no lists no question.
   if (cipherSuites?.length === 0 || groups?.length === 0) return refuse(role, "there is no cipher suite or no group")

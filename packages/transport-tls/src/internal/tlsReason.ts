@@ -45,6 +45,9 @@ const faults: Record<string, CertificateFault> = {
   ERROR_IN_CERT_NOT_AFTER_FIELD: "invalid"
 }
 
+/** What Node advises to who starts the program, who may have other authorities in mind. */
+const hint = /; if the root CA is installed locally.*$/
+
 /** Keys and digests below OpenSSL's security level have no name in Node. */
 const faultOf = (cause: unknown): CertificateFault | undefined => {
   const code = field(cause, "code")
@@ -55,7 +58,9 @@ const faultOf = (cause: unknown): CertificateFault | undefined => {
 /** The certificate's fault by a verification error, if it is one. */
 export const certificateInvalid = (cause: unknown): CertificateInvalid | undefined => {
   const code = faultOf(cause)
-  return code === undefined ? undefined : new CertificateInvalid({ code, detail: field(cause, "message"), cause })
+  return code === undefined
+    ? undefined
+    : new CertificateInvalid({ code, detail: field(cause, "message").replace(hint, ""), cause })
 }
 
 const versions = ["ERR_SSL_UNSUPPORTED_PROTOCOL", "ERR_SSL_NO_PROTOCOLS_AVAILABLE", "ERR_SSL_VERSION_TOO_LOW"]
