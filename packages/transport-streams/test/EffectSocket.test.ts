@@ -79,10 +79,14 @@ describe("a socket of Effect", () => {
       assert.deepStrictEqual(written, [new Uint8Array([0, 7, 14, 0, 7]), "released"])
     }))
 
-  live("is reset by a close of any other code, and by an error", () =>
+  live("is reset by a close of any other code, by an error, and by a defect", () =>
     Effect.gen(function*() {
       const error = new Socket.SocketError({ reason: new Socket.SocketReadError({ cause: new Error("unplugged") }) })
-      const ends = [[closed(1011), "closed with code 1011"], [Effect.fail(error), "unplugged"]] as const
+      const ends = [
+        [closed(1011), "closed with code 1011"],
+        [Effect.fail(error), "unplugged"],
+        [Effect.die(new Error("a defect")), "a defect"]
+      ] as const
       for (const [end, message] of ends) {
         const connection = yield* EffectSocket.connection(scripted([end]).socket)
         const reason = yield* reasonOf(collect(connection))

@@ -1,6 +1,7 @@
 /** A wire on a `Socket` of Effect: a fiber a batch that is read, and a fiber a piece that is written. */
 import { type ConnectionReason, Reset } from "@wirestack/protocol/ConnectionError"
 import type * as Arr from "effect/Array"
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -29,8 +30,15 @@ const normal = 1000
 /** The code of a close that is none of the protocol's own (RFC 6455 section 7.4.2). */
 const aborted = 4000
 
-const causeOf = ({ reason }: Socket.SocketError): unknown =>
-  reason._tag === "SocketCloseError" ? new Error(`closed with code ${reason.message}`) : reason.cause
+/** What a socket was broken by; a defect of it too. */
+const causeOf = (error: unknown): unknown => {
+  if (!Socket.isSocketError(error)) return error
+  const { reason } = error
+  return reason._tag === "SocketCloseError" ? new Error(`closed with code ${reason.message}`) : reason.cause
+}
+
+const isEnd = (error: unknown): boolean =>
+  Socket.isSocketError(error) && error.reason._tag === "SocketCloseError" && error.reason.code === normal
 
 export class EffectSocketWire extends FlowWire<Uint8Array> {
   readonly layer: string
@@ -52,16 +60,13 @@ export class EffectSocketWire extends FlowWire<Uint8Array> {
     fiber.addObserver(() => this.fibers.delete(fiber))
   }
 
-  private readonly broken = (error: Socket.SocketError): Effect.Effect<void> =>
-    Effect.sync(() => this.fail(new Reset({ cause: causeOf(error) })))
+  private readonly broken = (cause: Cause.Cause<unknown>): void =>
+    this.fail(new Reset({ cause: causeOf(Cause.squash(cause)) }))
 
   private readonly next = Effect.suspend(() =>
-    Effect.matchEffect(this.opened.pull, {
-      onSuccess: (batch) => Effect.sync(() => this.came(batch)),
-      onFailure: (error) =>
-        error.reason._tag === "SocketCloseError" && error.reason.code === normal
-          ? Effect.sync(() => this.inputEnds("announced"))
-          : this.broken(error)
+    Effect.matchCause(this.opened.pull, {
+      onSuccess: (batch) => this.came(batch),
+      onFailure: (cause) => isEnd(Cause.squash(cause)) ? this.inputEnds("announced") : this.broken(cause)
     })
   )
 
@@ -77,8 +82,8 @@ export class EffectSocketWire extends FlowWire<Uint8Array> {
   }
 
   protected give(chunks: ReadonlyArray<Uint8Array>, size: number): void {
-    this.run(Effect.matchEffect(this.opened.writer.write(join(chunks, size)), {
-      onSuccess: () => Effect.sync(() => this.taken(size)),
+    this.run(Effect.matchCause(this.opened.writer.write(join(chunks, size)), {
+      onSuccess: () => this.taken(size),
       onFailure: this.broken
     }))
   }
@@ -86,7 +91,7 @@ export class EffectSocketWire extends FlowWire<Uint8Array> {
   protected endOutput(): void {
     const { halfClose, writer, writing } = this.opened
     const end = halfClose ? Scope.close(writing, Exit.void) : writer.write(new Socket.CloseEvent(normal))
-    this.run(Effect.matchEffect(end, { onSuccess: () => Effect.sync(() => this.outputEnds()), onFailure: this.broken }))
+    this.run(Effect.matchCause(end, { onSuccess: () => this.outputEnds(), onFailure: this.broken }))
   }
 
   /** A socket that has ends of its own is destroyed by a close of whatever code, in silence by a normal one. */
