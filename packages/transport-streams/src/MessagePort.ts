@@ -14,10 +14,12 @@
  *   message, and one message beyond; one that sends more is cut.
  * - **Ends.** Half-close and abort are said, and both ends close the port when both have ended. That the other thread is gone is
  *   noticed where the platform tells it, as Node does; in browsers that is new, so have a heartbeat there.
- * - **Ownership.** What is sent is copied once. With `transfer` it is not, where it is all of its buffer: then it is gone from here.
+ * - **Ownership.** What is sent is copied once. With `transfer` it is not, where it is all of its buffer: then it is gone from here with
+ *   the `send`, and to send it again is `Unencodable`.
  */
 import { ConnectError, type ConnectReason, fromConnectionError, Refused } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
+import { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import { type Endpoint, format } from "@wirestack/protocol/Endpoint"
 import { NotListening } from "@wirestack/protocol/ListenError"
 import { TimedOut } from "@wirestack/protocol/Reason"
@@ -87,17 +89,14 @@ const greeted = <M extends Transport.Message>(
   address: string
 ): Effect.Effect<Opened<M>, ConnectReason> =>
   Effect.callback<Opened<M>, ConnectReason>((resume) => {
-    const { wire } = opened
-    wire.greeted = () => resume(Effect.succeed(opened))
-    wire.attach({
-      receive: () => {},
-      drained: () => {},
-      ended: () => {},
-      goodbye: () => {},
-      failed: (error) => {
-        const { reason } = fromConnectionError(error)
-        resume(Effect.fail(reason._tag === "Reset" ? new Refused({ address, cause: error }) : reason))
-      }
+    opened.wire.whenGreeted((reason) => {
+      if (reason === undefined) return resume(Effect.succeed(opened))
+      const error = new ConnectionError({ layer: layerName, reason })
+      resume(
+        Effect.fail(
+          reason._tag === "Reset" ? new Refused({ address, cause: error }) : fromConnectionError(error).reason
+        )
+      )
     })
   }).pipe(
     Effect.timeoutOrElse({
@@ -191,6 +190,8 @@ export const dial = (through: PortLike) => (endpoint: Endpoint): Effect.Effect<P
     return port1
   })
 
+const isPort = (u: unknown): u is PortLike => typeof (u as PortLike | undefined)?.postMessage === "function"
+
 /** Accepts those that the other side dials by the name of the endpoint. What else comes through the port is left alone. */
 export const answer = (through: PortLike) =>
 (
@@ -202,7 +203,9 @@ export const answer = (through: PortLike) =>
   const listen = () =>
     listenTo(through, {
       message: (data) => {
-        if (Array.isArray(data) && data[0] === introduction && data[1] === address) accept(data[2] as PortLike)
+        if (!Array.isArray(data)) return
+        const [kind, name, port] = data as ReadonlyArray<unknown>
+        if (kind === introduction && name === address && isPort(port)) accept(port)
       },
       messageerror: () => {},
       close: () => lost(new NotListening({ address }))

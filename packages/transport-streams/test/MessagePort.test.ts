@@ -2,10 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Connection from "@wirestack/protocol/Connection"
 import type { Connection as Live } from "@wirestack/protocol/Connection"
 import * as DataTransferReport from "@wirestack/protocol/DataTransferReport"
+import type { Outcome } from "@wirestack/protocol/Outcome"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
 import { MessagePort, MessagePortInfo } from "@wirestack/transport-streams"
-import { Deferred, Effect, Exit, Fiber, type Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import { MessageChannel, type MessagePort as Port, Worker } from "node:worker_threads"
 import { collect } from "./collect.ts"
 import { live, network, pattern, ports, reasonOf, until } from "./support.ts"
@@ -143,7 +144,16 @@ describe("messages through ports", () => {
     ["a credit of nothing", [greeting("messages"), ["credit", -1]], "Violation"],
     ["data after the end", [greeting("messages"), ["end"], ["data", ["x"]]], "Violation"],
     ["an abort", [greeting("messages"), ["abort"]], "Reset"],
-    ["data without credit", [greeting("messages"), ["data", new Array(20_000).fill("")]], "Violation"]
+    ["data without credit", [greeting("messages"), ["data", new Array(20_000).fill("")]], "Violation"],
+    ["a hole", [greeting("messages"), ["data", new Array(1)]], "Violation"],
+    ["a hole behind a message", [greeting("messages"), ["data", Object.assign(new Array(4e9), ["x"])]], "Violation"],
+    ["no message in disguise", [greeting("messages"), ["data", Object.assign([1], { every: 1 })]], "Violation"],
+    [
+      "a view of what is not paid for",
+      [greeting("messages"), ["data", [new Uint8Array(1_000).subarray(9)]]],
+      "Violation"
+    ],
+    ["shared memory", [greeting("messages"), ["data", [new Uint8Array(new SharedArrayBuffer(10))]]], "Violation"]
   ]
   for (const [what, frames, tag] of broken) {
     live(`are over when what comes is ${what}`, () =>
@@ -155,6 +165,30 @@ describe("messages through ports", () => {
         assert.strictEqual(outcome.error?.layer, "message port")
       }))
   }
+
+  live("that wait for credit are told as unsent, each by its own weight", () =>
+    Effect.gen(function*() {
+      const { connection, frames, peer } = yield* withBare()
+      peer.postMessage(greeting("messages", 10))
+      yield* connection.sendAll(["away", "", "abc", pattern(10)])
+      yield* until(() => frames.length > 1)
+      yield* connection.abort
+      const { unsent, undelivered } = yield* connection.closed
+      assert.deepStrictEqual([unsent, undelivered], [{ messages: 3, bytes: 13 }, 0])
+    }))
+
+  live(
+    "that came and were not taken are told as undelivered, also when the connection is cut",
+    () =>
+      Effect.gen(function*() {
+        const { connection, peer } = yield* withBare()
+        peer.postMessage(greeting("messages"))
+        for (let n = 0; n < 3; n++) peer.postMessage(["data", [pattern(70_000)]])
+        yield* Effect.sleep("20 millis")
+        yield* connection.abort
+        assert.strictEqual((yield* connection.closed).undelivered, 3)
+      })
+  )
 })
 
 describe("memory", () => {
@@ -184,6 +218,25 @@ describe("memory", () => {
       assert.lengthOf(sent, 100)
       yield* taken({ transfer: true }, sent)
       assert.lengthOf(sent, 0)
+    }))
+
+  live("is gone with the send, and whoever gives it away twice is told", () =>
+    Effect.gen(function*() {
+      const [one, other] = [yield* withBare({ transfer: true }), yield* withBare({ transfer: true })]
+      const sent = new Uint8Array(pattern(100))
+      yield* one.connection.send(sent)
+      assert.lengthOf(sent, 0)
+      assert.strictEqual((yield* reasonOf(other.connection.send(sent)))._tag, "Unencodable")
+      assert.strictEqual((yield* reasonOf(one.connection.sendAll(["text", sent])))._tag, "Unencodable")
+    }))
+
+  live("that can't be given away is copied", () =>
+    Effect.gen(function*() {
+      const { Memory } = (globalThis as any).WebAssembly
+      const sent = new Uint8Array(new Memory({ initial: 1 }).buffer)
+      sent.set(pattern(3))
+      yield* taken({ transfer: true }, sent)
+      assert.lengthOf(sent, 65_536)
     }))
 })
 
@@ -257,6 +310,48 @@ describe("connecting through a port", () => {
         )
       )
       assert.strictEqual(yield* Deferred.await(reason), "Reset")
+    }))
+
+  live("delivers what came before a failure, though the listener was not run yet", () =>
+    Effect.gen(function*() {
+      const [near, far] = channel()
+      const stack = MessagePort.layer({ listen: (_, accept) => Effect.sync(() => void accept(near)) })
+      const listener = yield* Effect.provide(Transport.listen(Transport.Bytes)("memory:a"), stack)
+      for (const frame of [greeting("bytes"), ["data", [new Uint8Array(10)]], ["abort"]]) far.postMessage(frame)
+      far.close()
+      yield* Effect.callback<void>((resume) => void near.once("close", () => resume(Effect.void)))
+      const received: Array<Uint8Array> = []
+      const outcome = yield* Deferred.make<Outcome>()
+      yield* Effect.forkChild(
+        listener.run((connection) =>
+          Effect.forever(Effect.map(connection.pull, (batch) => received.push(...batch))).pipe(
+            Effect.exit,
+            Effect.andThen(connection.closed),
+            Effect.flatMap((closed) => Deferred.succeed(outcome, closed))
+          )
+        )
+      )
+      assert.strictEqual((yield* Deferred.await(outcome)).error?.reason._tag, "Reset")
+      assert.deepStrictEqual(received, [new Uint8Array(10)])
+    }))
+
+  live("takes nothing for a connection that brings no port", () =>
+    Effect.gen(function*() {
+      const [near, far] = channel()
+      const stack = yield* Layer.build(
+        Layer.merge(
+          MessagePort.layer({ listen: MessagePort.answer(near) }),
+          MessagePort.layerMessages({ connect: MessagePort.dial(far) })
+        )
+      )
+      yield* Effect.gen(function*() {
+        const listener = yield* Transport.listen(Transport.Bytes)("memory:a")
+        yield* Effect.forkScoped(listener.run((connection) => connection.closed, { onIncident: () => Effect.void }))
+        for (const junk of [[], [5], [null]]) far.postMessage(["wirestack/connect", "memory:a", ...junk])
+        const other = Transport.connect(Transport.Messages)("memory:a")
+        assert.strictEqual((yield* reasonOf(other))._tag, "Violation")
+      }).pipe(Effect.provideContext(stack))
+      near.close()
     }))
 
   live("ends the listener with the port", () =>

@@ -35,9 +35,11 @@ export abstract class FlowWire<M extends Message> implements Wire<M, M> {
   private closing = false
   /** Nothing is read or written any more. */
   protected over = false
-  private failure: ConnectionError | undefined = undefined
+  protected failure: ConnectionError | undefined = undefined
   private told = false
-  private lost = 0
+  /** How many messages were written and are not taken yet. */
+  private unsent = 0
+  private lost = { messages: 0, bytes: 0 }
   private settled: (() => void) | undefined = undefined
   private readonly received = { messages: 0, bytes: 0 }
   private readonly sent = { messages: 0, bytes: 0 }
@@ -94,10 +96,11 @@ export abstract class FlowWire<M extends Message> implements Wire<M, M> {
     this.finish()
   }
 
-  /** The stream has taken a piece, or a part of it. */
-  protected taken(size: number, whole = true): void {
+  /** The stream has taken a piece, or some messages of it. */
+  protected taken(size: number, whole = true, messages = 0): void {
     if (whole) this.writes--
     this.pending -= size
+    this.unsent -= messages
     if (this.over) return
     this.flush()
     if (this.starved && this.hasRoom) {
@@ -133,6 +136,10 @@ export abstract class FlowWire<M extends Message> implements Wire<M, M> {
     this.receiver = receiver
   }
 
+  protected get attached(): boolean {
+    return this.receiver !== undefined
+  }
+
   private get hasRoom(): boolean {
     return this.collectedSize + this.pending < writeAhead
   }
@@ -147,6 +154,7 @@ export abstract class FlowWire<M extends Message> implements Wire<M, M> {
     if (this.over || this.output !== "open") return
     this.collected.push(message instanceof Uint8Array ? Loan.own(message) as M : message)
     this.collectedSize += message.length + this.overhead
+    this.unsent++
     this.sent.messages++
     this.sent.bytes += message.length
   }
@@ -207,13 +215,14 @@ export abstract class FlowWire<M extends Message> implements Wire<M, M> {
   report(outcome: Draft): void {
     if (this.inputOver !== undefined) outcome.endOfInput = this.inputOver
     else if (this.over) outcome.endOfInput = "unannounced"
-    outcome.unsent.bytes += this.lost
+    outcome.unsent.messages += this.lost.messages
+    outcome.unsent.bytes += this.lost.bytes
     if (this.failure !== undefined) outcome.clean = false
   }
 
   tally(layers: Array<LayerTransfer>): void {
-    const { layer, overhead, received, sent } = this
-    const messages = overhead === 0 ? { messages: undefined } : undefined
+    const { layer, received, sent } = this
+    const messages = this.bounded ? undefined : { messages: undefined }
     layers.push({ layer, received: { ...received, ...messages }, sent: { ...sent, ...messages } })
   }
 
@@ -224,9 +233,15 @@ export abstract class FlowWire<M extends Message> implements Wire<M, M> {
     this.settle()
   }
 
+  /** Whether messages have boundaries. */
+  private get bounded(): boolean {
+    return this.overhead > 0
+  }
+
   private drop(): void {
     this.over = true
-    this.lost = this.collectedSize + this.pending
+    const messages = this.bounded ? this.unsent : 0
+    this.lost = { messages, bytes: this.collectedSize + this.pending - messages * this.overhead }
     this.collected = []
     this.collectedSize = 0
   }

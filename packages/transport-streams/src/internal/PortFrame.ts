@@ -1,4 +1,9 @@
-/** What is said on a port: small tuples, cloned by the platform. Credit is what messages weigh, and begins with the greeting. */
+/**
+ * What is said on a port: small tuples, cloned by the platform. Credit is what messages weigh, and begins with the greeting.
+ *
+ * Bytes are all of their memory. A view would bring along what is around it, for which no credit is paid, and shared memory would still
+ * be the sender's.
+ */
 import type { Message } from "@wirestack/protocol/Transport"
 
 /** What the messages of a connection are. */
@@ -19,9 +24,20 @@ export const overhead: Record<Shape, number> = { bytes: 0, messages: 16 }
 
 const isCount = (u: unknown): u is number => Number.isSafeInteger(u) && (u as number) > 0
 
+/** Whether bytes are all of a memory that can have one owner. */
+export const isWhole = (bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> =>
+  bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength
+
 const isMessage: Record<Shape, (u: unknown) => boolean> = {
-  bytes: (u) => u instanceof Uint8Array,
-  messages: (u) => typeof u === "string" || u instanceof Uint8Array
+  bytes: (u) => u instanceof Uint8Array && u.length > 0 && isWhole(u),
+  messages: (u) => typeof u === "string" || (u instanceof Uint8Array && isWhole(u))
+}
+
+/** A cloned array keeps its holes and what else it was given, so nothing of it is called. */
+const areMessages = (u: unknown, shape: Shape): u is ReadonlyArray<Message> => {
+  if (!Array.isArray(u) || u.length === 0) return false
+  for (let i = 0; i < u.length; i++) if (!isMessage[shape](u[i])) return false
+  return true
 }
 
 /** What was received as a frame of a connection of this shape, or undefined if it is none. */
@@ -32,7 +48,7 @@ export const read = (u: unknown, shape: Shape): Frame | undefined => {
     case "wirestack/1":
       return a === shape && isCount(b) ? [kind, shape, b] : undefined
     case "data":
-      return Array.isArray(a) && a.length > 0 && a.every(isMessage[shape]) ? [kind, a] : undefined
+      return areMessages(a, shape) ? [kind, a] : undefined
     case "credit":
       return isCount(a) ? [kind, a] : undefined
     case "end":

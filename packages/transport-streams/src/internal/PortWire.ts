@@ -2,7 +2,9 @@
  * A wire on a message port, which has no flow control: what is sent costs credit, which the other end grants as it takes what it has
  * received.
  */
-import { type ConnectionReason, Reset, Undecodable } from "@wirestack/protocol/ConnectionError"
+import { type ConnectionReason, Reset, Undecodable, Unencodable } from "@wirestack/protocol/ConnectionError"
+import * as Loan from "@wirestack/protocol/Loan"
+import type { Draft } from "@wirestack/protocol/Outcome"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import type { Message } from "@wirestack/protocol/Transport"
 import { readAhead } from "@wirestack/protocol/Wire"
@@ -10,18 +12,36 @@ import type { Options, PortLike } from "../MessagePort.ts"
 import { FlowWire } from "./FlowWire.ts"
 import { join } from "./join.ts"
 import { listenTo } from "./listenTo.ts"
-import { type Frame, overhead, read, type Shape } from "./PortFrame.ts"
+import { type Frame, isWhole, overhead, read, type Shape } from "./PortFrame.ts"
 
 declare const queueMicrotask: (f: () => void) => void
 
 /** What the other end may send ahead of what we have taken. */
 const window = 4 * readAhead
 
-/** Bytes that are all of their memory; a view would be cloned with everything around it. */
-const alone = (bytes: Uint8Array, transfer: boolean): Uint8Array =>
-  transfer && bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer
-    ? bytes
-    : join([bytes], bytes.length)
+/** A buffer of a runtime that can give its memory away. */
+interface Transferable extends ArrayBuffer {
+  readonly detached?: boolean
+  readonly transfer?: () => ArrayBuffer
+}
+
+/** Bytes that are all of their memory, which is ours to give away. */
+const alone = (bytes: Uint8Array, ours: boolean): Uint8Array =>
+  ours && isWhole(bytes) ? bytes : join([bytes], bytes.length)
+
+/** Takes the memory of bytes at once, so that nobody else can give it away; a copy, where it can't be taken. */
+const take = (bytes: Uint8Array): Uint8Array => {
+  if (!isWhole(bytes) || Loan.of(bytes) !== undefined) return bytes
+  const { buffer }: { readonly buffer: Transferable } = bytes
+  try {
+    if (buffer.transfer !== undefined) return new Uint8Array(buffer.transfer())
+  } catch {
+    // It is that of a WebAssembly instance, which keeps it.
+  }
+  return join([bytes], bytes.length)
+}
+
+const isGone = ({ buffer }: Uint8Array): boolean => (buffer as Transferable).detached === true
 
 const isEmpty = (message: Message): boolean => message.length === 0
 
@@ -30,8 +50,8 @@ export class PortWire<M extends Message> extends FlowWire<M> {
   readonly halfClose = true
   protected readonly roomy = false
   protected override readonly overhead: number
-  /** Told once the other end has greeted. */
-  greeted: (() => void) | undefined = undefined
+  /** Who waits for the greeting of the other end. */
+  private awaiting: ((reason: ConnectionReason | undefined) => void) | undefined = undefined
   private readonly port: PortLike
   private readonly shape: Shape
   private readonly options: Required<Options>
@@ -48,6 +68,8 @@ export class PortWire<M extends Message> extends FlowWire<M> {
   private arrivedSize = 0
   private wanted = false
   private peerEnded = false
+  /** What the port was broken by while nobody was there to receive what had come before. */
+  private loss: ConnectionReason | undefined = undefined
 
   constructor(layer: string, port: PortLike, shape: Shape, options: Required<Options>) {
     super()
@@ -58,7 +80,7 @@ export class PortWire<M extends Message> extends FlowWire<M> {
     this.options = options
     this.stop = listenTo(port, {
       message: (data) => this.heard(data),
-      messageerror: (cause) => this.fail(new Undecodable({ detail: "a message that can't be cloned here", cause })),
+      messageerror: (cause) => this.broken(new Undecodable({ detail: "a message that can't be cloned here", cause })),
       close: () => this.broken(new Reset({ cause: new Error("the port was closed") }))
     })
     this.post(["wirestack/1", shape, window])
@@ -71,17 +93,17 @@ export class PortWire<M extends Message> extends FlowWire<M> {
   // Receiving.
 
   private heard(data: unknown): void {
-    if (this.over) return
+    if (this.over || this.loss !== undefined) return
     const frame = read(data, this.shape)
     if (frame === undefined || (this.credit === undefined) !== (frame[0] === "wirestack/1")) {
-      return this.fail(
+      return this.broken(
         new Violation({ rule: `a port carries the frames of a connection of ${this.shape}, greeting first` })
       )
     }
     switch (frame[0]) {
       case "wirestack/1":
         this.credit = frame[2]
-        this.greeted?.()
+        this.awaiting?.(undefined)
         return this.pump()
       case "credit":
         this.credit! += frame[1]
@@ -100,9 +122,9 @@ export class PortWire<M extends Message> extends FlowWire<M> {
     const limit = this.options.maxMessageSize
     for (const message of messages) {
       if (this.granted <= 0 || this.peerEnded) {
-        return this.fail(new Violation({ rule: "nothing is sent without credit, nor after the end" }))
+        return this.broken(new Violation({ rule: "nothing is sent without credit, nor after the end" }))
       }
-      if (message.length > limit) return this.fail(new TooLarge({ what: "a message", size: message.length, limit }))
+      if (message.length > limit) return this.broken(new TooLarge({ what: "a message", size: message.length, limit }))
       const size = message.length + this.overhead
       this.granted -= size
       this.arrivedSize += size
@@ -111,15 +133,22 @@ export class PortWire<M extends Message> extends FlowWire<M> {
     this.deliver()
   }
 
+  /** Tells once the other end has greeted, or what the port was broken by before. */
+  whenGreeted(tell: (reason: ConnectionReason | undefined) => void): void {
+    if (this.credit !== undefined || this.failure !== undefined) tell(this.failure?.reason)
+    else this.awaiting = tell
+  }
+
   protected read(): void {
     this.wanted = true
-    if (this.arrivals.length > 0 || this.peerEnded) queueMicrotask(() => this.deliver())
+    if (this.arrivals.length > 0 || this.peerEnded || this.loss !== undefined) queueMicrotask(() => this.deliver())
   }
 
   private deliver(): void {
     if (!this.wanted || this.over) return
     this.wanted = false
-    if (this.arrivals.length > 0) this.hand()
+    if (this.loss !== undefined) this.broken(this.loss)
+    else if (this.arrivals.length > 0) this.hand()
     else if (this.peerEnded) this.inputEnds("announced")
     else this.wanted = true
   }
@@ -136,10 +165,19 @@ export class PortWire<M extends Message> extends FlowWire<M> {
     this.consumed = 0
   }
 
-  /** What has arrived before is delivered first. */
+  /** What has arrived before is delivered first, so that is waited for. */
   private broken(reason: ConnectionReason): void {
-    if (this.arrivals.length > 0 && !this.over) this.hand()
+    if (this.arrivals.length > 0 && !this.over) {
+      if (!this.attached) return void (this.loss = reason)
+      this.hand()
+    }
     this.fail(reason)
+    this.awaiting?.(reason)
+  }
+
+  override report(outcome: Draft): void {
+    super.report(outcome)
+    if (this.over) outcome.undelivered += this.arrivals.length
   }
 
   // Sending.
@@ -149,7 +187,11 @@ export class PortWire<M extends Message> extends FlowWire<M> {
     if (this.shape === "messages" && message.length > maxMessageSize) {
       throw new TooLarge({ what: "a message", size: message.length, limit: maxMessageSize })
     }
-    if (this.shape === "messages" || !isEmpty(message)) super.write(message)
+    if (message instanceof Uint8Array && isGone(message)) {
+      throw new Unencodable({ detail: "its memory was given away" })
+    }
+    if (this.shape === "bytes" && isEmpty(message)) return
+    super.write(this.options.transfer && message instanceof Uint8Array ? take(message) as Message as M : message)
   }
 
   protected give(messages: ReadonlyArray<M>): void {
@@ -170,7 +212,7 @@ export class PortWire<M extends Message> extends FlowWire<M> {
       now.push(message)
     }
     if (now.length > 0) this.send(now, size)
-    if (size > 0) this.taken(size, this.outgoing.length === 0)
+    if (size > 0) this.taken(size, this.outgoing.length === 0, now.length)
   }
 
   private next(credit: number): M {
