@@ -27,7 +27,13 @@ export type Incident =
   & (
     | { readonly _tag: "HandshakeFailed"; readonly error: ConnectError }
     | { readonly _tag: "HandlerFailed"; readonly cause: Cause.Cause<unknown> }
-    | { readonly _tag: "TooManyConnections"; readonly limit: number; readonly of: "listener" | "peer" | "waiting" }
+    /** `count` were cut: those that are while another is told of are told together, with the peer of the last. */
+    | {
+      readonly _tag: "TooManyConnections"
+      readonly limit: number
+      readonly of: "listener" | "peer" | "waiting"
+      readonly count: number
+    }
   )
 
 /** What draining did: how many connections were open, and how their handlers ended. */
@@ -43,7 +49,7 @@ export interface DrainReport {
 
 /** How a listener is run. */
 export interface RunOptions {
-  /** Told of each incident; by default they are logged as warnings. */
+  /** Told of each incident; by default they are logged as warnings, ten a second at most. */
   readonly onIncident?: (incident: Incident) => Effect.Effect<void>
 }
 

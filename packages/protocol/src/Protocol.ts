@@ -17,8 +17,9 @@ import { ConnectError } from "./ConnectError.ts"
 import { type Connection, fuse } from "./Connection.ts"
 import type { Telling } from "./EstablishmentReport.ts"
 import { Deadlines } from "./internal/Deadlines.ts"
+import { incidentLog } from "./internal/incidentLog.ts"
 import { lifeOf } from "./internal/LiveConnection.ts"
-import { HandshakeFailed, logIncident } from "./internal/serve.ts"
+import { HandshakeFailed } from "./internal/serve.ts"
 import type { Listener } from "./Listener.ts"
 import type { Machine } from "./Machine.ts"
 import { TimedOut, TooLarge } from "./Reason.ts"
@@ -230,7 +231,7 @@ const afterHandshake = <LI, LO, I, O, R>(
   resume: lower.resume,
   drained: lower.drained,
   run: (handler, options) => {
-    const report = options?.onIncident ?? logIncident
+    const report = options?.onIncident ?? incidentLog()
     const failed = (error: ConnectError, connection: Connection<LI, LO>): Effect.Effect<void> =>
       // A listener that drains closes what is still shaking hands; that is no incident.
       error.reason._tag === "Closing"
@@ -260,7 +261,7 @@ const afterHandshake = <LI, LO, I, O, R>(
             }
           )
         })
-      return lower.run((connection) => Effect.flatMap(shake(connection), handler), options)
+      return lower.run((connection) => Effect.flatMap(shake(connection), handler), { ...options, onIncident: report })
     }) as any
   }
 })

@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Connection, LengthPrefixed, type Listener, MemoryTransport, Protocol, Transport } from "@wirestack/protocol"
 import { ConnectError } from "@wirestack/protocol/ConnectError"
-import { Cause, Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Latch, Logger, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Parting from "./support/Parting.ts"
 import { turns } from "./support/turns.ts"
@@ -221,7 +221,7 @@ const two = (peersAreTold: boolean) =>
 
 it.effect("a layer says where connections come from, and they are counted by that", () =>
   Effect.gen(function*() {
-    const incident = { _tag: "TooManyConnections", limit: 1, of: "peer", peer: "192.0.2.1" } as const
+    const incident = { _tag: "TooManyConnections", count: 1, limit: 1, of: "peer", peer: "192.0.2.1" } as const
     assert.deepStrictEqual(yield* two(true), { seen: ["192.0.2.1"], incidents: [incident] })
   }))
 
@@ -229,3 +229,47 @@ it.effect("a layer that has not announced it says it all the same, and nothing i
   Effect.gen(function*() {
     assert.deepStrictEqual(yield* two(false), { seen: ["192.0.2.1", "192.0.2.1"], incidents: [] })
   }))
+
+it.effect("those who are turned away are told one at a time, and those that come meanwhile together", () =>
+  Effect.gen(function*() {
+    const told: Array<Listener.Incident> = []
+    const go = yield* Latch.make()
+    const listener = yield* Transport.listen(Transport.Bytes)("memory:flood", { maxConnections: 1 })
+    yield* Effect.forkScoped(listener.run((peer) => Effect.ignore(peer.pull), {
+      onIncident: (incident) => Effect.andThen(Effect.sync(() => told.push(incident)), go.await)
+    }))
+    yield* turns
+    const visit = Transport.connect(Transport.Bytes)("memory:flood")
+    yield* Effect.replicateEffect(visit, 101)
+    yield* turns
+    const incident = { _tag: "TooManyConnections", of: "listener", limit: 1, peer: undefined } as const
+    assert.deepStrictEqual(told, [{ ...incident, count: 1 }])
+    yield* go.open
+    yield* turns
+    assert.deepStrictEqual(told.slice(1), [{ ...incident, count: 99 }])
+    yield* visit
+    yield* turns
+    assert.deepStrictEqual(told.slice(2), [{ ...incident, count: 1 }])
+  }).pipe(Effect.provide(MemoryTransport.layer())))
+
+it.effect("a flood of incidents is no flood of the log", () =>
+  Effect.gen(function*() {
+    const logged: Array<unknown> = []
+    const log = Logger.layer([Logger.make(({ message }) => void logged.push(message))])
+    const visits = (count: number) =>
+      Effect.andThen(
+        Effect.replicateEffect(Effect.scoped(Transport.connect(Transport.Bytes)("memory:log")), count),
+        turns
+      )
+    yield* Effect.gen(function*() {
+      const listener = yield* Transport.listen(Transport.Bytes)("memory:log")
+      yield* Effect.forkScoped(listener.run(() => Effect.fail("boom")))
+      yield* turns
+      yield* visits(25)
+      assert.lengthOf(logged, 10)
+      yield* TestClock.adjust("1 second")
+      yield* visits(1)
+      assert.deepStrictEqual(logged.length, 12)
+      assert.deepStrictEqual(logged[10], ["15 more incidents were not logged"])
+    }).pipe(Effect.provide(log))
+  }).pipe(Effect.provide(MemoryTransport.layer())))

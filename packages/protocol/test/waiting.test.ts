@@ -63,7 +63,13 @@ on(
     yield* visitor(2)
     const third = yield* visitor(3)
     assert.strictEqual((yield* third.connection.closed).error?.reason._tag, "Reset")
-    assert.deepStrictEqual(incidents, [{ _tag: "TooManyConnections", of: "waiting", limit: 1, peer: undefined }])
+    assert.deepStrictEqual(incidents, [{
+      _tag: "TooManyConnections",
+      count: 1,
+      of: "waiting",
+      limit: 1,
+      peer: undefined
+    }])
     yield* first.leave
     assert.deepStrictEqual(handled, [1, 2])
   })
@@ -125,7 +131,13 @@ on(
     yield* turns
     assert.deepStrictEqual(handled, [1, 2])
     yield* visitor(4)
-    assert.deepStrictEqual(incidents, [{ _tag: "TooManyConnections", of: "listener", limit: 2, peer: undefined }])
+    assert.deepStrictEqual(incidents, [{
+      _tag: "TooManyConnections",
+      count: 1,
+      of: "listener",
+      limit: 2,
+      peer: undefined
+    }])
     yield* first.leave
     assert.deepStrictEqual(handled, [1, 2, 3])
     for (const { leave } of others) yield* leave

@@ -143,6 +143,7 @@ describe("the PROXY protocol", () => {
       const second = yield* from("192.0.2.1")
       assert.deepStrictEqual(yield* Queue.take(incidents), {
         _tag: "TooManyConnections",
+        count: 1,
         limit: 1,
         of: "peer",
         peer: "192.0.2.1"

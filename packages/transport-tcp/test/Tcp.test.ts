@@ -61,6 +61,7 @@ describe("listening", () => {
       yield* Effect.ignore(Effect.flatMap(connect(listener.address, closingSoon), (third) => third.pull))
       assert.deepStrictEqual(yield* Queue.take(incidents), {
         _tag: "TooManyConnections",
+        count: 1,
         limit: 2,
         of: "peer",
         peer: "127.0.0.1"
@@ -100,7 +101,7 @@ describe("listening", () => {
       const second = yield* visit(2)
       yield* Effect.ignore(Effect.flatMap(visit(3), (third) => third.pull))
       const { peer: _, ...incident } = yield* Queue.take(incidents)
-      assert.deepStrictEqual(incident, { _tag: "TooManyConnections", of: "waiting", limit: 1 })
+      assert.deepStrictEqual(incident, { _tag: "TooManyConnections", count: 1, of: "waiting", limit: 1 })
       assert.strictEqual(yield* Queue.size(handled), 0)
       yield* first.end
       assert.strictEqual(yield* Queue.take(handled), 2)

@@ -16,29 +16,11 @@ import type { Acceptor, DrainReport, Incident, Listener, RunOptions } from "../L
 import { ListenError, NotListening } from "../ListenError.ts"
 import type { Wire } from "../Wire.ts"
 import { Door, type Refusal } from "./Door.ts"
+import { incidentLog } from "./incidentLog.ts"
 import { type Life, LiveConnection } from "./LiveConnection.ts"
 
 /** Ends the handlers of the layers below after a handshake that failed, which was reported already. */
 export class HandshakeFailed {}
-
-export const logIncident = (incident: Incident): Effect.Effect<void> => {
-  const { peer } = incident
-  const who = peer === undefined ? "" : ` of ${peer}`
-  switch (incident._tag) {
-    case "HandshakeFailed":
-      return Effect.logWarning(`handshake${who} failed:`, incident.error.message)
-    case "HandlerFailed": {
-      const failure = Option.getOrUndefined(Cause.findErrorOption(incident.cause))
-      return failure instanceof ConnectionError
-        ? Effect.logWarning(`connection${who} failed:`, failure.message)
-        : Effect.logWarning(`handler of a connection${who} failed`, incident.cause)
-    }
-    case "TooManyConnections":
-      return Effect.logWarning(
-        `connection${who} cut: ${incident.limit} are ${incident.of === "waiting" ? "waiting" : "open"}`
-      )
-  }
-}
 
 /** Whether a handler ended in a way that nobody has been told of; that a connection is over is none. */
 const isNews = (cause: Cause.Cause<unknown>): boolean => {
@@ -69,6 +51,9 @@ export const admit = (life: Life, peer: string | undefined): boolean => {
   return admissions.get(life)?.(peer) ?? true
 }
 
+/** Connections that were turned away. */
+type TurnedAway = Extract<Incident, { readonly _tag: "TooManyConnections" }>
+
 /** A connection that is not handled yet. */
 interface Accepted<In, Out, D> {
   readonly wire: Wire<In, Out>
@@ -88,7 +73,9 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
   private readonly emptied = Deferred.makeUnsafe<void>()
   /** Of whoever made the listener, and then of whoever runs it. */
   private context: Context.Context<never>
-  private tell: (incident: Incident) => Effect.Effect<void> = logIncident
+  private tell: (incident: Incident) => Effect.Effect<void> = incidentLog()
+  /** Of each kind of which somebody is being told: those that have come since. */
+  private readonly untold = new Map<Refusal["of"], TurnedAway | undefined>()
   private handler: ((connection: Connection<In, Out, D>) => Effect.Effect<void, unknown>) | undefined = undefined
   private lost: ListenError | undefined = undefined
   private lose: ((error: ListenError) => void) | undefined = undefined
@@ -133,7 +120,7 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
         this.lose = (error) => resume(Effect.fail(error))
         if (this.lost !== undefined) return this.lose(this.lost)
         this.context = context
-        this.tell = options?.onIncident ?? logIncident
+        this.tell = options?.onIncident ?? this.tell
         this.handler = handler as any
         this.admit()
       })
@@ -155,7 +142,23 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
   }
 
   private refused(refusal: Refusal, peer: string | undefined): void {
-    Effect.runForkWith(this.context)(this.tell({ _tag: "TooManyConnections", peer, ...refusal }))
+    const { of } = refusal
+    const isTelling = this.untold.has(of)
+    const count = (this.untold.get(of)?.count ?? 0) + 1
+    this.untold.set(of, { _tag: "TooManyConnections", peer, count, ...refusal })
+    if (isTelling) return
+    const telling = Effect.onError(this.tellOf(of), () => Effect.sync(() => this.untold.delete(of)))
+    Effect.runForkWith(this.context)(telling)
+  }
+
+  /** One at a time, and those that come meanwhile together: so a flood of them is no flood of fibers. */
+  private tellOf(of: Refusal["of"]): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const news = this.untold.get(of)
+      if (news === undefined) return Effect.sync(() => void this.untold.delete(of))
+      this.untold.set(of, undefined)
+      return Effect.andThen(this.tell(news), this.tellOf(of))
+    })
   }
 
   /** The address a connection counts for, until a layer tells where it comes from. */
