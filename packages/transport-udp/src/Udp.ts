@@ -143,6 +143,9 @@ const connect = (ip: Ip.Ip["Service"], options: Options, ask: Ask) =>
     )
   })
 
+/** How often it is looked for silent peers at most, in milliseconds. */
+const shortest = 10
+
 const listen = (ip: Ip.Ip["Service"], options: Options, ask: Ask) =>
   Effect.gen(function*() {
     const place = yield* placeOf(ask)
@@ -157,7 +160,7 @@ const listen = (ip: Ip.Ip["Service"], options: Options, ask: Ask) =>
     return yield* Effect.uninterruptible(Effect.flatMap(binding, (socket) => {
       const bound = { ...ask.endpoint, place: { ...place, port: socket.address().port } }
       const acceptor = new FlowAcceptor(socket, bound, options, clock)
-      const hushing = Effect.andThen(Effect.sleep(idle / 4), Effect.sync(() => acceptor.hush(idle)))
+      const hushing = Effect.andThen(Effect.sleep(Math.max(idle / 4, shortest)), Effect.sync(() => acceptor.hush(idle)))
       return Effect.andThen(
         Effect.forkScoped(Effect.interruptible(Effect.forever(hushing))),
         Listener.make(acceptor, ask)

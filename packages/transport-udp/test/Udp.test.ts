@@ -13,8 +13,9 @@ import type { Outcome } from "@wirestack/protocol/Outcome"
 import * as Transport from "@wirestack/protocol/Transport"
 import { Ip } from "@wirestack/transport-tcp"
 import { Udp, UdpInfo } from "@wirestack/transport-udp"
-import { Cause, Effect, Exit, Layer, Schema, type Scope } from "effect"
+import { Cause, Effect, Exit, Latch, Layer, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
+import * as Dgram from "node:dgram"
 import { bytes, connect, listen, quiet, sockets, text, tight, until } from "./support.ts"
 
 type Datagram = Connection.Connection<Uint8Array, Uint8Array, UdpInfo>
@@ -45,6 +46,15 @@ const keeping = (options?: Transport.ListenOptions, incidents: Array<Incident> =
   })
 
 const info = (connection: Datagram) => Connection.detail(connection, UdpInfo)
+
+/** A socket that is none of ours. */
+const bare = Effect.acquireRelease(
+  Effect.callback<Dgram.Socket>((resume) => {
+    const socket = Dgram.createSocket("udp4")
+    socket.bind(0, "127.0.0.1", () => resume(Effect.succeed(socket)))
+  }),
+  (socket) => Effect.ignore(Effect.try(() => socket.close()))
+)
 
 const reasonOf = <A, E extends { readonly reason: unknown }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), (error) => error.reason as E["reason"])
@@ -120,6 +130,45 @@ describe("a connection", () => {
       const outcome = yield* client.closed
       assert.deepInclude(outcome, { first: "none", clean: false })
       assert.strictEqual(outcome.error?.layer, "udp")
+    })
+  )
+
+  live(
+    "is given what came before that, also what there was no room for yet",
+    Effect.gen(function*() {
+      const peer = yield* bare
+      const client = yield* connect<UdpInfo>(`127.0.0.1:${peer.address().port}`)
+      const { local } = info(client)
+      for (let n = 1; n <= 100; n++) {
+        peer.send(new Uint8Array(1_000), local.port, local.host)
+        yield* until(() => info(client).datagramsReceived === n)
+      }
+      peer.close()
+      yield* client.send(bytes("is anybody there?"))
+      yield* client.closed.pipe(Effect.timeoutOption("20 millis"))
+      let received = 0
+      const reason = yield* reasonOf(
+        Effect.forever(Effect.map(client.pull, (batch) => received += batch.length)) as Effect.Effect<
+          never,
+          { readonly reason: { readonly _tag: string } }
+        >
+      )
+      assert.deepStrictEqual([reason._tag, received], ["Refused", 100])
+      assert.strictEqual((yield* client.closed).undelivered, 0)
+    })
+  )
+
+  live(
+    "that is cut tells each datagram as sent or as unsent, not as both",
+    Effect.gen(function*() {
+      const { address } = yield* listen("127.0.0.1:0")
+      const client = yield* connect<UdpInfo>(address)
+      yield* client.sendAll([bytes("one"), bytes("two")])
+      yield* client.abort
+      const { unsent } = yield* client.closed
+      yield* Effect.sleep("5 millis")
+      const { bytesSent, datagramsSent } = info(client)
+      assert.deepStrictEqual([unsent.messages + datagramsSent, unsent.bytes + bytesSent], [2, 6])
     })
   )
 
@@ -249,6 +298,47 @@ describe("a listener", () => {
       yield* until(() => accepted[0].said.length === 2)
       assert.lengthOf(accepted, 1)
     })
+  )
+
+  live(
+    "tells of a flood of strangers together, not of each of their datagrams",
+    Effect.gen(function*() {
+      const incidents: Array<Incident> = []
+      const listener = yield* listen<UdpInfo>("127.0.0.1:0", { maxConnections: 1, drainWithin: "100 millis" })
+      const go = yield* Latch.make()
+      let open = 0
+      const handler = (connection: Datagram) =>
+        Effect.asVoid(Effect.andThen(Effect.sync(() => open++), connection.closed))
+      yield* Effect.forkScoped(listener.run(handler, {
+        onIncident: (incident) => Effect.andThen(Effect.sync(() => incidents.push(incident)), go.await)
+      }))
+      const stranger = yield* connect<UdpInfo>(listener.address)
+      const first = yield* connect(listener.address)
+      yield* first.send(bytes("first"))
+      yield* until(() => open === 1)
+      const told = () => incidents.reduce((all, { count }: any) => all + count, 0)
+      yield* Effect.repeat(Effect.andThen(stranger.send(bytes("let me in")), Effect.sleep("1 millis")), { times: 99 })
+      yield* Effect.sleep("20 millis")
+      assert.lengthOf(incidents, 1)
+      yield* go.open
+      yield* until(() => told() === info(stranger).datagramsSent)
+      assert.lengthOf(incidents, 2)
+    })
+  )
+
+  live(
+    "that gives its peers no time at all does not spin",
+    Effect.gen(function*() {
+      const { accepted, address, outcomes } = yield* keeping()
+      yield* Effect.flatMap(connect(address), ({ send }) => send(bytes("hello")))
+      yield* until(() => outcomes.length === 1)
+      assert.deepStrictEqual(accepted[0].said, ["hello"])
+      const before = process.cpuUsage()
+      yield* Effect.sleep("200 millis")
+      const { system, user } = process.cpuUsage(before)
+      assert.isBelow(system + user, 100_000)
+    }),
+    { idleTimeout: 0 }
   )
 
   live(

@@ -82,13 +82,14 @@ export class UdpWire<In> implements Wire<In, Uint8Array> {
     }
   }
 
-  /** What became of a datagram: the connection fails if there is no way to the peer. */
+  /** What became of a datagram: the connection fails if there is no way to the peer. What came before is delivered first. */
   fail(cause: unknown): void {
     if (this.over || this.error !== undefined) return
     const reason = connectReason(cause, this.port.address, 0)
     // That one datagram could not be sent, for its size or for want of memory, is no reason to give up the others.
     if (reason._tag !== "Refused" && reason._tag !== "Unreachable" && reason._tag !== "Forbidden") return
     this.error = new ConnectionError({ layer: layerName, reason })
+    this.hand()
     this.receiver?.failed(this.error)
   }
 
@@ -103,6 +104,7 @@ export class UdpWire<In> implements Wire<In, Uint8Array> {
   }
 
   private readonly sent = (cause: Error | null): void => {
+    if (this.over) return
     const { writable } = this
     const size = this.leaving.shift() ?? 0
     this.leavingSize -= size
@@ -114,7 +116,7 @@ export class UdpWire<In> implements Wire<In, Uint8Array> {
       this.fail(cause)
     }
     if (this.closing && this.leaving.length === 0) this.finish()
-    else if (!writable && this.writable && !this.over) this.receiver?.drained()
+    else if (!writable && this.writable) this.receiver?.drained()
   }
 
   private lose(messages: number, bytes: number): void {
@@ -162,8 +164,12 @@ export class UdpWire<In> implements Wire<In, Uint8Array> {
 
   private readonly deliver = (): void => {
     this.scheduled = false
-    if (this.paused || this.over || this.arrived.length === 0) return
+    if (!this.paused && !this.over) this.hand()
+  }
+
+  private hand(): void {
     const { arrived, arrivedSize } = this
+    if (arrived.length === 0) return
     this.arrived = []
     this.arrivedSize = 0
     this.receiver!.receive(arrived, arrivedSize)
