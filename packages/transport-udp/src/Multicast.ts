@@ -35,7 +35,8 @@ export type * from "./UdpReason.ts"
 /** How a group is joined. */
 export interface Options extends Omit<CommonOptions, "hopLimit" | "broadcast" | "reusePort" | "ipv6Only"> {
   /**
-   * The interface to join and to send on: by its IPv4 address, or for IPv6 as `::%eth0`. By default the system chooses.
+   * The interface to join and to send on: by its IPv4 address, or for IPv6 as `::%eth0`. By default the system chooses. Where others on
+   * this machine have joined the group on another interface, Linux gives what comes there as well.
    */
   readonly interface?: string
   /** The only sender to receive from (RFC 4607); any by default. */
@@ -82,6 +83,16 @@ const join = (host: string, options: Options): Socket.Prepare => (socket, done) 
   done()
 }
 
+/** Whom to hear. The system lets others through where somebody has joined the group on another interface. */
+const hearing = ({ source }: Options): (sender: string) => boolean => {
+  if (source === undefined) return () => true
+  const only = Result.match(NetAddress.ipFromString(source), {
+    onSuccess: NetAddress.formatIp,
+    onFailure: () => source
+  })
+  return (sender) => sender.split("%")[0] === only
+}
+
 const connect = (options: Options, ask: Ask) =>
   Effect.flatMap(groupOf(ask), (group) => {
     const label = NetAddress.formatInet(group)
@@ -102,7 +113,10 @@ const connect = (options: Options, ask: Ask) =>
           send: (bytes, sent) => socket.send(bytes, group.port, host, sent),
           release: () => Socket.close(socket)
         }, options)
-        socket.on("message", (payload, from) => wire.receive({ payload, source: addressOf(from) }, payload.length))
+        const hears = hearing(options)
+        socket.on("message", (payload, from) => {
+          if (hears(from.address)) wire.receive({ payload, source: addressOf(from) }, payload.length)
+        })
         socket.on("error", (cause) => wire.fail(cause))
         const details = infoOf(addressOf(socket.address()), { host, port: group.port }, wire)
         return Connection.make(wire, { facts, details: () => details, ask })

@@ -84,6 +84,19 @@ describe.skipIf(!carries)(`a group${carries ? "" : " (skipped: there is no multi
     })
   )
 
+  it.live.skipIf(outer === undefined)(
+    `may have one source only, on whichever interface others have joined${skipped}`,
+    () =>
+      tight(Effect.gen(function*() {
+        const deaf = yield* member({ source: "127.0.0.9" })
+        const other = yield* member({ interface: outer!, hopLimit: 0 })
+        const listening = yield* member({ interface: outer!, hopLimit: 0, source: outer! })
+        yield* other.send(bytes("from elsewhere"))
+        for (const { pull } of [other, listening]) assert.strictEqual(text((yield* pull)[0].payload), "from elsewhere")
+        assert.strictEqual(Connection.detail(deaf, UdpInfo).datagramsReceived, 0)
+      }))
+  )
+
   live(
     "is left when the scope closes",
     Effect.gen(function*() {
