@@ -114,9 +114,13 @@ const dial = (address: NetAddress.InetAddress, options: Options) => {
         send: (bytes, sent) => socket.send(bytes, sent),
         release: () => Socket.close(socket)
       }, options)
-      socket.on("message", (bytes) => wire.receive(bytes, bytes.length))
+      const remote = socket.remoteAddress()
+      socket.on("message", (bytes, from) => {
+        // What strangers sent before the socket was connected is still there.
+        if (from.port === remote.port && from.address === remote.address) wire.receive(bytes, bytes.length)
+      })
       socket.on("error", (cause) => wire.fail(cause))
-      return { wire, label, info: () => infoOf(addressOf(socket.address()), addressOf(socket.remoteAddress()), wire) }
+      return { wire, label, info: () => infoOf(addressOf(socket.address()), addressOf(remote), wire) }
     }
   })
 }

@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import {
   Codec,
   Connection,
@@ -171,6 +171,25 @@ describe("a connection", () => {
       assert.deepStrictEqual([unsent.messages + datagramsSent, unsent.bytes + bytesSent], [2, 6])
     })
   )
+
+  it.live("hears nobody but its peer, also of what came before it was connected", () =>
+    tight(Effect.gen(function*() {
+      const [peer, stranger] = [yield* bare, yield* bare]
+      const free = yield* Effect.scoped(Effect.map(bare, (socket) => socket.address().port))
+      yield* Effect.callback<void>((resume) => stranger.connect(free, "127.0.0.1", () => resume(Effect.void)))
+      const connecting = vi.spyOn(Dgram.Socket.prototype, "connect").mockImplementationOnce(
+        function(this: Dgram.Socket, ...to) {
+          stranger.send("from a stranger")
+          this.connect(...to)
+        }
+      )
+      const stack = Udp.layer({ localAddress: "127.0.0.1", localPort: free })
+      const client = yield* Effect.provide(connect<UdpInfo>(`127.0.0.1:${peer.address().port}`), stack)
+      assert.lengthOf(connecting.mock.calls, 2)
+      connecting.mockRestore()
+      peer.send("from the peer", free, "127.0.0.1")
+      assert.deepStrictEqual((yield* client.pull).map(text), ["from the peer"])
+    })))
 
   live(
     "goes over IPv6, and from where one likes",
