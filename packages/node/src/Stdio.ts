@@ -9,7 +9,8 @@
  * - There is one connection. It is accepted by the first listener or given to the first connect, whatever their endpoint; then
  *   `StreamUnusable`.
  * - Output to a pipe does not block the process, as `process.stdout` does on POSIX, but is held back as on any connection.
- * - The end of the output closes stdout, and the peer sees it. Nothing else may write there, before or after: have logs go to stderr.
+ * - The end of the output closes stdout, and the peer sees it. Nothing else may write there before, and what is written after that goes
+ *   nowhere: have logs go to stderr.
  */
 
 import type { Endpoint } from "@wirestack/protocol/Endpoint"
@@ -21,17 +22,25 @@ import type { Accept } from "@wirestack/transport-streams/Source"
 import { StreamUnusable } from "@wirestack/transport-streams/StreamUnusable"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import * as Fs from "node:fs"
 import * as Net from "node:net"
+import * as Os from "node:os"
 
 /** What a stack on standard input and output can do. */
 export type Can = Transport.Connect | Transport.Listen | DuplexInfo
 
 const stdout = 1
 
+/** Closes stdout, which libuv leaves open, and puts nothing in its place, so that nobody else's file or socket comes to be there. */
+const closeStdout = (): void => {
+  Fs.closeSync(stdout)
+  Fs.openSync(Os.devNull, "w")
+}
+
 /** Only a pipe can be written without blocking; a file or a terminal is written as Node does it. */
 const output = (): Duplex.WritableLike => {
   try {
-    return new Net.Socket({ fd: stdout, readable: false, writable: true })
+    return new Net.Socket({ fd: stdout, readable: false, writable: true }).once("close", closeStdout)
   } catch {
     return process.stdout
   }
@@ -54,8 +63,9 @@ export const layer = (): Layer.Layer<Transport.ByteTransport<Can>> =>
   Duplex.layer({
     connect: () => take,
     listen: (_: Endpoint, accept: Accept<Duplex.DuplexLike>) =>
-      Effect.mapError(
-        Effect.flatMap(take, (duplex) => Effect.sync(() => void accept(duplex))),
-        (cause) => new Other({ cause })
-      )
+      Effect.flatMap(take, (duplex) => {
+        const refusal = accept(duplex)
+        if (refusal === undefined) return Effect.void
+        return Effect.fail(refusal._tag === "StreamUnusable" ? refusal : new Other({ cause: refusal }))
+      })
   }, { layer: "stdio" })

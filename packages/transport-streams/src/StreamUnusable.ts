@@ -14,3 +14,9 @@ declare module "@wirestack/protocol/ConnectError" {
     readonly StreamUnusable: StreamUnusable
   }
 }
+
+declare module "@wirestack/protocol/ListenError" {
+  interface ListenReasons {
+    readonly StreamUnusable: StreamUnusable
+  }
+}
