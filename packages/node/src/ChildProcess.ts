@@ -15,7 +15,8 @@
  * - An exit with a code that is not 0 is a `ProcessFailed`, behind all that the process has written. That it reads no more is
  *   no failure before its exit.
  * - An abort cuts its pipes and sends SIGTERM.
- * - Of stderr the end is kept, 64 KiB by default.
+ * - Of stderr the end is kept, 64 KiB by default. Processes it has started itself, and left behind, are none of ours; their output is
+ *   not heard any more.
  */
 
 import type { ConnectReason } from "@wirestack/protocol/ConnectError"
@@ -95,7 +96,9 @@ const end = ({ child, info }: Running, killAfter: Duration.Input): Effect.Effect
       child.kill(signal)
       return Effect.timeoutOption(info.exited, killAfter)
     })
-  return Effect.asVoid(Effect.andThen(within("SIGTERM"), within("SIGKILL")))
+  // Its own children may still hold the other end of it.
+  const deaf = Effect.sync(() => void child.stderr?.destroy())
+  return Effect.andThen(Effect.andThen(within("SIGTERM"), within("SIGKILL")), deaf)
 }
 
 /** A process that was started, and what it tells. */

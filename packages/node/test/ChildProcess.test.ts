@@ -154,6 +154,43 @@ describe("a process", () => {
       })
   )
 
+  live(
+    "that exits with 0 is over when all that it has said is pulled, however late",
+    ["echo", "done"],
+    () =>
+      Effect.gen(function*() {
+        const connection = yield* connect("memory:any")
+        yield* Connection.detail(connection, ChildProcessInfo).exited
+        yield* Effect.sleep("20 millis")
+        assert.strictEqual(yield* text(connection), "done\n")
+        const { clean, error, first } = yield* connection.closed
+        assert.deepStrictEqual({ clean, error, first }, { clean: true, error: undefined, first: "remote" })
+        const refused = yield* Effect.flip(connection.send(Buffer.from("too late")))
+        assert.strictEqual(refused.reason._tag, "Closed")
+      })
+  )
+
+  live(
+    "that reads no more is told of with all that was sent since",
+    ["sh", "-c", "exec <&-; echo; sleep 0.1"],
+    () =>
+      Effect.gen(function*() {
+        const connection = yield* connect("memory:any")
+        yield* connection.pull
+        for (let n = 0; n < 5; n++) yield* Effect.andThen(connection.send(Buffer.alloc(100)), Effect.sleep("5 millis"))
+        assert.strictEqual((yield* connection.closed).unsent.bytes, 500)
+      })
+  )
+
+  live(
+    "leaves no pipe to its own children",
+    ["sh", "-c", "sleep 5 & echo done"],
+    () =>
+      Effect.scoped(
+        Effect.flatMap(connect("memory:any", { closeWithin: "50 millis" }), (connection) => connection.pull)
+      )
+  )
+
   live("that can't be started is no connection", ["wirestack-no-such-command"], () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(connect("memory:any"))
@@ -225,6 +262,30 @@ describe("a process", () => {
           return connection
         }))
         assert.isTrue((yield* connection.closed).clean)
+      })
+  )
+
+  live(
+    "has ended its standard output when it says so, also where that is a pipe",
+    ["sh", "-c", `"$0" "$@" early | (cat; echo ended)`, ...overStdio],
+    () =>
+      Effect.gen(function*() {
+        const connection = yield* connect("memory:any")
+        const pulled = yield* Effect.forkChild(connection.pull)
+        assert.strictEqual(`${Buffer.concat(yield* Fiber.join(pulled))}`, "ended\n")
+        yield* connection.end
+        assert.strictEqual(yield* text(connection), "")
+      })
+  )
+
+  live(
+    "tells why its standard input and output are no listener",
+    [...overStdio, "text"],
+    () =>
+      Effect.gen(function*() {
+        const connection = yield* Effect.scoped(connect("memory:any"))
+        const { stderr } = Connection.detail(connection, ChildProcessInfo)
+        assert.strictEqual(stderr, "stdio: the stream can't be used: it gives text, not bytes")
       })
   )
 

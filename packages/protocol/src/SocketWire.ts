@@ -56,6 +56,11 @@ export interface Options {
   readonly reasonOf?: (cause: unknown) => ConnectionReason
   /** The wire that has given its stream to this one's, for reports. */
   readonly beneath?: Wire<Uint8Array, Uint8Array>
+  /**
+   * Whether the other side leaves by closing the stream, once its output has ended: then that is its goodbye, unless something that was
+   * written is lost by it. By default it cuts our output.
+   */
+  readonly closeIsGoodbye?: boolean
   /** Cuts the stream at once, in a way the peer notices if there is one; `destroy` by default. */
   cut?(socket: SocketLike): void
   /** Offers the stream to a layer that can stand on it directly (see `RawSocket`). */
@@ -207,6 +212,8 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   protected over = false
   private closed = false
   private failure: ConnectionError | undefined = undefined
+  /** The other side has closed the stream, and that is its goodbye. */
+  private parted = false
   private told = false
   private aborted = false
   private lost = 0
@@ -301,7 +308,8 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     const pieces = chunks.length === 1 ? chunks : piecesOf(chunks, copies ? copied : kept)
     this.collected = 0
     this.chunks = none
-    this.pending = this.held + collected
+    // A stream that takes no more confirms nothing of what it has been given.
+    this.pending = (socket.writable ? this.held : this.pending) + collected
     if (this.outlet === undefined || !pass(pieces, socket, this.outlet)) this.stream(pieces)
     if (this.held === 0 && socket.writable) {
       this.pending = 0
@@ -364,7 +372,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   resume(): void {
     this.paused = false
     if (!this.over) this.socket.resume()
-    if (this.unheard || (this.failure !== undefined && !this.told)) queueMicrotask(() => this.tell())
+    if (this.unheard || (!this.told && (this.parted || this.failure !== undefined))) queueMicrotask(() => this.tell())
   }
 
   /** For the stream, or the `Intake` of the socket. */
@@ -415,10 +423,22 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   private readonly onClose = (): void => {
     this.closed = true
     if (this.inputOver !== undefined && this.outputEnded) this.drop(0)
+    else if (this.isLeft) this.part()
     else this.fail(this.error(new Reset({ cause: "the socket was closed" })))
     this.socket.removeListener("close", this.onClose)
     this.letGo()
     this.settle()
+  }
+
+  private get isLeft(): boolean {
+    const { collected, inputOver, options, over, pending } = this
+    return options.closeIsGoodbye === true && inputOver !== undefined && !over && collected + pending === 0
+  }
+
+  private part(): void {
+    this.drop(0)
+    this.parted = true
+    this.tell()
   }
 
   protected error(reason: ConnectionReason): ConnectionError {
@@ -444,9 +464,10 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
       this.unheard = false
       this.receiver.ended(this.inputOver!)
     }
-    if (this.failure === undefined || this.told) return
+    if (this.told || (this.failure === undefined && !this.parted)) return
     this.told = true
-    this.receiver.failed(this.failure)
+    if (this.failure === undefined) this.receiver.goodbye()
+    else this.receiver.failed(this.failure)
   }
 
   /** Neither reads nor writes any more; `pending` is what the stream held and will not write. */

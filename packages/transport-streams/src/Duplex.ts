@@ -12,7 +12,8 @@
  *
  * - A stream in object mode, one that decodes text, and one that is over is `StreamUnusable`.
  * - A stream that would end its output with its input (`allowHalfOpen: false`) is told not to.
- * - An error of the stream, and a `close` before both its ends, is a `Reset`, or what `reasonOf` makes of it.
+ * - An error of the stream is a `Reset`, or what `reasonOf` makes of it, and so is a `close` before the end of its input, or by which
+ *   something is lost that was written. Any other `close` is the goodbye of the other side, and the connection is over.
  * - An abort is `destroy`. What the peer sees of it is up to the stream.
  */
 import { ConnectError, type ConnectReason } from "@wirestack/protocol/ConnectError"
@@ -85,6 +86,7 @@ const wireOf = <A extends DuplexLike>(
   return Result.succeed(
     new SocketWire(duplex, {
       layer: nameOf(options),
+      closeIsGoodbye: true,
       ...(cut === undefined ? undefined : { cut: () => cut(duplex) }),
       ...(reasonOf === undefined ? undefined : { reasonOf })
     })

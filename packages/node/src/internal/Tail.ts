@@ -15,8 +15,7 @@ export class Tail {
       const [first] = this.chunks
       const excess = this.size - this.limit
       if (first.length <= excess) this.chunks.shift()
-      // A view would keep what was cut off.
-      else this.chunks[0] = first.slice(excess)
+      else this.chunks[0] = first.subarray(excess)
       this.size -= Math.min(first.length, excess)
     }
   }
