@@ -162,12 +162,12 @@ export const workbench = <S, CIn, COut, SIn, SOut>(subject: Subject<S, CIn, COut
     return { handler, until }
   }
 
-  /** A client that receives until the end, and how that was. */
+  /** A client that says something, if it has not greeted, receives until the end, if it is told of that, and how that was. */
   const visiting = (address: Endpoint.Endpoint, first?: COut) =>
     Effect.scoped(Effect.gen(function*() {
       const client = yield* connecting(address)
-      if (first !== undefined) yield* client.send(first)
-      yield* drain(client)
+      if (first !== undefined && subject.greeting === undefined) yield* client.send(first)
+      if (capabilities.noGoodbye === undefined) yield* drain(client)
       return client
     })).pipe(Effect.flatMap((client) => client.closed))
 
