@@ -8,6 +8,8 @@
  *
  * - There is one connection. It is accepted by the first listener or given to the first connect, whatever their endpoint; then
  *   `StreamUnusable`.
+ * - A listener does not end with it, though no other can come: a program that has nothing else to do ends itself then, or its peer
+ *   leaves it behind.
  * - Output to a pipe does not block the process, as `process.stdout` does on POSIX, but is held back as on any connection.
  * - The end of the output closes stdout, and the peer sees it. Nothing else may write there before, and what is written after that goes
  *   nowhere: have logs go to stderr.

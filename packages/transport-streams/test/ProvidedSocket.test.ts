@@ -80,7 +80,7 @@ describe("a stack as Effect's sockets", () => {
     handler: (socket: Socket.Socket) => Effect.Effect<void, Socket.SocketError, Scope.Scope>
   ) =>
     Effect.flatMap(
-      ProvidedSocket.server(Transport.Bytes)("memory:here"),
+      ProvidedSocket.server(Transport.Bytes)("memory:here", { drainWithin: "100 millis" }),
       (server) => Effect.forkScoped(server.run((socket) => Effect.scoped(handler(socket))))
     )
 
