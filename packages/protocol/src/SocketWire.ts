@@ -450,24 +450,23 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     if (this.over) return
     this.drop(this.pending)
     this.failure = error
-    const { receiver, socket } = this
-    if (receiver === undefined) return
-    if (this.inputOver === undefined) {
-      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) this.deliver(plain(chunk), receiver)
-    }
     this.tell()
   }
 
   private tell(): void {
-    if (this.receiver === undefined) return
+    const { failure, receiver, socket } = this
+    if (receiver === undefined) return
     if (this.unheard) {
       this.unheard = false
-      this.receiver.ended(this.inputOver!)
+      receiver.ended(this.inputOver!)
     }
-    if (this.told || (this.failure === undefined && !this.parted)) return
+    if (this.told || (failure === undefined && !this.parted)) return
     this.told = true
-    if (this.failure === undefined) this.receiver.goodbye()
-    else this.receiver.failed(this.failure)
+    if (failure === undefined) return receiver.goodbye()
+    if (this.inputOver === undefined) {
+      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) this.deliver(plain(chunk), receiver)
+    }
+    receiver.failed(failure)
   }
 
   /** Neither reads nor writes any more; `pending` is what the stream held and will not write. */

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
+import type { Outcome } from "@wirestack/protocol/Outcome"
 import { TimedOut } from "@wirestack/protocol/Reason"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
 import { Duplex, DuplexInfo, type Source } from "@wirestack/transport-streams"
-import { Effect, type Layer } from "effect"
+import { Deferred, Effect, type Layer } from "effect"
 import * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import * as Stream from "node:stream"
@@ -138,6 +139,29 @@ describe("any duplex", () => {
       duplex.destroy()
       assert.strictEqual((yield* reasonOf(collect(connection)))._tag, "Reset")
       assert.strictEqual((yield* connection.closed).endOfInput, "unannounced")
+    }))
+
+  live("delivers what was read before a failure, though the listener was not run yet", () =>
+    Effect.gen(function*() {
+      const duplex = new Stream.Duplex({ read: () => {}, write: (_chunk, _encoding, done) => done() })
+      const stack = Duplex.layer({ listen: (_, accept) => Effect.sync(() => void accept(duplex)) })
+      const listener = yield* Effect.provide(Transport.listen(Transport.Bytes)("memory:here"), stack)
+      duplex.push(pattern(10))
+      duplex.destroy(new Error("unplugged"))
+      yield* until(() => duplex.closed)
+      const received: Array<Uint8Array> = []
+      const outcome = yield* Deferred.make<Outcome>()
+      yield* Effect.forkChild(
+        listener.run((connection) =>
+          Effect.forever(Effect.map(connection.pull, (batch) => received.push(...batch))).pipe(
+            Effect.exit,
+            Effect.andThen(connection.closed),
+            Effect.flatMap((closed) => Deferred.succeed(outcome, closed))
+          )
+        )
+      )
+      assert.strictEqual((yield* Deferred.await(outcome)).error?.reason._tag, "Reset")
+      assert.deepStrictEqual(received, [new Uint8Array(pattern(10))])
     }))
 
   live("cuts one of two joined streams with the other", () =>
