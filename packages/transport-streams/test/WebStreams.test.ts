@@ -188,6 +188,19 @@ describe("a pair of WHATWG streams", () => {
       assert.strictEqual(reason._tag, "Undecodable")
     }))
 
+  live("leaves turns to others while a stream gives nothing, again and again", () =>
+    Effect.gen(function*() {
+      let read = 0
+      const readable = new ReadableStream<Uint8Array>({
+        pull: (controller) => ++read < 100_000 ? controller.enqueue(new Uint8Array(0)) : controller.close()
+      })
+      yield* WebStreams.connection({ readable, writable: new WritableStream<Uint8Array>() }, {
+        closeWithin: "10 millis"
+      })
+      yield* Effect.sleep("5 millis")
+      assert.isBelow(read, 100_000)
+    }))
+
   live("tells why either stream broke, to the other one too", () =>
     Effect.gen(function*() {
       const aborted: Array<unknown> = []

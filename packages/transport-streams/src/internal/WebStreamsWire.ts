@@ -5,6 +5,8 @@ import type { Options, ReaderLike, WebStreamPair, WriterLike } from "../WebStrea
 import { FlowWire } from "./FlowWire.ts"
 import { join } from "./join.ts"
 
+declare const setTimeout: (f: () => void, millis: number) => unknown
+
 const ignore = (): void => {}
 
 /** The bytes of a chunk, or undefined if it has none. */
@@ -49,7 +51,9 @@ export class WebStreamsWire extends FlowWire<Uint8Array> {
   private take(chunk: unknown): void {
     const bytes = bytesOf(chunk)
     if (bytes === undefined) this.fail(new Undecodable({ detail: `a chunk that is no bytes, but ${typeof chunk}` }))
-    else this.arrived(bytes.length === 0 ? [] : [bytes], bytes.length)
+    else if (bytes.length > 0) this.arrived([bytes], bytes.length)
+    // A stream that gives nothing, again and again, leaves turns to others.
+    else setTimeout(() => this.arrived([], 0), 0)
   }
 
   /** What was read lies in our memory, which came back. */
