@@ -172,12 +172,13 @@ describe("a process", () => {
 
   live(
     "that reads no more is told of with all that was sent since",
-    ["sh", "-c", "exec <&-; echo; sleep 0.1"],
+    ["sh", "-c", "exec <&-; echo; exec sleep 60"],
     () =>
       Effect.gen(function*() {
         const connection = yield* connect("memory:any")
         yield* connection.pull
         for (let n = 0; n < 5; n++) yield* Effect.andThen(connection.send(Buffer.alloc(100)), Effect.sleep("5 millis"))
+        process.kill(Connection.detail(connection, ChildProcessInfo).pid)
         assert.strictEqual((yield* connection.closed).unsent.bytes, 500)
       })
   )
@@ -283,9 +284,9 @@ describe("a process", () => {
     [...overStdio, "text"],
     () =>
       Effect.gen(function*() {
-        const connection = yield* Effect.scoped(connect("memory:any"))
-        const { stderr } = Connection.detail(connection, ChildProcessInfo)
-        assert.strictEqual(stderr, "stdio: the stream can't be used: it gives text, not bytes")
+        const info = Connection.detail(yield* connect("memory:any"), ChildProcessInfo)
+        yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => info.stderr !== "" })
+        assert.strictEqual(info.stderr, "stdio: the stream can't be used: it gives text, not bytes")
       })
   )
 
