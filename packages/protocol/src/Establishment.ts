@@ -7,9 +7,11 @@
  *
  * The contract:
  *
- * - It begins with `start`, or when the connection is first waited for, and belongs to the scope in which it was made.
+ * - It begins with `start`, or when the connection is first waited for, and belongs to the scope in which it was made: when that closes,
+ *   it fails with `Closing` unless there is a connection.
  * - An attempt that failed in a way that may pass (`mayPass`) is followed by another as the schedule has it; `restart` has it
  *   tried at once, for those who know that the network is back. When the schedule ends, the last failure is final.
+ * - An attempt has a scope of its own, so that one that failed leaves nothing, such as a connection on which only a login did.
  * - There is one connection: when that is over, so is this.
  */
 
@@ -33,6 +35,7 @@ import { changesOf, type ConnectionState } from "./ConnectionState.ts"
 import { lifeOf } from "./internal/LiveConnection.ts"
 import { Watched } from "./internal/Watched.ts"
 import { Other } from "./Reason.ts"
+import { atomically } from "./Transport.ts"
 
 /** A connection that is being established. */
 export interface Establishment<out In, in Out, in Details = never> {
@@ -112,7 +115,7 @@ export const make = <In, Out, D, R>(
     const attempts = Effect.gen(function*() {
       for (let attempt = 1;; attempt++) {
         states.set({ _tag: "Preparing", attempt })
-        const result = yield* Effect.result(connect)
+        const result = yield* Effect.result(atomically(connect))
         if (Result.isSuccess(result)) return result.success
         const error = result.failure
         if (!waitsFor(error)) return yield* error
@@ -133,12 +136,16 @@ export const make = <In, Out, D, R>(
       }
     }
 
+    const scope = Context.get(context, Scope.Scope)
+
     const start = Effect.suspend(() => {
-      if (started) return Effect.void
+      if (started || scope.state._tag === "Closed") return Effect.void
       started = true
-      const running = Effect.onExit(attempts, (exit) => Effect.sync(() => settle(exit)))
-      return Effect.asVoid(Effect.forkIn(Effect.provideContext(running, context), Context.get(context, Scope.Scope)))
+      const running = Effect.forkIn(Effect.provideContext(attempts, context), scope)
+      return Effect.map(running, (fiber) => void fiber.addObserver(settle))
     })
+
+    yield* Effect.addFinalizer(() => Effect.sync(() => started || settle(Exit.interrupt())))
 
     return {
       state: Effect.sync(() => states.state),

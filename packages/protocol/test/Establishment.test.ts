@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import {
   ConnectError,
   Connection,
-  type ConnectionState,
+  ConnectionState,
   Establishment,
   MemoryTransport,
   Reason,
@@ -140,6 +140,44 @@ describe("Establishment", () => {
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual((yield* Fiber.join(connecting)).reason._tag, "Closing")
       assert.strictEqual((yield* establishment.state)._tag, "Failed")
+    }).pipe(Effect.provide(MemoryTransport.layer())))
+
+  it.effect("is over with its scope, also if it never began", () =>
+    Effect.gen(function*() {
+      const closedAfter = (first: (establishment: Establishment.Establishment<any, any>) => Effect.Effect<void>) =>
+        Effect.gen(function*() {
+          const scope = yield* Scope.make()
+          const establishment = yield* Scope.provide(Establishment.make(connect), scope)
+          const { over, seen } = yield* watched(establishment)
+          yield* first(establishment)
+          yield* Scope.close(scope, Exit.void)
+          yield* over
+          assert.deepStrictEqual(seen, ["Setup", "Failed: Closing"])
+          assert.strictEqual((yield* Effect.flip(establishment.connection)).reason._tag, "Closing")
+        })
+      yield* closedAfter(() => Effect.void)
+      // The scope closes in the turn in which it was started.
+      yield* closedAfter(({ start }) => start)
+    }).pipe(Effect.provide(MemoryTransport.layer())))
+
+  it.effect("an attempt that failed leaves no connection", () =>
+    Effect.gen(function*() {
+      yield* listen
+      const connections: Array<Bytes> = []
+      const late = new ConnectError.ConnectError({
+        layer: "login",
+        reason: new Reason.TimedOut({ phase: "login", after: 1 })
+      })
+      const login = Effect.flatMap(connect, (connection: Bytes) => {
+        connections.push(connection)
+        return Effect.as(connections.length < 3 ? Effect.fail(late) : Effect.void, connection)
+      })
+      const establishment = yield* Establishment.make(login, everySecond)
+      yield* establishment.start
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual((yield* establishment.state)._tag, "Ready")
+      const [first, second, third] = yield* Effect.forEach(connections, ConnectionState.of)
+      assert.deepStrictEqual([first._tag, second._tag, third._tag], ["Closed", "Closed", "Ready"])
     }).pipe(Effect.provide(MemoryTransport.layer())))
 
   it.effect("goes on although who waited for the connection was interrupted", () =>
