@@ -5,6 +5,8 @@
  * absolute URL of a Unix domain socket (`unix:/run/chat.sock`), a memory name (`memory:chat`), a service of a domain
  * (`srv:_chat._tcp.example.com`), or `host:port`. A URL's scheme says which layers the user counts on, so `wss://` on a
  * stack without TLS is an error, never plaintext. With `+srv` its host is a service: `wss+srv://_chat._tcp.example.com/room`.
+ *
+ * User name and password of a URL are in no error, not even of a URL that can't be read.
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Host from "effect/net/Host"
@@ -69,8 +71,11 @@ const schemes: Record<string, { readonly demands: ReadonlyArray<Demand>; readonl
   "tls:": { demands: ["tls"], port: undefined }
 }
 
+/** All up to the last `@` may be a password: one in which a character is not encoded ends anywhere. */
+const withoutUser = (input: string): string => input.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1<redacted>@")
+
 const invalid = (input: string, detail: string): Result.Result<never, InvalidEndpoint> =>
-  Result.fail(new InvalidEndpoint({ input, detail }))
+  Result.fail(new InvalidEndpoint({ input: withoutUser(input), detail }))
 
 const place = (host: string, port: number): Tcp => ({ _tag: "Tcp", host, port })
 
@@ -102,9 +107,9 @@ const parseService = (input: string, text: string): Result.Result<Service, Inval
 
 /** `host:port`, with the host in brackets if it is an IPv6 literal. */
 const fromHostPort = (input: string): Result.Result<Endpoint, InvalidEndpoint> =>
-  Result.mapBoth(Host.hostPortFromString(input), {
-    onFailure: (error) => new InvalidEndpoint({ input, detail: error.message }),
-    onSuccess: ({ host, port }) => tcp(Host.formatHost(host), port)
+  Result.match(Host.hostPortFromString(input), {
+    onFailure: ({ message }) => invalid(input, message),
+    onSuccess: ({ host, port }) => Result.succeed(tcp(Host.formatHost(host), port))
   })
 
 const parseAuthority = (
@@ -116,10 +121,10 @@ const parseAuthority = (
 ): Result.Result<Tcp, InvalidEndpoint> => {
   const port = digits === undefined || digits === "" ? usual : /^\d{1,5}$/.test(digits) ? Number(digits) : NaN
   if (port === undefined) return invalid(input, `${scheme}// needs a port`)
-  if (!(port <= 65_535)) return invalid(input, `${digits} is not a port`)
-  return Result.mapBoth(Host.hostPortFromString(`${host}:${port}`), {
-    onFailure: ({ message }) => new InvalidEndpoint({ input, detail: message }),
-    onSuccess: ({ host }) => place(Host.formatHost(host), port)
+  if (!(port <= 65_535)) return invalid(input, "the port is no number up to 65535")
+  return Result.match(Host.hostPortFromString(`${host}:${port}`), {
+    onFailure: ({ message }) => invalid(input, message),
+    onSuccess: ({ host }) => Result.succeed(place(Host.formatHost(host), port))
   })
 }
 

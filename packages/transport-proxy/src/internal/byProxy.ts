@@ -65,13 +65,6 @@ export const failing = (layer: string) => (reason: ConnectReason): Effect.Effect
 export const send = (lower: Lower, bytes: Uint8Array): Effect.Effect<void, ConnectError> =>
   Effect.mapError(lower.send(bytes), fromConnectionError)
 
-/** Where a proxy is. What can't be read is not told if it may have a password in it. */
-const proxyOf = (input: Endpoint.Input): Result.Result<Endpoint.Endpoint, InvalidEndpoint> =>
-  Result.mapError(Endpoint.make(input), (reason) =>
-    reason.input.includes("@")
-      ? new InvalidEndpoint({ input: "<redacted>", detail: "a proxy is at host:port, or at a tcp:// or tls:// URL" })
-      : reason)
-
 /** What a proxy tells in an `EstablishmentReport`. */
 const facts = (details: Context.Context<ProxyInfo>): Facts => ({ proxy: Context.get(details, ProxyInfo).proxy })
 
@@ -80,7 +73,7 @@ const credentialsOf = ({ credentials }: Endpoint.Endpoint): ProxyCredentials | u
 
 export const byProxy = ({ connect, layer, offers, options, protocol }: Proxy): Over => {
   const fail = failing(layer)
-  const proxy = proxyOf(options.proxy)
+  const proxy = Endpoint.make(options.proxy)
   return Protocol.make<
     "bytes",
     Uint8Array,
