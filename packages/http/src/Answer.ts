@@ -7,7 +7,7 @@
  *
  * Who waits for an answer has to say when it is over, whether the connection ended or the time is up. `ended` then gives
  * what is known: with the head of a refusal it is that, with as much of the body as has come; a server that is slow with
- * its body doesn't hide its status behind a timeout.
+ * its body, or cuts the connection within it, doesn't hide its status behind that.
  */
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
@@ -120,10 +120,12 @@ export const read = <A>(
       const answer = receive(chunk)
       if (answer !== undefined) return Effect.succeed({ found: answer, rest: [] })
     }
+    const known = Effect.sync(() => ({ found: ended(), rest: [] }))
+    const body = Effect.catch(readUntil(connection, receive, ended), () => known)
     return Effect.flatMap(now, (now) =>
-      Effect.timeoutOrElse(readUntil(connection, receive, ended), {
+      Effect.timeoutOrElse(body, {
         duration: Math.max(0, Math.min(bodyWithin, (deadline - now) / 2)),
-        orElse: () => Effect.succeed({ found: ended(), rest: [] })
+        orElse: () => known
       }))
   })
 }

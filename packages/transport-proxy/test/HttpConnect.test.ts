@@ -123,6 +123,16 @@ describe("HTTP CONNECT", () => {
       assert.deepInclude(attempt[1], { layer: "http connect", took: 2_000, facts: { proxy } })
     })))
 
+  it.effect("a refusal is told also if the connection is cut within its body", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const head = "HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\n"
+      for (const pieces of [[head], [head, "nev"], [`${head}nev`]]) {
+        const reason = yield* reasonOf(answered(pieces, (client) => client.abort))
+        assert(reason._tag === "ProxyRefused", reason._tag)
+        assert.strictEqual(reason.code, 403)
+      }
+    })))
+
   describe("who we are", () => {
     it.effect("RFC 7617: is said at once", () =>
       Effect.scoped(Effect.gen(function*() {
