@@ -24,7 +24,9 @@ const connectLike = (input: string) =>
     return yield* connect({ endpoint, offers: [], demands: [] })
   })
 
-const everywhere = ["http.example:80", "https.example:80", "all.example:80"]
+const examples = ["http.example:80", "https.example:80", "all.example:80"]
+
+const everywhere = [...examples, "tcp://srv:80", "tcp://unix:80", "tcp://memory:80"]
 
 /** By which proxy each endpoint is connected to, as `protocol proxy`; "direct" if by none. */
 const ways = (environment: Environment, endpoints: ReadonlyArray<string>) =>
@@ -75,6 +77,16 @@ describe("Proxy.fromEnvironment", () => {
 
     goes("SOCKS5 with name and password", { all_proxy: "socks5://me:s3cret@secured.example:1080" }, {
       "chat.example:3": "socks5 secured.example:1080"
+    })
+
+    goes("by a host whose name is a kind of endpoint too", {
+      http_proxy: "http://srv:80",
+      https_proxy: "unix:80",
+      all_proxy: "memory:80"
+    }, {
+      "ws://chat.example/": "http srv:80",
+      "wss://chat.example/": "http unix:80",
+      "chat.example:3": "http memory:80"
     })
 
     goes("all_proxy where nothing else is set", { all_proxy: "socks5h://socks.example", ALL_PROXY: "http.example" }, {

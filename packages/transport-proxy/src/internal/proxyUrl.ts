@@ -35,7 +35,7 @@ export const proxyUrl = (text: string): Result.Result<ProxyUrl, string> => {
   const [, name = "http", userinfo, host, port] = match
   const scheme = name.toLowerCase()
   if (!isScheme(scheme)) return Result.fail(`the scheme is none of ${Object.keys(ports).join(", ")}`)
-  const endpoint = Endpoint.make(`${host}:${port ?? ports[scheme]}`)
+  const endpoint = Endpoint.make(`tcp://${host}:${port ?? ports[scheme]}`)
   if (Result.isFailure(endpoint)) return Result.fail("there is no usable host and port in it")
   const credentials = userinfo === undefined ? undefined : credentialsIn(userinfo)
   return userinfo !== undefined && credentials === undefined
