@@ -273,3 +273,26 @@ it.effect("a flood of incidents is no flood of the log", () =>
       assert.deepStrictEqual(logged[10], ["15 more incidents were not logged"])
     }).pipe(Effect.provide(log))
   }).pipe(Effect.provide(MemoryTransport.layer())))
+
+it.effect("a connection counts once, however often it is told where it comes from, and not once it is over", () =>
+  Effect.gen(function*() {
+    const handled: Array<Connection.Connection<Uint8Array, Uint8Array>> = []
+    const incidents: Array<Listener.Incident> = []
+    const listener = yield* Transport.listen(Transport.Bytes)("memory:told", { maxConnectionsPerPeer: 1 })
+    const handler = (peer: Connection.Connection<Uint8Array, Uint8Array>) =>
+      Effect.gen(function*() {
+        yield* Connection.comesFrom(peer, "192.0.2.1")
+        if (handled.length > 0) yield* Connection.comesFrom(peer, "192.0.2.2")
+        handled.push(peer)
+        yield* Effect.ignore(peer.pull)
+      })
+    const onIncident = (incident: Listener.Incident) => Effect.sync(() => void incidents.push(incident))
+    yield* Effect.forkScoped(listener.run(handler, { onIncident }))
+    for (const count of [1, 2]) {
+      const client = yield* Transport.connect(Transport.Bytes)("memory:told")
+      yield* turns
+      assert.deepStrictEqual([handled.length, incidents], [count, []])
+      yield* Effect.andThen(client.abort, turns)
+      yield* Connection.comesFrom(handled[0], "192.0.2.2")
+    }
+  }).pipe(Effect.scoped, Effect.provide(knowing(true)(MemoryTransport.layer()))))

@@ -194,6 +194,7 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
 
   /** A layer says where a connection comes from: whether there may be one more. */
   private told(handling: Handling, peer: string | undefined): boolean {
+    if (peer === handling.counted) return true
     const refusal = this.door.told(handling.counted, peer)
     if (refusal === undefined) handling.counted = peer
     else this.refused(refusal, peer)
@@ -219,6 +220,7 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
       )
       handling.fiber.addObserver(() => {
         this.live.delete(handling)
+        admissions.delete(handling.life)
         this.door.left(handling.counted)
         if (!this.draining) this.admit()
         else if (this.live.size === 0) Deferred.doneUnsafe(this.emptied, Exit.void)
