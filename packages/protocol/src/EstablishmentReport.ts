@@ -47,7 +47,7 @@ export type Attempt = ReadonlyArray<Step>
 export interface EstablishmentReport {
   /** Milliseconds of all attempts together; of an accepted connection, since it was accepted. */
   readonly took: number
-  /** In their order: all but the last have failed. */
+  /** In their order: all but the last have failed. Of very many the latest 64. */
   readonly attempts: ReadonlyArray<Attempt>
 }
 

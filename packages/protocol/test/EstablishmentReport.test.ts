@@ -20,7 +20,7 @@ const failure = new ConnectError.ConnectError({ layer: "slow", reason: new Reaso
 const framed = (lower: Bytes) => Connection.fuse(lower, LengthPrefixed.make().machine(), { layer: "slow" })
 
 /** A protocol whose handshakes take 30 ms. A client tries it again as long as there are failures. */
-const slow = (failures: number) => {
+const slow = (failures: number, times = 2) => {
   let left = failures
   const client = (lower: Bytes) =>
     Effect.andThen(Effect.sleep(30), Effect.suspend(() => left-- > 0 ? Effect.fail(failure) : framed(lower)))
@@ -28,28 +28,33 @@ const slow = (failures: number) => {
     layer: "slow",
     facts: () => ({ version: 2, unknown: undefined, tried: [{ name: "a", took: 1 }, { name: "b", ok: false }] }),
     client,
-    connect: (attempt, ask) => Effect.retry(attempt(ask, client), { times: 2 }),
+    connect: (attempt, ask) => Effect.retry(attempt(ask, client), { times }),
     server: (lower: Bytes) => Effect.andThen(Effect.sleep(30), framed(lower))
   })
 }
 
-const over = (failures: number) => MemoryTransport.layer().pipe(slow(failures))
+const over = (failures: number, times?: number) => MemoryTransport.layer().pipe(slow(failures, times))
 
 /** Connects over what takes 30 ms a handshake, once the listener runs. */
-const meet = Effect.gen(function*() {
-  const listener: Listener.Listener<Transport.Message, Transport.Message> = yield* Transport.listen(Transport.Messages)(
-    "memory:slow"
-  )
-  const accepted = yield* Deferred.make<EstablishmentReport.EstablishmentReport>()
-  yield* Effect.forkScoped(
-    listener.run((connection) => Deferred.succeed(accepted, EstablishmentReport.of(connection)), {
-      onIncident: () => Effect.void
-    })
-  )
-  const connecting = yield* Effect.forkScoped(Effect.result(Transport.connect(Transport.Messages)("memory:slow")))
-  yield* TestClock.adjust(90)
-  return { accepted, result: yield* Fiber.join(connecting) }
-})
+const meetWithin = (millis: number) =>
+  Effect.gen(function*() {
+    const listener: Listener.Listener<Transport.Message, Transport.Message> = yield* Transport.listen(
+      Transport.Messages
+    )(
+      "memory:slow"
+    )
+    const accepted = yield* Deferred.make<EstablishmentReport.EstablishmentReport>()
+    yield* Effect.forkScoped(
+      listener.run((connection) => Deferred.succeed(accepted, EstablishmentReport.of(connection)), {
+        onIncident: () => Effect.void
+      })
+    )
+    const connecting = yield* Effect.forkScoped(Effect.result(Transport.connect(Transport.Messages)("memory:slow")))
+    yield* TestClock.adjust(millis)
+    return { accepted, result: yield* Fiber.join(connecting) }
+  })
+
+const meet = meetWithin(90)
 
 const steps = (report: EstablishmentReport.EstablishmentReport) =>
   report.attempts.map((attempt) => attempt.map(({ after, layer, reason, took }) => [layer, after, took, reason?._tag]))
@@ -97,6 +102,28 @@ describe("EstablishmentReport", () => {
       const error = yield* Effect.flip(Transport.connect(Transport.Messages)("memory:nobody"))
       assert.deepStrictEqual(steps(EstablishmentReport.of(error)).at(0), [["memory", 0, 0, "Refused"]])
     }).pipe(Effect.provide(over(0))))
+
+  it.effect("keeps the latest of very many attempts", () =>
+    Effect.gen(function*() {
+      const { result } = yield* meetWithin(30 * 201)
+      assert(result._tag === "Success")
+      const { attempts, took } = EstablishmentReport.of(result.success)
+      assert.deepStrictEqual([attempts.length, took, attempts[0][0].after], [64, 30 * 201, 30 * (201 - 64)])
+    }).pipe(Effect.provide(over(200, 1_000))))
+
+  it.effect("tells a failure once, whatever a layer above makes of it", () =>
+    Effect.gen(function*() {
+      const other = new ConnectError.ConnectError({ layer: "upper", reason: new Reason.Other({ cause: "no" }) })
+      const upper = Protocol.make(Transport.Messages, Transport.Messages, {
+        layer: "upper",
+        client: (lower) => Effect.succeed(lower),
+        connect: (attempt, ask) => Effect.mapError(attempt(ask, (lower) => Effect.succeed(lower)), () => other)
+      })
+      const stack = upper(over(0, 0))
+      const error = yield* Effect.flip(Effect.provide(Transport.connect(Transport.Messages)("memory:nobody"), stack))
+      assert.strictEqual(error, other)
+      assert.deepStrictEqual(steps(EstablishmentReport.of(error)), [[["memory", 0, 0, "Refused"]]])
+    }))
 
   it("knows nothing of an error that nobody connected with", () => {
     const { layer, reason } = failure

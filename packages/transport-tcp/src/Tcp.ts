@@ -255,10 +255,13 @@ const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, U
         const targets: NonEmptyReadonlyArray<Endpoint.Tcp> = [first, ...others.slice(0, maxTargets - 1)]
         const candidates = Arr.map(targets, (target) => ({
           address: Endpoint.formatPlace(target),
-          connect: Effect.mapError(connect(ask, target), (reason) => {
-            const error = refused(reason)
-            ask.journal?.failed(error)
-            return error
+          connect: Effect.suspend(() => {
+            ask.journal?.begin()
+            return Effect.mapError(connect(ask, target), (reason) => {
+              const error = refused(reason)
+              ask.journal?.failed(error)
+              return error
+            })
           })
         }))
         return firstReached(layerName, candidates)

@@ -128,9 +128,10 @@ live(
       port,
       4
     ]] as const
-    const { layer, reason } = yield* Effect.flip(
+    const error = yield* Effect.flip(
       Effect.provide(connect(chat, closingSoon), tcp(targets, { maxTargets: 3 }))
     )
+    const { layer, reason } = error
     assert.strictEqual(layer, "tcp")
     assert(reason._tag === "NoneReached")
     assert.deepStrictEqual(reason.attempts.map(({ address, reason }) => [address, reason._tag]), [
@@ -138,6 +139,10 @@ live(
       [`b.test:${port}`, "Refused"],
       ["nowhere.test:1", "Unresolved"]
     ])
+    assert.deepStrictEqual(
+      EstablishmentReport.of(error).attempts.map((steps) => steps.map(({ reason }) => reason?._tag)),
+      [["Refused"], ["Refused"], ["Unresolved"]]
+    )
     const { reason: only } = yield* Effect.flip(Effect.provide(connect(chat), tcp([["a.test", port]])))
     assert.strictEqual(only._tag, "Refused")
   })

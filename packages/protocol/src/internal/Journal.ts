@@ -1,4 +1,7 @@
-/** What was done for a connection until it was there, written down as it goes. It travels down the stack in the `Ask`. */
+/**
+ * What was done for a connection until it was there, written down as it goes. It travels down the stack in the `Ask`. A layer may try
+ * for ever, so only the latest attempts are kept.
+ */
 import type * as Clock from "effect/Clock"
 import type { ConnectError, ConnectReason } from "../ConnectError.ts"
 import type { Telling } from "../EstablishmentReport.ts"
@@ -15,14 +18,18 @@ interface Entry {
 /** What most journals hold at first. It is replaced before anything is added. */
 const empty: Array<never> = []
 
+const maxAttempts = 64
+
 export class Journal {
   private readonly clock: Clock.Clock
   private readonly beginning: number
   /** When what is under way began. */
   private since: number
-  private failure: ConnectError | undefined = undefined
+  /** The last attempt has failed, and none has begun since. */
+  private over = false
   /** The attempts, each from the bottom up. */
   attempts: Array<Array<Entry>> = empty
+  /** What is added next begins an attempt. */
   private fresh = true
 
   constructor(clock: Clock.Clock) {
@@ -47,20 +54,21 @@ export class Journal {
   /** An attempt begins, at the bottom. */
   begin(): void {
     this.since = this.now
-    this.failure = undefined
+    this.over = false
     this.fresh = true
   }
 
   /** A layer is ready. */
   ready(layer: string, facts: Telling | undefined): void {
+    this.over = false
     this.add(layer, undefined, facts)
   }
 
-  /** The attempt has failed. Each layer on the way up may say so; it is written down once. */
-  failed(error: ConnectError): void {
-    if (this.failure === error) return
-    this.failure = error
-    this.add(error.layer, error.reason, undefined)
+  /** The attempt has failed. Each layer on the way up may say so, in words of its own; it is written down once. */
+  failed({ layer, reason }: ConnectError): void {
+    if (this.over) return
+    this.over = true
+    this.add(layer, reason, undefined)
     this.fresh = true
   }
 
@@ -70,7 +78,7 @@ export class Journal {
     const entry = { layer, after: since - this.beginning, took: now - since, reason, facts }
     if (!this.fresh) this.attempts.at(-1)!.push(entry)
     else if (this.attempts === empty) this.attempts = [[entry]]
-    else this.attempts.push([entry])
+    else if (this.attempts.push([entry]) > maxAttempts) this.attempts.shift()
     this.fresh = false
   }
 }
