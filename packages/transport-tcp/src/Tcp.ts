@@ -53,17 +53,17 @@ import { tuning } from "./internal/tuning.ts"
 import * as Ip from "./Ip.ts"
 import { TcpInfo } from "./TcpInfo.ts"
 
-/** How an idle connection is probed. Times are whole seconds to the system, at least one. */
+/** How an idle connection is probed. Times are whole seconds to the system, 1 to 32,767 of them. */
 export interface KeepAlive {
   /** How long nothing comes before the first probe. */
   readonly idle: Duration.Input
   /** The time between probes; 1 second by default. Node has it since 24.19. */
   readonly interval?: Duration.Input
-  /** After how many probes without an answer the connection is lost (`Reset`); 10 by default. Node has it since 24.19. */
+  /** After how many probes without an answer, 1 to 127, the connection is lost (`Reset`); 10 by default. Node has it since 24.19. */
   readonly count?: number
 }
 
-/** How TCP is used. */
+/** How TCP is used. Building the layer dies with a `RangeError` if a number is out of its range. */
 export interface Options {
   /** Sends small pieces at once instead of collecting them (Nagle's algorithm off); true by default. */
   readonly noDelay?: boolean

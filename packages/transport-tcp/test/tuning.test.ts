@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Transport from "@wirestack/protocol/Transport"
 import { Tcp } from "@wirestack/transport-tcp"
-import { Deferred, Effect } from "effect"
+import { Cause, Deferred, Effect, Exit, Layer } from "effect"
 import * as Net from "node:net"
 import { tuning } from "../src/internal/tuning.ts"
 
@@ -40,6 +40,37 @@ describe("options", () => {
     ])
     tuning({ typeOfService: 1 }).connected({} as never)
   })
+})
+
+const wrong: ReadonlyArray<Tcp.Options> = [
+  { typeOfService: 256 },
+  { typeOfService: 1.5 },
+  { keepAlive: "10 hours" },
+  { keepAlive: Infinity },
+  { keepAlive: { idle: "1 second", interval: "1 day" } },
+  { keepAlive: { idle: "1 second", count: 0 } },
+  { keepAlive: { idle: "1 second", count: 128 } },
+  { keepAlive: { idle: "1 second", count: NaN } }
+]
+for (const options of wrong) {
+  it.effect(`what no system takes is found out when the layer is built: ${JSON.stringify(options)}`, () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(Effect.scoped(Layer.build(Tcp.layer(options))))
+      assert(Exit.isFailure(exit))
+      assert.instanceOf(Cause.squash(exit.cause), RangeError)
+    }))
+}
+
+it("a setting that fails is the end of its connection, and not of the process", () => {
+  const failure = new Error("setTypeOfService EINVAL")
+  let destroyed: unknown
+  tuning({ typeOfService: 1 }).connected({
+    setTypeOfService: () => {
+      throw failure
+    },
+    destroy: (cause: unknown) => void (destroyed = cause)
+  } as never)
+  assert.strictEqual(destroyed, failure)
 })
 
 const knows = "setTypeOfService" in Net.Socket.prototype
