@@ -528,7 +528,7 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     layers.push({
       layer,
       received: { messages: undefined, bytes: socket.bytesRead ?? this.taken },
-      sent: { messages: undefined, bytes: socket.bytesWritten ?? this.handed }
+      sent: { messages: undefined, bytes: (socket.bytesWritten ?? this.handed) + this.collected }
     })
     const below = this.lower ?? this.options.beneath
     below?.tally(layers)

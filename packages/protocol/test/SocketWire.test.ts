@@ -88,6 +88,23 @@ describe("writing", () => {
     assert.isAbove(stream.pieces.length, 0)
   })
 
+  it("counts what it was given, also what waits until the stream is no longer busy", () => {
+    const { wire } = make()
+    const sent = () => {
+      const layers: Array<LayerTransfer> = []
+      wire.tally(layers)
+      return layers[0].sent.bytes
+    }
+    wire.write(new Uint8Array(40_000))
+    assert.strictEqual(sent(), 40_000)
+    wire.flush()
+    wire.write(new Uint8Array(500))
+    wire.flush()
+    assert.strictEqual(sent(), 40_500)
+    wire.abort()
+    assert.strictEqual(sent(), 40_000)
+  })
+
   it("says when there is room, in a turn of its own", async () => {
     const { log, stream, wire } = make()
     wire.write(new Uint8Array(50_000))
