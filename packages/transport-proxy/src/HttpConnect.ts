@@ -91,11 +91,14 @@ const details: { readonly [status: number]: string } = {
 const refusal = (proxy: string, { body, head: { headers, status } }: Answer.Declined): ProxyRefused =>
   new ProxyRefused({ proxy, code: status, detail: details[status] ?? "the answer is not 2xx", headers, body })
 
+/** What is quoted, also without an end: so no quote is looked at twice. */
+const quoted = /"(?:[^"\\]|\\.)*(?:"|\\?$)/g
+
 /** Whether a challenge offers the scheme `Basic`; what is quoted is none. */
 const wantsBasic = ({ reason }: ConnectError): boolean =>
   reason._tag === "ProxyRefused" && reason.code === 407 &&
   values(reason.headers ?? [], "proxy-authenticate").some((value) =>
-    /(?:^|,)[ \t]*basic(?:[ \t,]|$)/i.test(value.replace(/"(?:[^"\\]|\\.)*"/g, ""))
+    /(?:^|,)[ \t]*basic(?:[ \t,]|$)/i.test(value.replace(quoted, ""))
   )
 
 /**

@@ -151,12 +151,20 @@ describe("HTTP CONNECT", () => {
 
     it.effect("is not said to a proxy that asks for something else", () =>
       Effect.scoped(Effect.gen(function*() {
-        const challenge = "HTTP/1.1 407 \r\nProxy-Authenticate: Digest realm=\"a, Basic b\"\r\n\r\n"
-        const reason = yield* reasonOf(
-          answered([challenge], ends, { credentials: me, authenticate: "whenAsked" })
-        )
-        assert(reason._tag === "ProxyRefused")
-        assert.strictEqual(reason.code, 407)
+        for (const realm of ["\"a, Basic b\"", "\"a, Basic b", "\"\\\", Basic b\\"]) {
+          const { above, below } = yield* world({ credentials: me, authenticate: "whenAsked" })
+          let requests = 0
+          const refusing = (client: Bytes) =>
+            Effect.gen(function*() {
+              yield* requestOf(client)
+              requests++
+              yield* client.send(utf8(`HTTP/1.1 407 \r\nProxy-Authenticate: Digest realm=${realm}\r\n\r\n`))
+            })
+          yield* Effect.provide(serving(proxy, refusing), below)
+          const reason = yield* reasonOf(Effect.provide(connect("chat.example:443"), above))
+          assert(reason._tag === "ProxyRefused")
+          assert.deepStrictEqual([reason.code, requests], [407, 1])
+        }
       })))
 
     it.effect("may be in the URL of the proxy", () =>
