@@ -98,7 +98,8 @@ export interface ConnectOptions {
   readonly closeWithin?: Duration.Input
   /**
    * Whether to go on with the next address of the same place after a layer's handshake has failed, such as for a wrong certificate or
-   * a refused upgrade; never by default. That an address can't be reached is no question: then the next is tried anyway.
+   * a refused upgrade; never by default. That an address can't be reached is no question: then the next is tried anyway. At most
+   * 32 addresses are tried.
    */
   readonly tryNextAddress?: (error: ConnectError) => boolean
 }

@@ -7,6 +7,7 @@ import { withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
 import { Ip, Tcp, TcpInfo } from "@wirestack/transport-tcp"
 import { Effect, Layer, type Scope } from "effect"
+import { NetAddress } from "effect/net"
 import { descriptors } from "./support.ts"
 
 const listen = Transport.listen(Transport.Bytes)
@@ -42,10 +43,14 @@ const picky = (liked: ReadonlyArray<string>, tried: Array<string>) =>
 const hosts = { "three.test": ["127.0.0.1", "127.0.0.2", "127.0.0.3"] }
 
 /** Connects to a host of three addresses, of which the layer likes some. */
-const connecting = (liked: ReadonlyArray<string>, options?: Transport.ConnectOptions) =>
+const connecting = (
+  liked: ReadonlyArray<string>,
+  options?: Transport.ConnectOptions,
+  ip = Layer.orDie(Ip.layerStatic({ hosts }))
+) =>
   Effect.gen(function*() {
     const tried: Array<string> = []
-    const below = yield* Layer.build(Tcp.over()(Layer.orDie(Ip.layerStatic({ hosts }))))
+    const below = yield* Layer.build(Tcp.over()(ip))
     const above = yield* Layer.build(picky(liked, tried)(Layer.succeedContext(below)))
     const listener = yield* Effect.provide(listen("0.0.0.0:0", { closeWithin: "300 millis" }), below)
     yield* Effect.forkScoped(listener.run((peer) => Effect.asVoid(Effect.ignore(peer.pull))))
@@ -107,5 +112,23 @@ live(
     const { attempts } = connection.failure.reason
     assert.deepStrictEqual(attempts.map(({ reason }) => reason._tag), ["Violation", "Violation", "Violation"])
     assert.strictEqual(attempts.length, tried.length)
+  })
+)
+
+live(
+  "gives up a host that has another address each time",
+  Effect.gen(function*() {
+    let asked = 1
+    const turning = Layer.succeed(Ip.Ip, {
+      resolve: (host, port) =>
+        Effect.sync(() => {
+          const address = host === "three.test" ? `127.0.0.${++asked}` : host
+          return [NetAddress.inetAddressFromStringUnsafe(`${address}:${port}`)]
+        }),
+      locate: () => Effect.never
+    })
+    const { connection, tried } = yield* connecting([], { tryNextAddress: () => asked < 200 }, turning)
+    assert(connection._tag === "Failure")
+    assert.lengthOf(tried, 32)
   })
 )

@@ -3,6 +3,9 @@ import * as Effect from "effect/Effect"
 import type { Ask } from "../Ask.ts"
 import { type AddressFailed, ConnectError, NoneReached } from "../ConnectError.ts"
 
+/** Names are resolved for each attempt, and may have another address each time. */
+const maxAddresses = 32
+
 /** Connects; if that fails once an address was reached, `another` says whether to try the next. */
 export const tryAddresses = <A, R>(
   connect: (ask: Ask) => Effect.Effect<A, ConnectError, R>,
@@ -24,7 +27,9 @@ export const tryAddresses = <A, R>(
           : reason._tag === "NoneReached"
           ? [...failed, ...reason.attempts]
           : failed
-        if (address !== undefined && another(error)) return from(failures, first ?? error)
+        if (address !== undefined && failures.length < maxAddresses && another(error)) {
+          return from(failures, first ?? error)
+        }
         if (failures.length > 1) {
           return Effect.fail(new ConnectError({ layer, reason: new NoneReached({ attempts: failures }) }))
         }
