@@ -12,6 +12,7 @@
  */
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import * as NetAddress from "effect/net/NetAddress"
+import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { encode } from "./internal/utf8.ts"
 import type { Address, Field, ProxyProtocolInfo } from "./ProxyProtocolInfo.ts"
@@ -45,6 +46,12 @@ const word = encode("PROXY ")
 
 const line = /^PROXY (TCP4|TCP6|UNKNOWN)(?: (\S+) (\S+) (\d{1,5}) (\d{1,5}))?(?: .*)?$/
 
+/** An address as TCP tells it too: a proxy that listens for both families at once has IPv4 within IPv6 (RFC 4291 section 2.5.5.2). */
+const hostOf = (ip: NetAddress.IpAddress): string =>
+  NetAddress.formatIp(
+    NetAddress.isIpv4Address(ip) ? ip : Option.getOrElse(NetAddress.fromIpv4Mapped(ip), () => ip)
+  )
+
 const addressIn = (host: string, port: string, family: "TCP4" | "TCP6"): Address | undefined => {
   const ip: Result.Result<NetAddress.IpAddress, unknown> = family === "TCP4"
     ? NetAddress.ipv4FromString(host)
@@ -52,7 +59,7 @@ const addressIn = (host: string, port: string, family: "TCP4" | "TCP6"): Address
   const number = Number(port)
   return Result.isFailure(ip) || number > 65_535 || String(number) !== port
     ? undefined
-    : { host: NetAddress.formatIp(ip.success), port: number }
+    : { host: hostOf(ip.success), port: number }
 }
 
 /** Reads a line of version 1, without its end. */
@@ -94,8 +101,8 @@ const addressesIn = (
       ? NetAddress.ipv4FromBytesUnsafe(body.subarray(at, at + size))
       : NetAddress.ipv6FromBytesUnsafe(body.subarray(at, at + size))
   return [
-    { host: NetAddress.formatIp(ip(0)), port: portAt(body, size * 2) },
-    { host: NetAddress.formatIp(ip(size)), port: portAt(body, size * 2 + 2) },
+    { host: hostOf(ip(0)), port: portAt(body, size * 2) },
+    { host: hostOf(ip(size)), port: portAt(body, size * 2 + 2) },
     size * 2 + 4
   ]
 }

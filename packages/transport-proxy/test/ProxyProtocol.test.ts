@@ -109,6 +109,15 @@ describe("the PROXY protocol", () => {
     destination: { host: "2001:db8::2", port: 2 },
     fields: []
   })
+  const mapped = { source: { host: "192.0.2.1", port: 1 }, destination: { host: "198.51.100.7", port: 2 } } as const
+  told("2.1: IPv4 of a proxy that listens for both families", [
+    ascii("PROXY TCP6 ::ffff:192.0.2.1 ::ffff:198.51.100.7 1 2\r\n"),
+    h
+  ], { version: 1, ...mapped, fields: [] })
+  told("2.2: IPv4 of a proxy that listens for both families", [joined(
+    hex(`${signature} 21 21 0024 ${"00".repeat(10)}ffffc0000201 ${"00".repeat(10)}ffffc6336407 0001 0002`),
+    h
+  )], { version: 2, ...mapped, fields: [] })
   told("2.2: the proxy's own connection", [joined(hex(`${signature} 20 00 0000`), h)], {
     version: 2,
     source: undefined,
