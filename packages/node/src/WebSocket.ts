@@ -10,7 +10,7 @@ import type { Negotiated } from "@wirestack/protocol/Ask"
 import { type ConnectError, InvalidEndpoint } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
 import { format, type Input, type Inputs } from "@wirestack/protocol/Endpoint"
-import type { RunOptions } from "@wirestack/protocol/Listener"
+import { type RunOptions, runScoped } from "@wirestack/protocol/Listener"
 import { ListenError } from "@wirestack/protocol/ListenError"
 import * as Transport from "@wirestack/protocol/Transport"
 import * as Tcp from "@wirestack/transport-tcp/Tcp"
@@ -184,5 +184,5 @@ export const serve = <const Routes extends ReadonlyArray<Route<any>>>(
   options?: ServeOptions & RunOptions
 ): Layer.Layer<never, ListenError | CredentialsError, Router.RouteServices<Routes>> =>
   Layer.effectDiscard(
-    Effect.flatMap(listen(endpoint, routes, options), (listener) => Effect.forkScoped(listener.run(options)))
+    Effect.flatMap(listen(endpoint, routes, options), (listener) => runScoped(listener.run(options)))
   ) as any

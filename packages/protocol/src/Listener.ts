@@ -10,7 +10,8 @@
  */
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { Ask } from "./Ask.ts"
 import type { ConnectError } from "./ConnectError.ts"
@@ -105,3 +106,9 @@ export const make: <In, Out, D>(
   acceptor: Acceptor<In, Out, D>,
   ask: Ask
 ) => Effect.Effect<Listener<In, Out, D>, never, Scope.Scope> = internal.makeListener
+
+/** Runs a listener in the background for as long as the scope is open. That it was lost, which nobody waits for, is logged as an error. */
+export const runScoped = <R>(
+  run: Effect.Effect<never, ListenError, R>
+): Effect.Effect<Fiber.Fiber<never, ListenError>, never, R | Scope.Scope> =>
+  Effect.forkScoped(Effect.tapError(run, ({ message }) => Effect.logError("listener lost:", message)))

@@ -22,7 +22,7 @@ import type { Connection } from "./Connection.ts"
 import * as Endpoint from "./Endpoint.ts"
 import { Journal, keep } from "./internal/Journal.ts"
 import { tryAddresses } from "./internal/tryAddresses.ts"
-import type { Listener, RunOptions } from "./Listener.ts"
+import { type Listener, type RunOptions, runScoped } from "./Listener.ts"
 import { ListenError } from "./ListenError.ts"
 
 /** The role of a stack that can connect. */
@@ -206,7 +206,7 @@ export const serve = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, SO
   Layer.effectDiscard(
     Effect.flatMap(
       listen(self)<D>(endpoint, options),
-      (listener) => Effect.forkScoped(listener.run(handler, options))
+      (listener) => runScoped(listener.run(handler, options))
     )
   ) as Layer.Layer<never, ListenError, At<S, Listen | D> | Exclude<R, Scope.Scope>>
 

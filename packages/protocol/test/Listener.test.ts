@@ -1,7 +1,17 @@
 import { assert, it } from "@effect/vitest"
-import { Connection, LengthPrefixed, type Listener, MemoryTransport, Protocol, Transport } from "@wirestack/protocol"
+import {
+  Connection,
+  Endpoint,
+  LengthPrefixed,
+  Listener,
+  ListenError,
+  MemoryTransport,
+  Protocol,
+  Reason,
+  Transport
+} from "@wirestack/protocol"
 import { ConnectError } from "@wirestack/protocol/ConnectError"
-import { Cause, Deferred, Effect, Exit, Fiber, Latch, Logger, Option, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Latch, Layer, Logger, Option, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Parting from "./support/Parting.ts"
 import { turns } from "./support/turns.ts"
@@ -296,3 +306,21 @@ it.effect("a connection counts once, however often it is told where it comes fro
       yield* Connection.comesFrom(handled[0], "192.0.2.2")
     }
   }).pipe(Effect.scoped, Effect.provide(knowing(true)(MemoryTransport.layer()))))
+
+it.effect("a listener that is lost while it serves is told", () =>
+  Effect.gen(function*() {
+    const reason = new Reason.Other({ cause: "the socket is gone" })
+    const lost = new ListenError.ListenError({ layer: "weak", reason })
+    const start: Listener.Acceptor<Uint8Array, Uint8Array, never>["start"] = (_, lose) => lose(lost)
+    const acceptor = { layer: "weak", address: Endpoint.memory("weak"), start, stop: Effect.void }
+    const weak = Transport.layer<"bytes", Uint8Array, Uint8Array, Uint8Array, Uint8Array, Transport.Listen>(
+      Transport.Bytes,
+      Effect.succeed({ connect: () => Effect.never, listen: (ask) => Listener.make(acceptor, ask) })
+    )
+    const logged: Array<unknown> = []
+    const logger = Logger.layer([Logger.make(({ message }) => void logged.push(message))])
+    const serving = Transport.serve(Transport.Bytes)()("memory:weak", () => Effect.void)
+    yield* Layer.build(Layer.provide(serving, [weak, logger]))
+    yield* turns
+    assert.deepStrictEqual(logged, [["listener lost:", lost.message]])
+  }))

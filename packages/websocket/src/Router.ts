@@ -12,7 +12,7 @@
 
 import type { Connection } from "@wirestack/protocol/Connection"
 import type { Input } from "@wirestack/protocol/Endpoint"
-import type { Listener, RunOptions } from "@wirestack/protocol/Listener"
+import { type Listener, type RunOptions, runScoped } from "@wirestack/protocol/Listener"
 import type { ListenError } from "@wirestack/protocol/ListenError"
 import * as Protocol from "@wirestack/protocol/Protocol"
 import {
@@ -150,5 +150,5 @@ export const serve = <const Routes extends ReadonlyArray<Route<any>>, R = never>
   options?: Options<R> & RunOptions
 ): Layer.Layer<never, ListenError, At<"bytes", Listen> | RouteServices<Routes> | R> =>
   Layer.effectDiscard(
-    Effect.flatMap(listen(endpoint, routes, options), (listener) => Effect.forkScoped(listener.run(options)))
+    Effect.flatMap(listen(endpoint, routes, options), (listener) => runScoped(listener.run(options)))
   ) as any
