@@ -30,7 +30,7 @@ export interface LayerTransfer {
 
 /** What has passed a connection. */
 export interface DataTransferReport {
-  /** Milliseconds since the connection was asked for or accepted, or since the mark. */
+  /** Milliseconds since the connection was asked for, or its listener began to handle it, or since the mark. */
   readonly took: number
   /** From the top down. */
   readonly layers: ReadonlyArray<LayerTransfer>

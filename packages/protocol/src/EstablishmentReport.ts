@@ -45,7 +45,7 @@ export type Attempt = ReadonlyArray<Step>
 
 /** How a connection came about. */
 export interface EstablishmentReport {
-  /** Milliseconds of all attempts together; of an accepted connection, since it was accepted. */
+  /** Milliseconds of all attempts together; of an accepted connection, since its listener began to handle it. */
   readonly took: number
   /** In their order: all but the last have failed. Of very many the latest 64. */
   readonly attempts: ReadonlyArray<Attempt>
