@@ -139,7 +139,9 @@ const reasonOf = (
   within: number
 ): ConnectReason => {
   if (attempts.length === 0) {
-    if (lookups.some(({ count }) => count > 0)) return new NoneReached({ attempts: [] })
+    // What a lookup has found may all be to be skipped.
+    const resolved = lookups.some(({ count, reason }) => count > 0 || (!late && reason === undefined))
+    if (resolved) return new NoneReached({ attempts: [] })
     const found = lookups.find(({ reason }) => reason !== undefined)?.reason
     return found === undefined || late ? new TimedOut({ phase: `resolution of ${host}`, after: within }) : found
   }

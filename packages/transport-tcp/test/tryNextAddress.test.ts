@@ -46,13 +46,14 @@ const hosts = { "three.test": ["127.0.0.1", "127.0.0.2", "127.0.0.3"] }
 const connecting = (
   liked: ReadonlyArray<string>,
   options?: Transport.ConnectOptions,
-  ip = Layer.orDie(Ip.layerStatic({ hosts }))
+  ip = Layer.orDie(Ip.layerStatic({ hosts })),
+  where = "0.0.0.0:0"
 ) =>
   Effect.gen(function*() {
     const tried: Array<string> = []
     const below = yield* Layer.build(Tcp.over()(ip))
     const above = yield* Layer.build(picky(liked, tried)(Layer.succeedContext(below)))
-    const listener = yield* Effect.provide(listen("0.0.0.0:0", { closeWithin: "300 millis" }), below)
+    const listener = yield* Effect.provide(listen(where, { closeWithin: "300 millis" }), below)
     yield* Effect.forkScoped(listener.run((peer) => Effect.asVoid(Effect.ignore(peer.pull))))
     assert(listener.address.place._tag === "Tcp")
     const connection = yield* Effect.result(
@@ -130,5 +131,24 @@ live(
     const { connection, tried } = yield* connecting([], { tryNextAddress: () => asked < 200 }, turning)
     assert(connection._tag === "Failure")
     assert.lengthOf(tried, 32)
+  })
+)
+
+live(
+  "says so too of one that can't be reached behind one that was",
+  Effect.gen(function*() {
+    const turning = Layer.succeed(Ip.Ip, {
+      resolve: (_, port) =>
+        Effect.succeed([
+          NetAddress.inetAddressFromStringUnsafe(`127.0.0.1:${port}`),
+          NetAddress.inetAddressFromStringUnsafe(`127.0.0.2:${port}`)
+        ]),
+      locate: () => Effect.never
+    })
+    const { connection } = yield* connecting([], { tryNextAddress: () => true }, turning, "127.0.0.1:0")
+    assert(connection._tag === "Failure")
+    assert(connection.failure.reason._tag === "NoneReached")
+    const { attempts } = connection.failure.reason
+    assert.deepStrictEqual(attempts.map(({ reason }) => reason._tag), ["Violation", "Refused"])
   })
 )

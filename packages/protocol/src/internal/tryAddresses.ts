@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Ask } from "../Ask.ts"
 import { type AddressFailed, ConnectError, NoneReached } from "../ConnectError.ts"
+import { formatPlace } from "../Endpoint.ts"
 
 /** Names are resolved for each attempt, and may have another address each time. */
 const maxAddresses = 32
@@ -26,7 +27,7 @@ export const tryAddresses = <A, R>(
           ? [...failed, { address, reason }]
           : reason._tag === "NoneReached"
           ? [...failed, ...reason.attempts]
-          : failed
+          : [...failed, { address: formatPlace(ask.endpoint.place), reason }]
         if (address !== undefined && failures.length < maxAddresses && another(error)) {
           return from(failures, first ?? error)
         }
