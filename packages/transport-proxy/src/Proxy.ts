@@ -15,13 +15,16 @@
  *
  * - It is asked for: no other layer looks at the environment. The variables come from Effect's `ConfigProvider`, once, when the layer
  *   is built.
- * - What `no_proxy` or `NO_PROXY` excepts is connected to directly, and so is what is no host and port. A host is compared as it is
- *   written: names are not resolved for it.
+ * - What `no_proxy` or `NO_PROXY` excepts is connected to directly, and so is what no proxy could mean: sockets of Unix, memory, and
+ *   addresses with a zone. A host is compared as it is written: names are not resolved for it.
+ * - A service of a domain, which proxies can't look up, is an `InvalidEndpoint` where there is a proxy for it, unless its domain is excepted.
  * - `HTTP_PROXY` in capitals is not read: a program that is run by a CGI server would get it from a header of the request.
  * - A variable that can't be used fails the layer, so that nothing goes another way than it should.
  *
  * @see https://curl.se/docs/manpage.html#ENVIRONMENT
  */
+
+import type { Place, Service, Tcp } from "@wirestack/protocol/Endpoint"
 import type * as Protocol from "@wirestack/protocol/Protocol"
 import { type At, Bytes, layer, type Transport } from "@wirestack/protocol/Transport"
 import * as Config from "effect/Config"
@@ -34,7 +37,7 @@ import * as Result from "effect/Result"
 import * as HttpConnect from "./HttpConnect.ts"
 import { type Exceptions, exceptions } from "./internal/exceptions.ts"
 import { type ProxyUrl, proxyUrl } from "./internal/proxyUrl.ts"
-import { targetOf } from "./internal/targetOf.ts"
+import { type Target, targetOf } from "./internal/targetOf.ts"
 import { ProxyVariableInvalid } from "./ProxyVariableInvalid.ts"
 import * as Socks5 from "./Socks5.ts"
 
@@ -83,6 +86,14 @@ const either = (name: string): ReadonlyArray<string> => [name, name.toUpperCase(
 
 const nothing: Exceptions = () => false
 
+/** Whether a place is one for others too. */
+const isShared = (place: Place): place is Tcp | Service =>
+  place._tag === "Service" || (place._tag === "Tcp" && !place.host.includes("%"))
+
+/** What may be excepted: of a service its domain. */
+const exceptable = (place: Tcp | Service): Target | undefined =>
+  place._tag === "Tcp" ? targetOf(place) : { place: { _tag: "Tcp", host: place.domain, port: 0 }, ip: undefined }
+
 /** The layers for a proxy. */
 const stackFor = <E>(
   { credentials, endpoint, scheme }: ProxyUrl,
@@ -123,8 +134,8 @@ export const fromEnvironment = <E = never>(options: Options<E> = {}): Over<E> =>
     const transport: Transport<Uint8Array, Uint8Array> = {
       connect: (ask) => {
         const { demands, place } = ask.endpoint
-        const target = targetOf(place)
-        const chosen = target === undefined || excepted(target)
+        const target = isShared(place) ? exceptable(place) : undefined
+        const chosen = !isShared(place) || (target !== undefined && excepted(target))
           ? direct
           : demands.includes("tls")
           ? https

@@ -137,6 +137,12 @@ describe("Proxy.fromEnvironment", () => {
       "[2001:db8::2]:1": proxied
     })
 
+    goes("a service of a domain, and addresses with a zone", but("chat.example"), {
+      "srv:_chat._tcp.chat.example": "direct",
+      "wss+srv://_chat._tcp.chat.example/": "direct",
+      "[fe80::1%eth0]:1": "direct"
+    })
+
     goes("networks", but("192.0.2.0/24, 2001:db8::/32"), {
       "192.0.2.255:1": "direct",
       "[2001:db8:ffff::]:1": "direct",
@@ -168,7 +174,17 @@ describe("Proxy.fromEnvironment", () => {
       assert.deepStrictEqual(asked[0].headers[1], ["proxy-authorization", `Basic ${said}`])
     })))
 
-  it.effect("leaves listening, and what is no host and port, as they are", () =>
+  it.effect("goes nowhere directly because a proxy could not go there", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { above: stack } = yield* above(network(), (lower) => Proxy.fromEnvironment()(lower).pipe(inside(four)))
+      const { connect } = yield* Effect.provide(Transport.Bytes.key, stack)
+      for (const endpoint of [Endpoint.service("chat", "chat.example"), Endpoint.tcp("127.1", 80)]) {
+        const { reason } = yield* Effect.flip(connect({ endpoint, offers: [], demands: [] }))
+        assert.strictEqual(reason._tag, "InvalidEndpoint")
+      }
+    })))
+
+  it.effect("leaves listening, and what is in memory, as they are", () =>
     Effect.scoped(Effect.gen(function*() {
       const { above: stack } = yield* above(network(), (lower) => Proxy.fromEnvironment()(lower).pipe(inside(four)))
       yield* Effect.provide(serving("memory:here", echo), stack)
