@@ -4,7 +4,7 @@ import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import { Truncated } from "@wirestack/protocol/Reason"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import type { Message } from "@wirestack/protocol/Transport"
-import { Cause, Clock, Context, Effect, Exit, Fiber, Option, Schema, Scope, Stream } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Fiber, Option, References, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { over, Parted, Parting } from "./support/Parting.ts"
 import { turns } from "./support/turns.ts"
@@ -562,6 +562,17 @@ describe("pull", () => {
       assert.isAbove(interrupted, 100)
       yield* bare.abort
     }))
+
+  it.effect("fibers that yield often pull too", () =>
+    Effect.gen(function*() {
+      const { bare, connection } = yield* facing()
+      for (let n = 0; n < 100; n++) {
+        yield* bare.send("m")
+        yield* Effect.yieldNow
+        assert.deepStrictEqual(yield* connection.pull, ["m"])
+      }
+      yield* bare.abort
+    }).pipe(Effect.provideService(References.MaxOpsBeforeYield, 16)))
 
   it.effect("reading ahead is bounded, and goes on when there is room", () =>
     Effect.gen(function*() {

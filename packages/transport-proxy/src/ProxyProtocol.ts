@@ -24,7 +24,6 @@ import * as Effect from "effect/Effect"
 import * as IpNetwork from "effect/net/IpNetwork"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
-import type * as Scope from "effect/Scope"
 import * as Preface from "./ProxyPreface.ts"
 import { ProxyProtocolInfo } from "./ProxyProtocolInfo.ts"
 
@@ -104,44 +103,24 @@ const readPreface = Effect.fnUntraced(function*(reader: Reader, limit: number) {
  */
 export const server = ({ handshakeWithin, maxPrefaceSize = 4_096, trusted }: Options): Over => {
   const isTrusted = among(trusted)
-  return Protocol.make<
-    "bytes",
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    "bytes",
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    ProxyProtocolInfo,
-    never,
-    Connect,
-    never,
-    Scope.Scope
-  >(
-    Bytes,
-    Bytes,
-    {
-      layer,
-      handshakeWithin,
-      below: (ask) => ({ ...ask, peersAreTold: true }),
-      server: (lower) =>
-        Effect.suspend(() => {
-          const peer = Connection.peer(lower)
-          if (peer === undefined || !isTrusted(peer)) {
-            return fail(new Forbidden({ address: peer ?? "an unknown address" }))
-          }
-          const reader = new Reader(lower, layer)
-          return Effect.gen(function*() {
-            const info = yield* readPreface(reader, maxPrefaceSize)
-            const admitted = Connection.comesFrom(lower, info.source?.host ?? peer)
-            yield* Effect.mapError(admitted, (reason) => new ConnectError({ layer, reason }))
-            const details = () => Context.make(ProxyProtocolInfo, info)
-            return yield* Connection.resume(lower, { leftover: reader.leftover, details })
-          })
+  return Protocol.within(Bytes)<ProxyProtocolInfo, Connect>({
+    layer,
+    handshakeWithin,
+    below: (ask) => ({ ...ask, peersAreTold: true }),
+    server: (lower) =>
+      Effect.suspend(() => {
+        const peer = Connection.peer(lower)
+        if (peer === undefined || !isTrusted(peer)) {
+          return fail(new Forbidden({ address: peer ?? "an unknown address" }))
+        }
+        const reader = new Reader(lower, layer)
+        return Effect.gen(function*() {
+          const info = yield* readPreface(reader, maxPrefaceSize)
+          const admitted = Connection.comesFrom(lower, info.source?.host ?? peer)
+          yield* Effect.mapError(admitted, (reason) => new ConnectError({ layer, reason }))
+          const details = () => Context.make(ProxyProtocolInfo, info)
+          return yield* Connection.resume(lower, { leftover: reader.leftover, details })
         })
-    }
-  )
+      })
+  })
 }

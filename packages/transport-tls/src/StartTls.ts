@@ -27,7 +27,6 @@ import { Bytes, type ByteTransport } from "@wirestack/protocol/Transport"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import { Dialogue } from "./Dialogue.ts"
 import { nothingUnread } from "./internal/nothingUnread.ts"
 import type { Preface } from "./Preface.ts"
@@ -57,23 +56,7 @@ const asking = (preface: Preface, { handshakeWithin }: Options) => {
     yield* new Dialogue(ready, layer).say(answer)
     return ready
   })
-  return Protocol.make<
-    "bytes",
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    "bytes",
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    never,
-    never,
-    never,
-    Scope.Scope,
-    Scope.Scope
-  >(Bytes, Bytes, { layer, client, server, handshakeWithin })
+  return Protocol.within(Bytes)({ layer, client, server, handshakeWithin })
 }
 
 /**

@@ -382,7 +382,8 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   private next(fiber: Fiber.Fiber<unknown, unknown>): Pulled<In> {
     if (this.lent !== undefined) this.takeBack()
     if (this.inbox.length > 0) {
-      return fiber.currentOpCount + nearYield < fiber.cache.maxOpsBeforeYield
+      const { maxOpsBeforeYield } = fiber.cache
+      return fiber.currentOpCount + Math.min(nearYield, maxOpsBeforeYield >> 1) < maxOpsBeforeYield
         ? Effect.succeed(this.take())
         : Effect.andThen(Effect.yieldNow, this.pull)
     }

@@ -73,23 +73,12 @@ const credentialsOf = ({ credentials }: Endpoint.Endpoint): ProxyCredentials | u
 
 export const byProxy = ({ connect, layer, offers, options, protocol }: Proxy): Over => {
   const fail = failing(layer)
-  const proxy = Endpoint.make(options.proxy)
-  return Protocol.make<
-    "bytes",
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    "bytes",
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    ProxyInfo,
-    never,
-    Listen,
-    Scope.Scope
-  >(Bytes, Bytes, {
+  const proxy = Result.mapError(
+    Endpoint.make(options.proxy),
+    ({ detail, input }) =>
+      new InvalidEndpoint({ input, detail: `${detail}; a proxy is at host:port, or at a tcp:// or tls:// URL` })
+  )
+  return Protocol.within(Bytes)<ProxyInfo, Listen>({
     layer,
     handshakeWithin: options.handshakeWithin,
     facts,

@@ -43,20 +43,7 @@ export const agreeing = (names: ReadonlyArray<string>, unnamed: string | undefin
       ? Effect.succeed(Object.assign(lower, { alpn }))
       : Effect.fail(nothingNegotiated(names, protocol))
   }
-  return Protocol.make<
-    "bytes",
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    "bytes",
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    never,
-    Negotiated
-  >(Transport.Bytes, Transport.Bytes, {
+  return Protocol.within(Transport.Bytes)<never, never, Negotiated>({
     layer,
     below: (ask) => ({ ...ask, offers: names, demands: ask.demands.filter(metBelow) }),
     client: agreed,

@@ -11,7 +11,7 @@ type Role = CredentialsError["role"]
 const reading = <A>(role: Role, option: string, read: () => A): Effect.Effect<A, CredentialsError> =>
   Effect.try({ try: read, catch: (cause) => new CredentialsError({ role, option, cause }) })
 
-export const list = (pem: string | ReadonlyArray<string>): Array<string> => typeof pem === "string" ? [pem] : [...pem]
+const list = (pem: string | ReadonlyArray<string>): Array<string> => typeof pem === "string" ? [pem] : [...pem]
 
 const lists = /-----BEGIN X509 CRL-----[^-]*-----END X509 CRL-----/g
 
@@ -31,11 +31,11 @@ export const readAuthorities = (
   { ca, crl }: Authorities
 ): Effect.Effect<{ readonly ca: Array<string>; readonly crl?: Array<string> }, CredentialsError> =>
   Effect.gen(function*() {
-    const certificates = yield* reading(role, "ca", () => {
-      const found = blocksOf(ca, blocks)
-      for (const block of found) new X509Certificate(block)
-      return found
-    })
+    const certificates = yield* reading(
+      role,
+      "ca",
+      () => blocksOf(ca, blocks).map((block) => new X509Certificate(block).toString())
+    )
     if (crl === undefined) return { ca: certificates }
     return { ca: certificates, crl: yield* reading(role, "crl", () => blocksOf(crl, lists)) }
   })
