@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { equal, holds } from "../check.ts"
+import { stalled } from "./stalled.ts"
 import type { Workbench } from "./workbench.ts"
 
 export const closing = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, SIn, SOut>): void => {
@@ -99,8 +100,10 @@ export const closing = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, 
     "a peer that reads no more costs the budget once",
     Effect.gen(function*() {
       const { client, closeClient } = yield* connected(short)
-      const flooding = yield* Effect.forkChild(Effect.forever(client.send(samples.toServer(1, 60_000))))
-      yield* Effect.sleep("200 millis")
+      let sent = 0
+      const flood = Effect.andThen(client.send(samples.toServer(1, 60_000)), Effect.sync(() => sent++))
+      const flooding = yield* Effect.forkChild(Effect.forever(flood))
+      yield* stalled(() => sent)
       const started = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
       yield* closeClient()
       const took = (yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - started

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Connection } from "../../Connection.ts"
 import { equal, holds } from "../check.ts"
+import { stalled } from "./stalled.ts"
 import type { Workbench } from "./workbench.ts"
 
 export const delivery = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, SIn, SOut>): void => {
@@ -122,21 +123,17 @@ export const delivery = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut,
     "holds a sender back while the peer does not read, and loses nothing",
     Effect.gen(function*() {
       const { client, closeClient, closeServer, server } = yield* connected()
-      const limit = 1_000
+      const limit = 2_000
       let sent = 0
       const sending = yield* Effect.forkChild(Effect.gen(function*() {
-        for (; sent < limit; sent++) yield* client.send(samples.toServer(sent, 16_384))
+        for (; sent < limit; sent++) yield* client.send(samples.toServer(sent, 8_192))
       }))
-      let before = -1
-      while (before !== sent) {
-        before = sent
-        yield* Effect.sleep("50 millis")
-      }
+      yield* stalled(() => sent)
       holds("the sender waits", sent < limit, sent)
       const receiving = yield* Effect.forkChild(drainThen(server, closeServer))
       yield* Fiber.join(sending)
       yield* closeClient()
-      const all = Array.from({ length: limit }, (_, n) => samples.toServer(n, 16_384))
+      const all = Array.from({ length: limit }, (_, n) => samples.toServer(n, 8_192))
       equal("received", samples.digest(yield* Fiber.join(receiving)), samples.digest(all))
     }),
     "lossy"
