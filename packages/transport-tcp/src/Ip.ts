@@ -17,8 +17,9 @@ import * as Layer from "effect/Layer"
 import * as AddressResolver from "effect/net/AddressResolver"
 import * as Dns from "effect/net/Dns"
 import * as Host from "effect/net/Host"
-import type * as NetAddress from "effect/net/NetAddress"
+import * as NetAddress from "effect/net/NetAddress"
 import * as Random from "effect/Random"
+import * as Result from "effect/Result"
 import { byWeight } from "./internal/byWeight.ts"
 import { ServiceUnavailable } from "./ServiceUnavailable.ts"
 
@@ -80,12 +81,29 @@ export const layerResolver: Layer.Layer<Ip, never, AddressResolver.AddressResolv
 const on = <E>(dns: Layer.Layer<Dns.Dns, E>): Layer.Layer<Ip, E> =>
   Layer.fresh(Layer.provide(layerResolver, Layer.provideMerge(NodeAddressResolver.layer, dns)))
 
+const loopbacks = { IPv4: ["127.0.0.1"], IPv6: ["::1"] } as const
+
+/** Names that are always this machine. A server of DNS is not asked for them: it may answer late, or with anything. */
+const isLoopback = (host: string): boolean => /^(?:.*\.)?localhost\.?$/i.test(host)
+
+const knowingItself = (ip: Ip["Service"]): Ip["Service"] => ({
+  ...ip,
+  resolve: (host, port, family) => {
+    if (!isLoopback(host)) return ip.resolve(host, port, family)
+    const addresses = family === undefined ? [...loopbacks.IPv4, ...loopbacks.IPv6] as const : loopbacks[family]
+    return Effect.succeed(Arr.map(addresses, (ip) => Result.getOrThrow(NetAddress.inetAddressFromIpString(ip, port))))
+  }
+})
+
 /**
- * Resolution by the operating system.
+ * Resolution by the operating system. `localhost`, and what ends in `.localhost`, is 127.0.0.1 and ::1 without asking anybody (RFC 6761
+ * section 6.3).
  *
  * @category layers
  */
-export const layer: Layer.Layer<Ip> = on(NodeDns.layer)
+export const layer: Layer.Layer<Ip> = Layer.fresh(
+  Layer.provide(Layer.effect(Ip, Effect.map(Ip, knowingItself)), on(NodeDns.layer))
+)
 
 /**
  * Resolution from fixed names and addresses, for tests; IP literals resolve to themselves.

@@ -28,5 +28,17 @@ it.effect("is told apart from another one in the same program", () =>
 
 it.live("resolves by the system", () =>
   Effect.gen(function*() {
-    assert.include(yield* resolve("localhost"), "127.0.0.1:80")
+    assert.deepStrictEqual(yield* resolve("127.0.0.2"), ["127.0.0.2:80"])
+  }).pipe(Effect.provide(Ip.layer)))
+
+it.effect("RFC 6761 6.3: localhost, and what ends in it, is this machine without asking anybody", () =>
+  Effect.gen(function*() {
+    const { resolve } = yield* Ip.Ip
+    for (const host of ["localhost", "LOCALHOST.", "chat.localhost"]) {
+      const all = yield* Effect.forEach(
+        [undefined, "IPv4", "IPv6"] as const,
+        (family) => Effect.map(resolve(host, 80, family), (addresses) => addresses.map(String))
+      )
+      assert.deepStrictEqual(all, [["127.0.0.1:80", "[::1]:80"], ["127.0.0.1:80"], ["[::1]:80"]])
+    }
   }).pipe(Effect.provide(Ip.layer)))

@@ -116,11 +116,13 @@ export const connected = <D = never>(
   Effect.gen(function*() {
     const listener = yield* listen<D>(endpoint, soon)
     let server: Connection<Uint8Array, Uint8Array, D> | undefined
+    const leaving = yield* Deferred.make<void>()
     yield* Effect.forkScoped(listener.run((accepted) => {
       server = accepted
-      return Effect.asVoid(accepted.closed)
+      return Effect.asVoid(Effect.raceFirst(accepted.closed, Deferred.await(leaving)))
     }, quiet))
     const client = yield* connect<D>(connectTo ?? listener.address, soon)
+    yield* Effect.addFinalizer(() => Deferred.succeed(leaving, undefined))
     yield* until(() => server !== undefined)
     return [client, server!] as const
   })
