@@ -57,7 +57,7 @@ const nothing = { attempts: [], took: 0 }
 export const of = <In, Out, D>(self: Connection<In, Out, D> | ConnectError): EstablishmentReport => {
   const details = "pull" in self ? self.details : undefined
   const { attempts, took } = ("pull" in self ? lifeOf(self).journal : journalOf(self)) ?? nothing
-  const last = details === undefined ? undefined : attempts.at(-1)
+  const last = details && attempts.at(-1)
   return {
     took,
     attempts: attempts.map((attempt) =>

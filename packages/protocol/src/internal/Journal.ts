@@ -7,7 +7,7 @@ import type { ConnectError, ConnectReason } from "../ConnectError.ts"
 import type { Telling } from "../EstablishmentReport.ts"
 
 /** What one layer did; times are in milliseconds. */
-interface Entry {
+interface Step {
   readonly layer: string
   readonly after: number
   readonly took: number
@@ -15,40 +15,75 @@ interface Entry {
   readonly facts: Telling | undefined
 }
 
-/** What most journals hold at first. It is replaced before anything is added. */
-const empty: Array<never> = []
+/** The same as it is kept, in whole microseconds since the beginning: every connection has some, and a fraction takes memory of its own. */
+interface Entry {
+  readonly layer: string
+  readonly from: number
+  readonly to: number
+  readonly reason: ConnectReason | undefined
+  readonly facts: Telling | undefined
+  /** An attempt begins with it. */
+  readonly first: boolean
+  before: Entry | undefined
+}
 
 const maxAttempts = 64
 
+/** Forgets the attempts before the latest ones. */
+const forget = (last: Entry): void => {
+  let attempts = 0
+  for (let entry: Entry | undefined = last; entry !== undefined; entry = entry.before) {
+    if (entry.first && ++attempts === maxAttempts) entry.before = undefined
+  }
+}
+
 export class Journal {
   private readonly clock: Clock.Clock
+  /** In milliseconds. */
   private readonly beginning: number
   /** When what is under way began. */
-  private since: number
+  private since = 0
   /** The last attempt has failed, and none has begun since. */
   private over = false
-  /** The attempts, each from the bottom up. */
-  attempts: Array<Array<Entry>> = empty
   /** What is added next begins an attempt. */
   private fresh = true
+  private last: Entry | undefined = undefined
 
   constructor(clock: Clock.Clock) {
     this.clock = clock
-    this.beginning = this.since = this.now
+    this.beginning = this.millis
+  }
+
+  private get millis(): number {
+    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
   }
 
   private get now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6
+    return Math.round((this.millis - this.beginning) * 1e3)
   }
 
   /** Milliseconds since the beginning. */
   get elapsed(): number {
-    return this.now - this.beginning
+    return this.now / 1e3
   }
 
   /** Milliseconds until the last layer was ready, or had failed. */
   get took(): number {
-    return this.since - this.beginning
+    return this.since / 1e3
+  }
+
+  /** The attempts, each from the bottom up. */
+  get attempts(): ReadonlyArray<ReadonlyArray<Step>> {
+    const attempts: Array<Array<Step>> = []
+    let steps: Array<Step> = []
+    for (let entry = this.last; entry !== undefined; entry = entry.before) {
+      const { facts, first, from, layer, reason, to } = entry
+      steps.unshift({ layer, after: from / 1e3, took: (to - from) / 1e3, reason, facts })
+      if (!first) continue
+      attempts.unshift(steps)
+      steps = []
+    }
+    return attempts
   }
 
   /** An attempt begins, at the bottom. */
@@ -73,13 +108,11 @@ export class Journal {
   }
 
   private add(layer: string, reason: ConnectReason | undefined, facts: Telling | undefined): void {
-    const { now, since } = this
+    const { fresh, last, now, since } = this
     this.since = now
-    const entry = { layer, after: since - this.beginning, took: now - since, reason, facts }
-    if (!this.fresh) this.attempts.at(-1)!.push(entry)
-    else if (this.attempts === empty) this.attempts = [[entry]]
-    else if (this.attempts.push([entry]) > maxAttempts) this.attempts.shift()
+    this.last = { layer, from: since, to: now, reason, facts, first: fresh, before: last }
     this.fresh = false
+    if (fresh && last !== undefined) forget(this.last)
   }
 }
 
