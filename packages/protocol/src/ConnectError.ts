@@ -122,9 +122,12 @@ export type ConnectReason = ConnectReasons[keyof ConnectReasons]
 export class ConnectError extends Data.TaggedError("ConnectError")<{
   readonly layer: string
   readonly reason: ConnectReason
+  /** Where it was on the way to, if the reason is about another place: a proxy. */
+  readonly way?: string
 }> {
   override get message(): string {
-    return `${this.layer}: ${this.reason.message}`
+    const { layer, reason, way } = this
+    return way === undefined ? `${layer}: ${reason.message}` : `${layer}: ${reason.message}, on the way ${way}`
   }
 }
 

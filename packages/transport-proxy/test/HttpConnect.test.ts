@@ -246,6 +246,24 @@ describe("HTTP CONNECT", () => {
       assert.strictEqual(Connection.detail(connection, ProxyInfo).proxy, "second.example:8080")
     })))
 
+  it.effect("says where it was on the way to, and by which proxy", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { above: outer, below } = yield* proxied()
+      const failing = (proxy: string) =>
+        Effect.gen(function*() {
+          const stack = yield* Layer.build(HttpConnect.over({ proxy })(Layer.succeedContext(outer)))
+          return (yield* Effect.flip(Effect.provide(connect("chat.example:443", soon), stack))).message
+        })
+      assert.match(yield* failing("nobody.example:1"), /, on the way to nobody\.example:1$/)
+      yield* Effect.provide(
+        serving("second.example:8080", (peer) =>
+          Effect.ignore(Effect.andThen(peer.pull, peer.send(new TextEncoder().encode("HTTP/1.1 403 No\r\n\r\n"))))),
+        below
+      )
+      const refused = yield* failing("second.example:8080")
+      assert.match(refused, /second\.example:8080 refused: .* \(403\), on the way to chat\.example:443$/)
+    })))
+
   it.effect("a connect that is interrupted leaves nothing", () =>
     withoutLeaks(Effect.scoped(Effect.gen(function*() {
       const { above, below } = yield* world()

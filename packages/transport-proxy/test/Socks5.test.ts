@@ -98,9 +98,10 @@ describe("SOCKS5", () => {
   it.live("a proxy that can't be reached is told by the layer below", () =>
     Effect.scoped(Effect.gen(function*() {
       const { above: stack } = yield* above(Tcp.layer(), Socks5.over({ proxy: "127.0.0.1:1" }))
-      const { layer, reason } = yield* Effect.flip(Effect.provide(connect("127.0.0.1:2"), stack))
+      const { layer, message, reason } = yield* Effect.flip(Effect.provide(connect("127.0.0.1:2"), stack))
       assert.strictEqual(layer, "tcp")
       assert.strictEqual(reason._tag, "Refused")
+      assert.match(message, /refused the connection, on the way to 127\.0\.0\.1:2 by the proxy 127\.0\.0\.1:1$/)
     })))
 
   const suite = transportSuite({

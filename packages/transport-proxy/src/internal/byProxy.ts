@@ -96,7 +96,7 @@ export const byProxy = ({ connect, layer, offers, options, protocol }: Proxy): O
       const { reached: _, skip: __, ...rest } = ask
       const below = { ...rest, endpoint: { place, demands }, demands, offers }
       const credentials = options.credentials ?? credentialsOf(proxy.success)
-      return connect(
+      const connected = connect(
         (handshake) =>
           attempt(below, (lower) =>
             Effect.gen(function*() {
@@ -108,6 +108,11 @@ export const byProxy = ({ connect, layer, offers, options, protocol }: Proxy): O
             })),
         { proxy: name, credentials, target }
       )
+      const to = `to ${Endpoint.formatPlace(target.place)}`
+      return Effect.mapError(connected, ({ layer, reason, way }) => {
+        const whole = reason._tag === "ProxyRefused" ? to : `${to} by the proxy ${name}`
+        return new ConnectError({ layer, reason, way: way ?? whole })
+      })
     }
   })
 }
