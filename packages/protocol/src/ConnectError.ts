@@ -1,7 +1,6 @@
 /** What can go wrong between asking for a connection and having one, on either side. */
-import type { NonEmptyReadonlyArray } from "effect/Array"
+
 import * as Data from "effect/Data"
-import * as Effect from "effect/Effect"
 import type { Closed, Closing, ConnectionError, Reset } from "./ConnectionError.ts"
 import { Other, type Reason, type TimedOut, type TooLarge, type Truncated, type Violation } from "./Reason.ts"
 
@@ -129,30 +128,6 @@ export class ConnectError extends Data.TaggedError("ConnectError")<{
     const { layer, reason, way } = this
     return way === undefined ? `${layer}: ${reason.message}` : `${layer}: ${reason.message}, on the way ${way}`
   }
-}
-
-/** A place that may be reached, and how. */
-export interface Candidate<A, R> {
-  readonly address: string
-  readonly connect: Effect.Effect<A, ConnectError, R>
-}
-
-/** Tries one place after the other until one is reached. If none is, the error says what became of each; that of a single one stays. */
-export const firstReached = <A, R>(
-  layer: string,
-  candidates: NonEmptyReadonlyArray<Candidate<A, R>>
-): Effect.Effect<A, ConnectError, R> => {
-  const from = (at: number, failed: ReadonlyArray<AddressFailed>): Effect.Effect<A, ConnectError, R> => {
-    const { address, connect } = candidates[at]
-    return Effect.catch(connect, (error) => {
-      const attempts = [...failed, { address, reason: error.reason }]
-      if (attempts.length < candidates.length) return from(at + 1, attempts)
-      return Effect.fail(
-        attempts.length === 1 ? error : new ConnectError({ layer, reason: new NoneReached({ attempts }) })
-      )
-    })
-  }
-  return from(0, [])
 }
 
 /** What a failure of the connection below is to a handshake that was going on. */

@@ -107,6 +107,12 @@ export const make: <In, Out, D>(
   ask: Ask
 ) => Effect.Effect<Listener<In, Out, D>, never, Scope.Scope> = internal.makeListener
 
+/** The same listener, which is run in another way: what a layer above makes of it. */
+export const withRun = <In, Out, D, Run>(
+  { address, drained, pause, resume }: Listener<In, Out, D>,
+  run: Run
+): Omit<Listener<In, Out, D>, "run"> & { readonly run: Run } => ({ address, drained, pause, resume, run })
+
 /** Runs a listener in the background for as long as the scope is open. That it was lost, which nobody waits for, is logged as an error. */
 export const runScoped = <R>(
   run: Effect.Effect<never, ListenError, R>

@@ -20,7 +20,7 @@ import { Deadlines } from "./internal/Deadlines.ts"
 import { incidentLog } from "./internal/incidentLog.ts"
 import { lifeOf } from "./internal/LiveConnection.ts"
 import { HandshakeFailed } from "./internal/serve.ts"
-import type { Listener } from "./Listener.ts"
+import { type Listener, withRun } from "./Listener.ts"
 import type { Machine } from "./Machine.ts"
 import { TimedOut, TooLarge } from "./Reason.ts"
 import { type At, atomically, layer, type Shape, type Transport } from "./Transport.ts"
@@ -225,12 +225,8 @@ const afterHandshake = <LI, LO, I, O, R>(
   context: Context.Context<R>,
   { after, late }: Limit,
   handshake: (connection: Connection<LI, LO>) => Effect.Effect<Connection<I, O>, ConnectError, R | Scope.Scope>
-): Listener<I, O> => ({
-  address: lower.address,
-  pause: lower.pause,
-  resume: lower.resume,
-  drained: lower.drained,
-  run: (handler, options) => {
+): Listener<I, O> => {
+  const run: Listener<I, O>["run"] = (handler, options) => {
     const report = options?.onIncident ?? incidentLog()
     const failed = (error: ConnectError, connection: Connection<LI, LO>): Effect.Effect<void> =>
       // A listener that drains closes what is still shaking hands; that is no incident.
@@ -264,7 +260,8 @@ const afterHandshake = <LI, LO, I, O, R>(
       return lower.run((connection) => Effect.flatMap(shake(connection), handler), { ...options, onIncident: report })
     }) as any
   }
-})
+  return withRun(lower, run)
+}
 
 /**
  * The protocol that is only a machine, the same for both roles: framers and codecs.

@@ -26,7 +26,7 @@ import type { Carried, Codec } from "./Codec.ts"
 import { ConnectError, NothingNegotiated } from "./ConnectError.ts"
 import { type Connection, detailOption, fuse } from "./Connection.ts"
 import type * as Endpoint from "./Endpoint.ts"
-import type { Listener, RunOptions } from "./Listener.ts"
+import { type Listener, type RunOptions, withRun } from "./Listener.ts"
 import type { ListenError } from "./ListenError.ts"
 import type { Machine } from "./Machine.ts"
 import * as Protocol from "./Protocol.ts"
@@ -259,13 +259,11 @@ export const Family = <Self>() => <const V extends Versions>(versions: V & Named
     static readonly over = over
     static readonly connect = Transport.connect(shape)
     static readonly listen = (endpoint: Endpoint.Input, options?: ListenOptions) =>
-      Effect.map(listen(endpoint, options), (listener) => ({
-        address: listener.address,
-        pause: listener.pause,
-        resume: listener.resume,
-        drained: listener.drained,
-        run: (handlers: Handlers<V, any>, options?: RunOptions) => listener.run(dispatch(handlers), options)
-      }))
+      Effect.map(listen(endpoint, options), (listener) =>
+        withRun(
+          listener,
+          (handlers: Handlers<V, any>, options?: RunOptions) => listener.run(dispatch(handlers), options)
+        ))
     static readonly serve =
       () => (endpoint: Endpoint.Input, handlers: Handlers<V, any>, options?: ListenOptions & RunOptions) =>
         serve(endpoint, dispatch(handlers), options)

@@ -19,7 +19,6 @@ import {
   type AddressFailed,
   ConnectError,
   type ConnectReason,
-  firstReached,
   Forbidden,
   InvalidEndpoint,
   NoneReached,
@@ -28,6 +27,7 @@ import {
 } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
+import { firstReached } from "@wirestack/protocol/firstReached"
 import * as Listener from "@wirestack/protocol/Listener"
 import { ListenError } from "@wirestack/protocol/ListenError"
 import { TimedOut } from "@wirestack/protocol/Reason"

@@ -26,7 +26,7 @@ import { type Negotiated, offersOf } from "@wirestack/protocol/Ask"
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
 import type { Input } from "@wirestack/protocol/Endpoint"
-import type { Listener, RunOptions } from "@wirestack/protocol/Listener"
+import { type Listener, type RunOptions, withRun } from "@wirestack/protocol/Listener"
 import type { ListenError } from "@wirestack/protocol/ListenError"
 import type * as Protocol from "@wirestack/protocol/Protocol"
 import type * as Subprotocol from "@wirestack/protocol/Subprotocol"
@@ -196,10 +196,11 @@ export const Choice = <Self>() => <const B extends Branches>(branches: B): Choic
     static readonly over = over
     static readonly connect = Transport.connect(shape)
     static readonly listen = (endpoint: Input, options?: Transport.ListenOptions) =>
-      Effect.map(listen(endpoint, options), ({ run, ...listener }) => ({
-        ...listener,
-        run: (handlers: Handlers<B, any>, options?: RunOptions) => run(dispatch(handlers), options)
-      }))
+      Effect.map(listen(endpoint, options), (listener) =>
+        withRun(
+          listener,
+          (handlers: Handlers<B, any>, options?: RunOptions) => listener.run(dispatch(handlers), options)
+        ))
     static readonly serve =
       () => (endpoint: Input, handlers: Handlers<B, any>, options?: Transport.ListenOptions & RunOptions) =>
         serve(endpoint, dispatch(handlers), options)

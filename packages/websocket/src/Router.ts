@@ -12,7 +12,7 @@
 
 import type { Connection } from "@wirestack/protocol/Connection"
 import type { Input } from "@wirestack/protocol/Endpoint"
-import { type Listener, type RunOptions, runScoped } from "@wirestack/protocol/Listener"
+import { type Listener, type RunOptions, runScoped, withRun } from "@wirestack/protocol/Listener"
 import type { ListenError } from "@wirestack/protocol/ListenError"
 import * as Protocol from "@wirestack/protocol/Protocol"
 import {
@@ -130,17 +130,11 @@ export const listen = <const Routes extends ReadonlyArray<Route<any>>, R = never
       listenOn(Routing)(endpoint, options),
       stack as any
     )) as Listener<any, any>
-    return {
-      address: listener.address,
-      pause: listener.pause,
-      resume: listener.resume,
-      drained: listener.drained,
-      run: (options?: RunOptions) =>
-        listener.run((connection) => {
-          const { request, route } = connection as Routed
-          return route.handle(connection as Routed, request)
-        }, options)
-    }
+    return withRun(listener, (options?: RunOptions) =>
+      listener.run((connection) => {
+        const { request, route } = connection as Routed
+        return route.handle(connection as Routed, request)
+      }, options))
   }) as any
 
 /** A layer that serves the routes for as long as it is provided. */

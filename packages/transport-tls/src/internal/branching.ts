@@ -7,7 +7,7 @@
 import { type Ask, Negotiated } from "@wirestack/protocol/Ask"
 import { ConnectError, NothingNegotiated } from "@wirestack/protocol/ConnectError"
 import { type Connection, detail } from "@wirestack/protocol/Connection"
-import type { Listener, RunOptions } from "@wirestack/protocol/Listener"
+import { type Listener, type RunOptions, withRun } from "@wirestack/protocol/Listener"
 import type { ListenError } from "@wirestack/protocol/ListenError"
 import * as Protocol from "@wirestack/protocol/Protocol"
 import * as Transport from "@wirestack/protocol/Transport"
@@ -86,20 +86,14 @@ const listen = (trunk: ByteTransport, branches: ReadonlyMap<string, Built>, ask:
       entrances.set(alpn, entrance)
       upper.push([alpn, yield* Effect.provideService(transport.listen({ ...ask, offers }), Below, entrance.below)])
     }
-    return {
-      address: listener.address,
-      drained: listener.drained,
-      pause: listener.pause,
-      resume: listener.resume,
-      run: (handler: Handler, options?: RunOptions) =>
-        Effect.all([
-          listener.run(
-            (connection) => entrances.get((connection as Chosen<string, Bytes>).alpn)!.enter(connection),
-            options
-          ),
-          ...upper.map(([alpn, { run }]) => run((connection) => handler(Object.assign(connection, { alpn })), options))
-        ], { concurrency: "unbounded", discard: true })
-    }
+    return withRun(listener, (handler: Handler, options?: RunOptions) =>
+      Effect.all([
+        listener.run(
+          (connection) => entrances.get((connection as Chosen<string, Bytes>).alpn)!.enter(connection),
+          options
+        ),
+        ...upper.map(([alpn, { run }]) => run((connection) => handler(Object.assign(connection, { alpn })), options))
+      ], { concurrency: "unbounded", discard: true }))
   })
 
 /** A transport that connects and listens with these branches on a trunk that agrees on their names. */
