@@ -1,13 +1,8 @@
 /** What TCP tells about a connection. */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
+import type { Address } from "./Address.ts"
 import type { Course } from "./HappyEyeballs.ts"
-
-/** One end of a TCP connection; `host` is an IP literal. */
-export interface Address {
-  readonly host: string
-  readonly port: number
-}
 
 /** The TCP layer of a connection. */
 export class TcpInfo extends Context.Service<TcpInfo, {

@@ -1,3 +1,4 @@
+export * as Address from "./Address.ts"
 export * as HappyEyeballs from "./HappyEyeballs.ts"
 export * as Ip from "./Ip.ts"
 export { ServiceUnavailable } from "./ServiceUnavailable.ts"

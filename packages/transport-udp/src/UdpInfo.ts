@@ -1,5 +1,5 @@
 /** What UDP tells about a connection. */
-import type { Address } from "@wirestack/transport-tcp/TcpInfo"
+import type { Address } from "@wirestack/transport-tcp/Address"
 import * as Context from "effect/Context"
 
 /** The UDP layer of a connection; the counts are those at the moment one looks. */
