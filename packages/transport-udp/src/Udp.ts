@@ -18,20 +18,16 @@
  */
 
 import { type Ask, lacking } from "@wirestack/protocol/Ask"
-import {
-  type AddressFailed,
-  ConnectError,
-  type ConnectReason,
-  InvalidEndpoint,
-  NoneReached
-} from "@wirestack/protocol/ConnectError"
+import { ConnectError, type ConnectReason, InvalidEndpoint, NoneReached } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
+import { firstReached } from "@wirestack/protocol/firstReached"
 import * as Listener from "@wirestack/protocol/Listener"
 import { ListenError } from "@wirestack/protocol/ListenError"
 import * as Transport from "@wirestack/protocol/Transport"
 import * as Ip from "@wirestack/transport-tcp/Ip"
 import { connectReason, listenReason } from "@wirestack/transport-tcp/SystemReason"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -89,6 +85,8 @@ export type Can = Transport.Connect | Transport.Listen | UdpInfo
 const notUdp = (ask: Ask): InvalidEndpoint =>
   new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail: "this transport connects to host:port only" })
 
+const refused = (reason: ConnectReason): ConnectError => new ConnectError({ layer: layerName, reason })
+
 /** The place of an ask that UDP can serve. */
 const placeOf = (ask: Ask) => {
   const { place } = ask.endpoint
@@ -107,7 +105,7 @@ const dial = (address: NetAddress.InetAddress, options: Options) => {
   }
   const connect: Socket.Prepare = (socket, done) => socket.connect(address.port, NetAddress.formatHost(address), done)
   return Effect.mapBoth(Socket.ready(() => Socket.make(address, options), options, from, connect), {
-    onFailure: ({ cause }): AddressFailed => ({ address: label, reason: connectReason(cause, label, 0) }),
+    onFailure: ({ cause }) => refused(connectReason(cause, label, 0)),
     onSuccess: (socket) => {
       const wire = new UdpWire<Uint8Array>({
         address: label,
@@ -125,27 +123,25 @@ const dial = (address: NetAddress.InetAddress, options: Options) => {
   })
 }
 
-const connect = (ip: Ip.Ip["Service"], options: Options, ask: Ask) =>
-  Effect.gen(function*() {
-    const { host, port } = yield* placeOf(ask)
-    const attempts: Array<AddressFailed> = []
-    for (const address of yield* ip.resolve(host, port, options.family)) {
-      if (ask.skip?.includes(NetAddress.formatInet(address)) === true) continue
-      const connected = yield* Effect.uninterruptible(Effect.matchEffect(dial(address, options), {
-        onFailure: (failed) => Effect.sync(() => void attempts.push(failed)),
-        onSuccess: ({ info, label, wire }) => {
-          ask.reached?.(label)
-          // The addresses of a closed socket are not to be had.
-          const details = info()
-          return Connection.make(wire, { facts, details: () => details, ask })
-        }
-      }))
-      if (connected !== undefined) return connected
-    }
-    return yield* Effect.fail<ConnectReason>(
-      attempts.length === 1 ? attempts[0].reason : new NoneReached({ attempts })
-    )
+const connectTo = (address: NetAddress.InetAddress, options: Options, ask: Ask) =>
+  Effect.uninterruptible(Effect.flatMap(dial(address, options), ({ info, label, wire }) => {
+    ask.reached?.(label)
+    // The addresses of a closed socket are not to be had.
+    const details = info()
+    return Connection.make(wire, { facts, details: () => details, ask })
+  }))
+
+const connect = (ip: Ip.Ip["Service"], options: Options, ask: Ask) => {
+  const resolved = Effect.flatMap(placeOf(ask), ({ host, port }) => ip.resolve(host, port, options.family))
+  return Effect.flatMap(Effect.mapError(resolved, refused), (addresses) => {
+    const candidates = addresses
+      .map((address) => ({ address: NetAddress.formatInet(address), connect: connectTo(address, options, ask) }))
+      .filter(({ address }) => ask.skip?.includes(address) !== true)
+    return Arr.isArrayNonEmpty(candidates)
+      ? firstReached(layerName, candidates)
+      : Effect.fail(refused(new NoneReached({ attempts: [] })))
   })
+}
 
 /** How often it is looked for silent peers at most, in milliseconds. */
 const shortest = 10
@@ -174,8 +170,7 @@ const listen = (ip: Ip.Ip["Service"], options: Options, ask: Ask) =>
 
 const make = (options: Options): Effect.Effect<Transport.Transport<Uint8Array, Uint8Array>, never, Ip.Ip> =>
   Effect.map(Ip.Ip, (ip) => ({
-    connect: (ask) =>
-      Effect.mapError(connect(ip, options, ask), (reason) => new ConnectError({ layer: layerName, reason })),
+    connect: (ask) => connect(ip, options, ask),
     listen: (ask) =>
       Effect.mapError(listen(ip, options, ask), (reason) => new ListenError({ layer: layerName, reason }))
   }))
