@@ -171,10 +171,11 @@ const written = <CIn, COut>(
 ): Effect.Effect<Connection<CIn, COut>, ConnectError, Scope.Scope> =>
   Effect.flatMap(Clock.Clock, (clock) => {
     const journal = new Journal(clock)
-    const attempt = (ask: Ask) => {
-      journal.begin()
-      return Effect.tapError(atomically(transport.connect(ask)), (error) => Effect.sync(() => journal.failed(error)))
-    }
+    const attempt = (ask: Ask) =>
+      Effect.suspend(() => {
+        journal.begin()
+        return Effect.tapError(atomically(transport.connect(ask)), (error) => Effect.sync(() => journal.failed(error)))
+      })
     const candidates = Arr.map(asks, (ask) => ({
       address: Endpoint.format(ask.endpoint),
       connect: tryAddresses(attempt, { ...ask, journal }, tryNextAddress)
