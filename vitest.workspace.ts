@@ -1,19 +1,9 @@
+import * as fs from "node:fs"
+import * as path from "node:path"
 import { defineConfig, type ViteUserConfig } from "vitest/config"
 import { extract } from "./scripts/doctest.ts"
 
-const packages = [
-  "protocol",
-  "http",
-  "transport-tcp",
-  "transport-tls",
-  "transport-proxy",
-  "transport-udp",
-  "transport-streams",
-  "websocket",
-  "node",
-  "examples",
-  "benchmarks"
-]
+const packages = fs.readdirSync(path.join(import.meta.dirname, "packages"))
 const conditions = ["@wirestack/source", "module", "node", "import", "default"]
 
 /** Sources are resolved by the export condition: no build, no table of aliases. */

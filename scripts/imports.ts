@@ -14,20 +14,8 @@ import * as path from "node:path"
 import { parseSync } from "oxc-parser"
 
 const scope = "@wirestack/"
-const published = [
-  "protocol",
-  "http",
-  "transport-tcp",
-  "transport-tls",
-  "transport-proxy",
-  "transport-udp",
-  "transport-streams",
-  "websocket",
-  "node"
-]
-
-/** What each package may stand on. */
-const below: Record<string, ReadonlyArray<string>> = {
+/** What each published package may stand on. */
+const libraries: Record<string, ReadonlyArray<string>> = {
   protocol: [],
   http: ["protocol"],
   "transport-tcp": ["protocol"],
@@ -36,10 +24,13 @@ const below: Record<string, ReadonlyArray<string>> = {
   "transport-udp": ["protocol", "transport-tcp"],
   "transport-streams": ["protocol"],
   websocket: ["protocol", "http"],
-  node: ["protocol", "transport-streams", "transport-tcp", "transport-tls", "websocket"],
-  examples: published,
-  benchmarks: published
+  node: ["protocol", "transport-streams", "transport-tcp", "transport-tls", "websocket"]
 }
+
+const published = Object.keys(libraries)
+
+/** What each package may stand on. */
+const below: Record<string, ReadonlyArray<string>> = { ...libraries, examples: published, benchmarks: published }
 
 /** Sources that import nothing from Node, and the files among them that are for Node only, each with its reason. */
 const portable = ["protocol", "http", "transport-proxy", "transport-streams", "websocket"]
