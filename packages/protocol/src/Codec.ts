@@ -26,17 +26,19 @@ import { Kept } from "./internal/Kept.ts"
 import * as utf8 from "./internal/utf8.ts"
 import type { Io, Machine } from "./Machine.ts"
 import type { EndOfInput } from "./Outcome.ts"
-import type { Message } from "./Transport.ts"
+import { type Message, Messages, type Shape } from "./Transport.ts"
 
 /** A Schema whose values a codec can carry: it needs no services to decode or encode. */
 export type Carried<T = unknown> = Schema.ConstraintCodec<T, unknown, never, never>
 
-/** A way to carry values in messages. */
-export interface Codec {
+/** A way to carry values in what a stack of shape `L` carries: in messages by default. */
+export interface Codec<in out L = "messages", in out M = Message> {
   /** The name of the format. */
   readonly format: string
+  /** What it stands on. */
+  readonly below: Shape<L, M, M>
   /** Compiles the Schemas of the two directions; what it returns makes a machine for one connection. */
-  readonly machine: <In, Out>(incoming: Carried<In>, outgoing: Carried<Out>) => () => Machine<Message, Message, In, Out>
+  readonly machine: <In, Out>(incoming: Carried<In>, outgoing: Carried<Out>) => () => Machine<M, M, In, Out>
 }
 
 /** A format for plain values. */
@@ -64,6 +66,7 @@ export interface Options {
  */
 export const make = (format: Format, options?: Options): Codec => ({
   format: format.format,
+  below: Messages,
   machine: <In, Out>(incoming: Carried<In>, outgoing: Carried<Out>) => {
     const derive = format.derive ?? (<T>(schema: Carried<T>) => schema)
     const compiled: Compiled<In, Out> = {

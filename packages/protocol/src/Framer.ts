@@ -20,14 +20,14 @@
  */
 import type { Machine } from "./Machine.ts"
 import * as Protocol from "./Protocol.ts"
-import { Bytes, type Message, Messages } from "./Transport.ts"
+import { Bytes, type Message, Messages, type Shape } from "./Transport.ts"
 
-/** A way to carry messages in a stream of bytes. */
-export interface Framer {
+/** A way to carry messages in a stream of bytes; they are text or bytes by default. */
+export interface Framer<out In = Message, in Out = Message> {
   /** The name of the layer, for errors. */
   readonly layer: string
   /** A machine for one connection. */
-  readonly machine: () => Machine<Uint8Array, Uint8Array, Message, Message>
+  readonly machine: () => Machine<Uint8Array, Uint8Array, In, Out>
 }
 
 /**
@@ -36,5 +36,13 @@ export interface Framer {
  *
  * @category constructors
  */
-export const over = (framer: Framer): Protocol.Over<"bytes", never, "messages", never> =>
-  Protocol.machine(Bytes, Messages, { layer: framer.layer, client: framer.machine, server: framer.machine })
+export const over = (framer: Framer): Protocol.Over<"bytes", never, "messages", never> => onto(Messages)(framer)
+
+/**
+ * The same for a framer whose messages are neither text nor bytes: `onto(Records)(framer)`.
+ *
+ * @category constructors
+ */
+export const onto =
+  <S, In, Out>(shape: Shape<S, In, Out>) => (framer: Framer<In, Out>): Protocol.Over<"bytes", never, S, never> =>
+    Protocol.machine(Bytes, shape, { layer: framer.layer, client: framer.machine, server: framer.machine })

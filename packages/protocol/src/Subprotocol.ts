@@ -31,7 +31,7 @@ import type { ListenError } from "./ListenError.ts"
 import type { Machine } from "./Machine.ts"
 import * as Protocol from "./Protocol.ts"
 import * as Transport from "./Transport.ts"
-import type { At, Connect, ConnectOptions, Listen, ListenOptions, Message, Shape } from "./Transport.ts"
+import type { At, Connect, ConnectOptions, Listen, ListenOptions, Shape } from "./Transport.ts"
 
 /** How a protocol is put on a stack. */
 export interface OverOptions {
@@ -71,8 +71,8 @@ export interface Service<Self, Name extends string, C extends Carried, S extends
   readonly client: C
   /** What the server sends. */
   readonly server: S
-  /** The operator that puts the protocol on a stack of messages. */
-  readonly over: (codec: Codec, options?: OverOptions) => Protocol.Over<"messages", never, Self, never>
+  /** The operator that puts the protocol on a stack of what the codec stands on: messages, mostly. */
+  readonly over: <L, M>(codec: Codec<L, M>, options?: OverOptions) => Protocol.Over<L, never, Self, never>
   /** Connects as the client; `D` names the details that must be below. Safe to interrupt: what fails leaves nothing open. */
   readonly connect: <D = never>(
     endpoint: Endpoint.Inputs,
@@ -131,10 +131,10 @@ export const Service = <Self>() =>
 ): Service<Self, Name, C, S> => {
   const { client, server } = messages
   const shape = Transport.shape<Self, S["Type"], C["Type"], C["Type"], S["Type"]>(`Subprotocol/${protocol}`, [protocol])
-  const over = (codec: Codec, options?: OverOptions): Protocol.Over<"messages", never, Self, never> => {
+  const over = <L, M>(codec: Codec<L, M>, options?: OverOptions): Protocol.Over<L, never, Self, never> => {
     const machines = compile(codec, { protocol, client, server })
     const accepted = options?.unnamed === "accept" ? "unnamed" : "unnegotiated"
-    return Protocol.make(Transport.Messages, shape, {
+    return Protocol.make(codec.below, shape, {
       layer: protocol,
       below: offering([protocol]),
       client: (lower) => speak(lower, [machines], "client", accepted),
@@ -208,8 +208,8 @@ export interface Family<Self, V extends Versions> extends
   }
   /** The versions, by name, the most wanted first. */
   readonly versions: V
-  /** The operator that puts the family on a stack of messages in which a layer negotiates. */
-  readonly over: (codec: Codec) => Protocol.Over<"messages", Negotiated, Self, never>
+  /** The operator that puts the family on a stack, of what the codec stands on, in which a layer negotiates. */
+  readonly over: <L, M>(codec: Codec<L, M>) => Protocol.Over<L, Negotiated, Self, never>
   /** Connects as the client; `D` names the details that must be below. Safe to interrupt: what fails leaves nothing open. */
   readonly connect: <D = never>(
     endpoint: Endpoint.Inputs,
@@ -239,9 +239,9 @@ export const Family = <Self>() => <const V extends Versions>(versions: V & Named
   const names = offersOf(versions)
   const id = `Subprotocol/Family/${names.join(",")}`
   const shape = Transport.shape<Self, any, any, any, any>(id, names)
-  const over = (codec: Codec): Protocol.Over<"messages", never, Self, never> => {
+  const over = <L, M>(codec: Codec<L, M>): Protocol.Over<L, never, Self, never> => {
     const machines = names.map((name) => compile(codec, versions[name]))
-    return Protocol.make(Transport.Messages, shape, {
+    return Protocol.make(codec.below, shape, {
       layer: names.join(", "),
       below: offering(names),
       client: (lower) => speak(lower, machines, "client", "named"),
@@ -279,22 +279,22 @@ export type AnyServerConnection<V extends Versions, D = never> = {
  * Speaks one of these protocols, as the server, over connections on which its name was agreed on: for who accepts connections by
  * other means than a listener of the protocol. The Schemas are compiled once.
  */
-export const serverOn = <const V extends Versions>(versions: V & Named<V>, codec: Codec) => {
+export const serverOn = <const V extends Versions, M>(versions: V & Named<V>, codec: Codec<any, M>) => {
   const machines = Object.keys(versions).map((name) => compile(codec, versions[name]))
   return <D>(
-    lower: Connection<Message, Message, D>
+    lower: Connection<M, M, D>
   ): Effect.Effect<AnyServerConnection<V, D>, ConnectError, Scope.Scope> =>
     speak(lower, machines, "server", "named") as any
 }
 
 /** A protocol's machines for one stack, a factory a role. */
-interface Machines {
+interface Machines<M> {
   readonly protocol: string
-  readonly client: () => Machine<Message, Message, any, any>
-  readonly server: () => Machine<Message, Message, any, any>
+  readonly client: () => Machine<M, M, any, any>
+  readonly server: () => Machine<M, M, any, any>
 }
 
-const compile = (codec: Codec, { client, protocol, server }: AnyService): Machines => ({
+const compile = <M>(codec: Codec<any, M>, { client, protocol, server }: AnyService): Machines<M> => ({
   protocol,
   client: codec.machine(server, client),
   server: codec.machine(client, server)
@@ -306,9 +306,9 @@ const offering = (offers: ReadonlyArray<string>) => (ask: Ask): Ask => ({ ...ask
 type Accepted = "named" | "unnegotiated" | "unnamed"
 
 /** Puts the machine of the protocol that was agreed on over the connection. */
-const speak = (
-  lower: Connection<Message, Message>,
-  spoken: ReadonlyArray<Machines>,
+const speak = <M>(
+  lower: Connection<M, M>,
+  spoken: ReadonlyArray<Machines<M>>,
   role: "client" | "server",
   accepted: Accepted
 ): Effect.Effect<Connection<any, any>, ConnectError, Scope.Scope> => {

@@ -1,7 +1,7 @@
 /**
  * A transport makes connections and listeners; it is the service at each level of a stack.
  *
- * There is one tag per shape, not per protocol: bytes, messages, datagrams, and one per typed application protocol. That makes
+ * There is one tag per shape, not per protocol: bytes, messages, records, datagrams, and one per typed application protocol. That makes
  * transports pluggable: TCP, TLS, Unix sockets and memory all give bytes. What a stack can do is in the type of its tag,
  * as a phantom union: its roles (`Connect`, `Listen`) and the details of its layers. More satisfies less.
  */
@@ -50,11 +50,21 @@ export type ByteTransport<Can = never> = At<"bytes", Can>
 /** A transport of messages: text or bytes with boundaries. */
 export type MessageTransport<Can = never> = At<"messages", Can>
 
+/** A transport of records: bytes with boundaries and a type. */
+export type RecordTransport<Can = never> = At<"records", Can>
+
 /** A transport of datagrams: bytes with boundaries, each of which arrives as it was sent, in any order, more than once, or not at all. */
 export type DatagramTransport<Can = never> = At<"datagrams", Can>
 
 /** A message as a message transport carries it; whether text stays text is up to the layer (WebSocket keeps it). */
 export type Message = string | Uint8Array
+
+/** A record as a record transport carries it: bytes, and a number that says what they are. */
+export interface Record {
+  /** An unsigned integer; how large it may be is up to the framer. */
+  readonly type: number
+  readonly value: Uint8Array
+}
 
 /** The service itself; the client's and the server's message types may differ. */
 export interface Transport<out CIn, in COut, out SIn = CIn, in SOut = COut> {
@@ -82,6 +92,9 @@ export const Bytes: Shape<"bytes", Uint8Array, Uint8Array> = shape("bytes")
 
 /** The shape of message transports. */
 export const Messages: Shape<"messages", Message, Message> = shape("messages")
+
+/** The shape of record transports. */
+export const Records: Shape<"records", Record, Record> = shape("records")
 
 /** The shape of datagram transports. */
 export const Datagrams: Shape<"datagrams", Uint8Array, Uint8Array> = shape("datagrams")

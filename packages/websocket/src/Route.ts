@@ -141,7 +141,7 @@ export const protocols = <
   handlers: H,
   options?: Options<Message, R2>
 ): Route<Exclude<Subprotocol.HandlerServices<H>, Scope.Scope> | R2> => {
-  const speak = Subprotocol.serverOn<V>(versions, codec)
+  const speak = Subprotocol.serverOn<V, Message>(versions, codec)
   const handle = (connection: Connection<Message, Message, Details>, request: RoutedRequest<Path>) =>
     Effect.flatMap(
       speak(connection) as Effect.Effect<Subprotocol.ServerConnection<V[keyof V], Details>, ConnectError, Scope.Scope>,
