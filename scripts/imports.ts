@@ -1,7 +1,7 @@
 /**
  * The import rules of ARCHITECTURE.md.
  *
- * - Packages depend downwards, as in `below`; tests may use any published package.
+ * - Packages depend downwards, as in `below`; tests may use any published package, and what they share.
  * - What is `portable` runs in a browser and in a worker: nothing from Node in it.
  * - A package is imported by its name and its public modules: no path leads out of a package, none into `internal/`.
  * - A package declares what its sources import.
@@ -30,7 +30,12 @@ const libraries: Record<string, ReadonlyArray<string>> = {
 const published = Object.keys(libraries)
 
 /** What each package may stand on. */
-const below: Record<string, ReadonlyArray<string>> = { ...libraries, examples: published, benchmarks: published }
+const below: Record<string, ReadonlyArray<string>> = {
+  ...libraries,
+  examples: published,
+  benchmarks: published,
+  "test-support": ["protocol"]
+}
 
 /** Sources that import nothing from Node, and the files among them that are for Node only, each with its reason. */
 const portable = ["protocol", "http", "transport-proxy", "transport-streams", "websocket"]
@@ -128,7 +133,11 @@ const checkImport = (file: string, name: string, own: Manifest, specifier: strin
     const other = dependency.slice(scope.length)
     if (specifier.startsWith(`${dependency}/internal`)) return "is internal to its package"
     if (other === name) return inSource ? "is this package: import the file" : undefined
-    if (!inSource) return published.includes(other) ? undefined : "is not a published package"
+    if (!inSource) {
+      return published.includes(other) || other === "test-support"
+        ? undefined
+        : "is not a published package"
+    }
     if (!below[name].includes(other)) return `${name} stands on ${below[name].join(", ") || "no other package"}`
   }
   const known = inSource ? brings(own) : [...develops(own), ...develops(manifest("."))]

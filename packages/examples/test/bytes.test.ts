@@ -1,7 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import { Transport } from "@wirestack/protocol"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
-import { resources } from "./support/resources.ts"
+import { resources } from "@wirestack/test-support"
 import { byteStacks } from "./support/stacks.ts"
 
 for (const { name, ...stack } of byteStacks) {

@@ -1,9 +1,9 @@
 import { describe, it } from "@effect/vitest"
 import { Codec, LengthPrefixed } from "@wirestack/protocol"
 import { type Samples, transportSuite } from "@wirestack/protocol/testing"
+import { resources } from "@wirestack/test-support"
 import { WebSocket } from "@wirestack/websocket"
 import { Chat, type ClientMessage, type ServerMessage } from "../src/chat/Chat.ts"
-import { resources } from "./support/resources.ts"
 import { byteStacks } from "./support/stacks.ts"
 
 const sized = (n: number, size: number) => `${n}:${"é".repeat(Math.min(1_900, size))}`

@@ -2,11 +2,11 @@
 import { describe, it } from "@effect/vitest"
 import { MemoryTransport, Transport } from "@wirestack/protocol"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
+import { resources } from "@wirestack/test-support"
 import { ProxyProtocol } from "@wirestack/transport-proxy"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Alpn, Preface, StartTls } from "@wirestack/transport-tls"
 import { Context, Effect, Layer, type Scope } from "effect"
-import { resources } from "./support/resources.ts"
 import { inMemory, onTcp, tls } from "./support/stacks.ts"
 
 type Both = Transport.Connect | Transport.Listen

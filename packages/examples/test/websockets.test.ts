@@ -1,8 +1,8 @@
 import { describe, it } from "@effect/vitest"
 import { Transport } from "@wirestack/protocol"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
+import { resources } from "@wirestack/test-support"
 import { WebSocket } from "@wirestack/websocket"
-import { resources } from "./support/resources.ts"
 import { byteStacks } from "./support/stacks.ts"
 
 /** What is under a WebSocket that differs for it. */

@@ -7,13 +7,13 @@ import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
 import { Samples, transportSuite, withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { resources } from "@wirestack/test-support"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Context, Effect, Fiber, Layer, type Scope, Stream } from "effect"
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 
 /** How many pipes, sockets and processes there are. */
-const resources = (): number => process.getActiveResourcesInfo().filter((name) => /Process|Pipe|TCP/.test(name)).length
 
 /** Perl, which starts in some milliseconds, and passes on the end of either side. */
 const relay = `

@@ -5,13 +5,13 @@ import type { Outcome } from "@wirestack/protocol/Outcome"
 import { TimedOut } from "@wirestack/protocol/Reason"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { collect, pattern, reasonOf, until } from "@wirestack/test-support"
 import { Duplex, DuplexInfo, type Source } from "@wirestack/transport-streams"
 import { Deferred, Effect, type Layer } from "effect"
 import * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import * as Stream from "node:stream"
-import { collect } from "./collect.ts"
-import { live, network, pattern, reasonOf, until } from "./support.ts"
+import { live, network } from "./support.ts"
 
 /** Two ends of a pair of one-way streams. Whoever destroys one has destroyed the other. */
 const pair = () => {

@@ -6,13 +6,13 @@ import type { Endpoint } from "@wirestack/protocol/Endpoint"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { collect, pattern, reasonOf, resources } from "@wirestack/test-support"
 import { EffectSocket, EffectSocketInfo, ProvidedSocket } from "@wirestack/transport-streams"
 import { Effect, Exit, Fiber, Layer } from "effect"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
-import { collect } from "./collect.ts"
-import { live, pattern, reasonOf, sockets } from "./support.ts"
+import { live } from "./support.ts"
 
 const placeOf = ({ place }: Endpoint) => {
   assert(place._tag === "Tcp")
@@ -37,7 +37,7 @@ describe("sockets of Effect", () => {
       statuses: "a socket carries no reason",
       abortIsSeen: "a socket of Effect has no reset"
     },
-    resources: sockets
+    resources
   })
   for (const { name, run } of suite) it.live(name, () => run)
 })

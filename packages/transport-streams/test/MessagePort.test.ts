@@ -5,11 +5,11 @@ import * as DataTransferReport from "@wirestack/protocol/DataTransferReport"
 import type { Outcome } from "@wirestack/protocol/Outcome"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { collect, pattern, reasonOf, until } from "@wirestack/test-support"
 import { MessagePort, MessagePortInfo } from "@wirestack/transport-streams"
 import { Deferred, Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import { MessageChannel, type MessagePort as Port, Worker } from "node:worker_threads"
-import { collect } from "./collect.ts"
-import { live, network, pattern, ports, reasonOf, until } from "./support.ts"
+import { live, network, ports } from "./support.ts"
 
 const channel = () => {
   const { port1, port2 } = new MessageChannel()

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { collect, reasonOf, resources } from "@wirestack/test-support"
 import { ProvidedSocket } from "@wirestack/transport-streams"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Tls } from "@wirestack/transport-tls"
@@ -11,8 +12,6 @@ import * as NetAddress from "effect/net/NetAddress"
 import { Rpc, RpcClient, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
-import { collect } from "./collect.ts"
-import { reasonOf, sockets } from "./support.ts"
 
 const Rpcs = RpcGroup.make(
   Rpc.make("Double", { payload: { n: Schema.Finite }, success: Schema.Finite }),
@@ -54,7 +53,7 @@ describe("a stack as Effect's sockets", () => {
           assert.lengthOf(yield* Stream.runCollect(client.Count({ to: 5_000 })), 5_000)
         }).pipe(Effect.scoped, Effect.provide(connecting))
       }).pipe(Effect.scoped),
-      sockets
+      resources
     ))
 
   type Both<S> = Transport.At<S, Transport.Connect | Transport.Listen> | Scope.Scope

@@ -5,13 +5,13 @@ import * as DataTransferReport from "@wirestack/protocol/DataTransferReport"
 import { TimedOut } from "@wirestack/protocol/Reason"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { collect, pattern, reasonOf, until } from "@wirestack/test-support"
 import { WebStreams, WebStreamsInfo } from "@wirestack/transport-streams"
 import { Effect, Fiber } from "effect"
 import * as Net from "node:net"
 import * as Stream from "node:stream"
 import type { QueuingStrategy, ReadableStreamDefaultController, UnderlyingSink } from "node:stream/web"
-import { collect } from "./collect.ts"
-import { live, network, pattern, reasonOf, until } from "./support.ts"
+import { live, network } from "./support.ts"
 
 /** Two ends of a pair of streams. */
 const pair = () => {

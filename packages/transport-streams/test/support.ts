@@ -6,16 +6,6 @@ import { withoutLeaks } from "@wirestack/protocol/testing"
 import type { Source } from "@wirestack/transport-streams"
 import { Effect, type Scope } from "effect"
 
-/** Why something fails. */
-export const reasonOf = <A, E extends { readonly reason: unknown }, R>(
-  effect: Effect.Effect<A, E, R>
-): Effect.Effect<E["reason"], never, R> =>
-  Effect.map(Effect.orDie(Effect.flip(effect)), (error) => error.reason as E["reason"])
-
-/** Bytes that tell where in the sequence they are. */
-export const pattern = (size: number): Buffer =>
-  Buffer.from(Array.from({ length: size }, (_, i) => (i * 7 + (i >> 8)) & 0xff))
-
 /** A network of names, in which a pair of streams is made for whoever connects. */
 export const network = <A>(pair: () => readonly [A, A]) => {
   const listeners = new Map<string, Source.Accept<A>>()
@@ -42,12 +32,5 @@ export const network = <A>(pair: () => readonly [A, A]) => {
 export const live = <E>(name: string, program: () => Effect.Effect<unknown, E, Scope.Scope>) =>
   it.live(name, () => withoutLeaks(Effect.scoped(Effect.suspend(program))))
 
-/** How many sockets and servers the process holds. */
-export const sockets = (): number => process.getActiveResourcesInfo().filter((name) => /TCP|TLS/.test(name)).length
-
 /** How many message ports the process listens to. */
 export const ports = (): number => process.getActiveResourcesInfo().filter((name) => name === "MessagePort").length
-
-/** Waits until something holds, or the test's time is up. */
-export const until = (holds: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => holds() ? Effect.void : Effect.andThen(Effect.sleep("2 millis"), until(holds)))

@@ -1,9 +1,9 @@
 /** What runs in the thread of a worker: an echo, and a handler that takes the whole thread with it. */
 import * as Transport from "@wirestack/protocol/Transport"
+import { collect } from "@wirestack/test-support"
 import { MessagePort } from "@wirestack/transport-streams"
 import { Effect, Layer } from "effect"
 import { parentPort } from "node:worker_threads"
-import { collect } from "./collect.ts"
 
 const serve = Transport.serve(Transport.Bytes)()
 

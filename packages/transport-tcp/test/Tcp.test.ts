@@ -4,12 +4,13 @@ import * as Endpoint from "@wirestack/protocol/Endpoint"
 import type { Incident } from "@wirestack/protocol/Listener"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { collect, pattern, reasonOf, resources, take, until } from "@wirestack/test-support"
 import { Ip, Tcp, TcpInfo } from "@wirestack/transport-tcp"
 import { Deferred, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
 import * as Cause from "effect/Cause"
 import { spawn } from "node:child_process"
 import type * as Net from "node:net"
-import { bareClient, bareServer, collect, descriptors, event, pattern, take, until } from "./support.ts"
+import { bareClient, bareServer, event } from "./support.ts"
 
 const connect = Transport.connect(Transport.Bytes)
 const listen = Transport.listen(Transport.Bytes)
@@ -18,11 +19,9 @@ type Needs = Scope.Scope | Transport.ByteTransport<Tcp.Can>
 
 /** A live test on TCP that must leave nothing behind. */
 const live = <E>(name: string, program: Effect.Effect<unknown, E, Needs>, layer = () => Tcp.layer()) =>
-  it.live(name, () => withoutLeaks(Effect.suspend(() => Effect.provide(Effect.scoped(program), layer())), descriptors))
+  it.live(name, () => withoutLeaks(Effect.suspend(() => Effect.provide(Effect.scoped(program), layer())), resources))
 
 const quiet = { onIncident: () => Effect.void }
-const reasonOf = <A, E extends { readonly reason: unknown }, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.map(Effect.flip(effect), (error) => error.reason as E["reason"])
 const closingSoon = { closeWithin: "300 millis" } as const
 
 /** The port of a server whose process stands still: connections pile up in its backlog. */
@@ -197,7 +196,7 @@ describe("connecting", () => {
         assert.strictEqual((yield* collect(connection)).toString(), String(free))
         assert.strictEqual(Connection.detail(connection, TcpInfo).local.port, free)
       })),
-      descriptors
+      resources
     ))
 
   live(

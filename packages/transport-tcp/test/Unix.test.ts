@@ -3,13 +3,14 @@ import * as Connection from "@wirestack/protocol/Connection"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { collect, pattern, reasonOf, resources, until } from "@wirestack/test-support"
 import { Unix, UnixInfo } from "@wirestack/transport-tcp"
 import { Effect, Fiber, type Scope } from "effect"
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { bareServer, collect, descriptors, pattern, until } from "./support.ts"
+import { bareServer } from "./support.ts"
 
 const connect = Transport.connect(Transport.Bytes)
 const listen = Transport.listen(Transport.Bytes)
@@ -27,13 +28,10 @@ const live = <E>(name: string, program: (path: string) => Effect.Effect<unknown,
           Effect.sync(() => Fs.rmSync(folder, { recursive: true }))
         )
       }),
-      descriptors
+      resources
     ))
 
 const quiet = { onIncident: () => Effect.void }
-const reasonOf = <A, E extends { readonly reason: unknown }, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.map(Effect.flip(effect), (error) => error.reason as E["reason"])
-
 describe("Unix sockets", () => {
   live("carry bytes both ways, and half-close", (path) =>
     Effect.gen(function*() {

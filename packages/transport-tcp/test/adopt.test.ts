@@ -3,6 +3,7 @@ import { Endpoint, Transport } from "@wirestack/protocol"
 import { SocketWire } from "@wirestack/protocol/SocketWire"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import type { Receiver } from "@wirestack/protocol/Wire"
+import { resources } from "@wirestack/test-support"
 import { Tcp, Unix } from "@wirestack/transport-tcp"
 import { Tls } from "@wirestack/transport-tls"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
@@ -12,7 +13,6 @@ import * as Net from "node:net"
 import { tmpdir } from "node:os"
 import { adopt, capable } from "../src/internal/adopt.ts"
 
-const resources = () => process.getActiveResourcesInfo().filter((name) => /TCP|Pipe|TLS/.test(name)).length
 const capabilities = { halfClose: true, statuses: "bytes carry no reason", abortIsSeen: true } as const
 const suite = { shape: Transport.Bytes, samples: Samples.bytes, capabilities, resources }
 const { identity, trust } = await Effect.runPromise(DevelopmentCertificates.localhost)

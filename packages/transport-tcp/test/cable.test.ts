@@ -3,12 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Connection from "@wirestack/protocol/Connection"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { resources } from "@wirestack/test-support"
 import { Ip, Tcp, TcpInfo } from "@wirestack/transport-tcp"
 import { Deferred, Duration, Effect, Layer, type Scope } from "effect"
 import * as Cause from "effect/Cause"
 import * as Net from "node:net"
 import { addresses, cable, device, possible, silence } from "./cable.ts"
-import { descriptors } from "./support.ts"
 
 const connect = Transport.connect(Transport.Bytes)
 const closingSoon = { closeWithin: "300 millis" } as const
@@ -24,7 +24,7 @@ const told = (connection: Connection.Connection<Uint8Array, Uint8Array, TcpInfo>
 const live = (name: string, program: (port: number) => Effect.Effect<unknown, unknown, Scope.Scope>) =>
   it.live.skipIf(!possible)(
     `${name}${possible ? "" : " (skipped: no network namespaces here)"}`,
-    () => withoutLeaks(Effect.scoped(Effect.flatMap(cable, program)), descriptors)
+    () => withoutLeaks(Effect.scoped(Effect.flatMap(cable, program)), resources)
   )
 
 describe("Happy Eyeballs", () => {

@@ -6,13 +6,14 @@ import * as Endpoint from "@wirestack/protocol/Endpoint"
 import * as EstablishmentReport from "@wirestack/protocol/EstablishmentReport"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { resources } from "@wirestack/test-support"
 import { Ip, Tcp, TcpInfo } from "@wirestack/transport-tcp"
 import { Tls, type TlsInfo } from "@wirestack/transport-tls"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
 import { Effect, Layer, Random, type Scope } from "effect"
 import { Dns, Host } from "effect/net"
 import * as Dgram from "node:dgram"
-import { bareServer, descriptors } from "./support.ts"
+import { bareServer } from "./support.ts"
 
 const connect = Transport.connect(Transport.Bytes)
 const closingSoon = { closeWithin: "300 millis" } as const
@@ -35,7 +36,7 @@ const zone = (targets: ReadonlyArray<Target>) =>
 const tcp = (targets: ReadonlyArray<Target>, options?: Tcp.Options) => Tcp.over(options)(zone(targets))
 
 const live = (name: string, program: Effect.Effect<unknown, unknown, Scope.Scope>) =>
-  it.live(name, () => withoutLeaks(Effect.scoped(program), descriptors))
+  it.live(name, () => withoutLeaks(Effect.scoped(program), resources))
 
 const locating = (targets: ReadonlyArray<Target>, seed: string) =>
   Effect.flatMap(Ip.Ip, (ip) => ip.locate({ _tag: "Service", name: "chat", protocol: "tcp", domain: "example.test" }))

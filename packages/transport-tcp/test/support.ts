@@ -1,7 +1,4 @@
-import type { Connection } from "@wirestack/protocol/Connection"
-import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import { Effect, type Scope } from "effect"
-import * as Cause from "effect/Cause"
 import * as Net from "node:net"
 
 /** A bare server on a free port of 127.0.0.1, or on a path. */
@@ -50,41 +47,3 @@ export const event = (emitter: NodeJS.EventEmitter, name: string): Effect.Effect
   Effect.callback((resume) => {
     emitter.once(name, (value) => resume(Effect.succeed(value)))
   })
-
-/** Waits until something holds, or the test's time is up. */
-export const until = (holds: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => holds() ? Effect.void : Effect.andThen(Effect.sleep("2 millis"), until(holds)))
-
-/** All that is received until the end, as one buffer; fails as the pull fails. */
-export const collect = <Out>(connection: Connection<Uint8Array, Out>): Effect.Effect<Buffer, ConnectionError> => {
-  const chunks: Array<Uint8Array> = []
-  const loop: Effect.Effect<Buffer, ConnectionError> = Effect.matchEffect(connection.pull, {
-    onSuccess: (batch) => {
-      chunks.push(...batch)
-      return loop
-    },
-    onFailure: (error) => Cause.isDone(error) ? Effect.succeed(Buffer.concat(chunks)) : Effect.fail(error)
-  })
-  return loop
-}
-
-/** At least `size` bytes of what is received. */
-export const take = <Out>(connection: Connection<Uint8Array, Out>, size: number) =>
-  Effect.gen(function*() {
-    const chunks: Array<Uint8Array> = []
-    for (let length = 0; length < size;) {
-      for (const chunk of yield* connection.pull) {
-        chunks.push(chunk)
-        length += chunk.length
-      }
-    }
-    return Buffer.concat(chunks)
-  })
-
-/** How many sockets and servers the process holds. */
-export const descriptors = (): number =>
-  process.getActiveResourcesInfo().filter((name) => /TCP|Pipe|TLS/.test(name)).length
-
-/** Bytes that tell where in the sequence they are. */
-export const pattern = (size: number): Buffer =>
-  Buffer.from(Array.from({ length: size }, (_, i) => (i * 7 + (i >> 8)) & 0xff))

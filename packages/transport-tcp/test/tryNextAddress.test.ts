@@ -5,10 +5,10 @@ import * as Protocol from "@wirestack/protocol/Protocol"
 import { Violation } from "@wirestack/protocol/Reason"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { resources } from "@wirestack/test-support"
 import { Ip, Tcp, TcpInfo } from "@wirestack/transport-tcp"
 import { Effect, Layer, type Scope } from "effect"
 import { NetAddress } from "effect/net"
-import { descriptors } from "./support.ts"
 
 const listen = Transport.listen(Transport.Bytes)
 
@@ -69,7 +69,7 @@ const connecting = (
   })
 
 const live = (name: string, program: Effect.Effect<void, unknown, Scope.Scope>) =>
-  it.live(name, () => withoutLeaks(Effect.scoped(program), descriptors))
+  it.live(name, () => withoutLeaks(Effect.scoped(program), resources))
 
 live(
   "by default a handshake that fails is the end of it",

@@ -6,10 +6,11 @@ import { Negotiated } from "@wirestack/protocol/Ask"
 import { ConnectError } from "@wirestack/protocol/ConnectError"
 import { Closed } from "@wirestack/protocol/ConnectionError"
 import type { Incident } from "@wirestack/protocol/Listener"
+import { reasonOf, take, until } from "@wirestack/test-support"
 import { Tcp, TcpInfo } from "@wirestack/transport-tcp"
 import { Alpn, Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Context, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
-import { certificates, type Ground, grounds, quiet, reasonOf, soon, take, tight, until } from "./support.ts"
+import { certificates, type Ground, grounds, quiet, soon, tight } from "./support.ts"
 
 class Chat extends Subprotocol.Service<Chat>()("chat.v1", { client: Schema.String, server: Schema.Finite }) {}
 class Greeting extends Context.Service<Greeting, string>()("test/Greeting") {}

@@ -1,22 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import { reasonOf, until } from "@wirestack/test-support"
 import { Pin, type Tls } from "@wirestack/transport-tls"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
 import { Context, Deferred, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import {
-  certificates,
-  connect,
-  grounds,
-  type Info,
-  listen,
-  meeting,
-  quiet,
-  reasonOf,
-  soon,
-  stackOn,
-  tight,
-  until
-} from "./support.ts"
+import { certificates, connect, grounds, type Info, listen, meeting, quiet, soon, stackOn, tight } from "./support.ts"
 
 /** Tries to connect; whether the server's handler has received anything. */
 const refused = (endpoint: string) =>

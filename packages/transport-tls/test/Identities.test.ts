@@ -1,25 +1,12 @@
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
 import { type Connection, detail } from "@wirestack/protocol/Connection"
 import type * as Transport from "@wirestack/protocol/Transport"
+import { resources, take, until } from "@wirestack/test-support"
 import { Tcp, type TcpInfo } from "@wirestack/transport-tcp"
 import { CredentialsError, type Identity, IdentityFiles, Pin, Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Context, Effect, Fiber, FileSystem, Layer, PlatformError, Queue, Redacted, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import {
-  certificates,
-  changing,
-  connect,
-  descriptors,
-  echo,
-  grounds,
-  listen,
-  meetings,
-  quiet,
-  stackOn,
-  take,
-  tight,
-  until
-} from "./support.ts"
+import { certificates, changing, connect, echo, grounds, listen, meetings, quiet, stackOn, tight } from "./support.ts"
 
 const pinOf = ({ certificate }: Identity): Pin.Pin => Pin.of(certificate)
 
@@ -71,7 +58,7 @@ it.live(
         assert.isTrue(seen.every((count) => count > 50), seen.join())
         assert.isAtLeast(full, 5)
         yield* Effect.forEach(connections, (connection) => connection.abort, { discard: true })
-        yield* until(() => descriptors() < 50)
+        yield* until(() => resources() < 50)
       }).pipe(Effect.scoped, Effect.provide(ground))
     })),
   60_000

@@ -2,11 +2,12 @@ import { assert, it } from "@effect/vitest"
 import { detail } from "@wirestack/protocol/Connection"
 import type { Incident } from "@wirestack/protocol/Listener"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
+import { collect } from "@wirestack/test-support"
 import { Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Effect, Layer, Redacted, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { randomBytes } from "node:crypto"
-import { certificates, collect, connect, listen, soon, tight } from "./support.ts"
+import { certificates, connect, listen, soon, tight } from "./support.ts"
 
 /** A client that resumes in memory, and servers that come and go there: what each knows of the client, or has against it. */
 const visits = Effect.gen(function*() {

@@ -3,6 +3,7 @@ import { Negotiated } from "@wirestack/protocol/Ask"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Lines from "@wirestack/protocol/Lines"
 import * as Transport from "@wirestack/protocol/Transport"
+import { collect, pattern, take, until } from "@wirestack/test-support"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Alpn, Preface, StartTls, Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Clock, Effect, Layer, Redacted, type Scope } from "effect"
@@ -11,21 +12,7 @@ import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:chil
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import {
-  certificates,
-  collect,
-  connect,
-  echo,
-  type Info,
-  listen,
-  pattern,
-  quiet,
-  refusalOf,
-  soon,
-  take,
-  tight,
-  until
-} from "./support.ts"
+import { certificates, connect, echo, type Info, listen, quiet, refusalOf, soon, tight } from "./support.ts"
 
 const found = spawnSync("openssl", ["version"]).status === 0
 

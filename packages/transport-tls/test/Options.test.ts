@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { detail } from "@wirestack/protocol/Connection"
 import type { Incident } from "@wirestack/protocol/Listener"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
+import { until } from "@wirestack/test-support"
 import { CipherSuite, Group, Pin, Tls, TlsInfo } from "@wirestack/transport-tls"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
 import { Effect, Layer, Redacted } from "effect"
@@ -17,8 +18,7 @@ import {
   refusalOf,
   soon,
   stackOn,
-  tight,
-  until
+  tight
 } from "./support.ts"
 
 const key = (fill: number) => Redacted.make(new Uint8Array(32).fill(fill))

@@ -1,12 +1,13 @@
 import { assert, it } from "@effect/vitest"
 import type { Outcome } from "@wirestack/protocol/Outcome"
+import { until } from "@wirestack/test-support"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Tls } from "@wirestack/transport-tls"
 import { Effect } from "effect"
 import { once } from "node:events"
 import * as Net from "node:net"
 import * as NodeTls from "node:tls"
-import { certificates, listen, quiet, soon, tight, until } from "./support.ts"
+import { certificates, listen, quiet, soon, tight } from "./support.ts"
 
 /** Shakes hands, says that it is done, and is gone before it can be told anything. */
 const visit = (port: number, ca: string) =>

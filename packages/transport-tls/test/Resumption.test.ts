@@ -1,24 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { detail } from "@wirestack/protocol/Connection"
 import type * as Endpoint from "@wirestack/protocol/Endpoint"
+import { collect, reasonOf, take } from "@wirestack/test-support"
 import { Pin, Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Effect, Layer, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
-import {
-  certificates,
-  changing,
-  collect,
-  connect,
-  grounds,
-  listen,
-  meetings,
-  quiet,
-  reasonOf,
-  soon,
-  stackOn,
-  take,
-  tight
-} from "./support.ts"
+import { certificates, changing, connect, grounds, listen, meetings, quiet, soon, stackOn, tight } from "./support.ts"
 
 const versions = ["TLSv1.2", "TLSv1.3"] as const
 const keys = () => Redacted.make(new Uint8Array(randomBytes(48)))

@@ -4,6 +4,7 @@ import type { Incident } from "@wirestack/protocol/Listener"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import type { Outcome } from "@wirestack/protocol/Outcome"
 import { bytewise, random, rechunk } from "@wirestack/protocol/testing"
+import { take, until } from "@wirestack/test-support"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Preface, StartTls, Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Effect, Fiber, Layer } from "effect"
@@ -12,19 +13,7 @@ import { once } from "node:events"
 import * as Net from "node:net"
 import { Duplex } from "node:stream"
 import * as NodeTls from "node:tls"
-import {
-  certificates,
-  connect,
-  echo,
-  type Ground,
-  grounds,
-  listen,
-  quiet,
-  soon,
-  take,
-  tight,
-  until
-} from "./support.ts"
+import { certificates, connect, echo, type Ground, grounds, listen, quiet, soon, tight } from "./support.ts"
 
 const prefaces = { smtp: Preface.smtp({ name: "mail.test" }), imap: Preface.imap(), postgres: Preface.postgres() }
 

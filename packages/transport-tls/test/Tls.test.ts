@@ -4,6 +4,7 @@ import * as Connection from "@wirestack/protocol/Connection"
 import type { Incident } from "@wirestack/protocol/Listener"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import * as Transport from "@wirestack/protocol/Transport"
+import { collect, pattern, reasonOf, take, until } from "@wirestack/test-support"
 import { Tcp, TcpInfo } from "@wirestack/transport-tcp"
 import { Tls, TlsInfo } from "@wirestack/transport-tls"
 import { Effect, Fiber, Layer, Redacted, type Scope } from "effect"
@@ -14,21 +15,16 @@ import * as NodeTls from "node:tls"
 import {
   type Certificates,
   certificates,
-  collect,
   connect,
   connected,
   echo,
   type Ground,
   grounds,
   listen,
-  pattern,
   quiet,
-  reasonOf,
   soon,
   stackOver,
-  take,
-  tight,
-  until
+  tight
 } from "./support.ts"
 
 type Needs = Scope.Scope | Transport.ByteTransport<Transport.Connect | Transport.Listen | Tls.Adds>

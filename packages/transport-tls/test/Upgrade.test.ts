@@ -2,9 +2,10 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Connection from "@wirestack/protocol/Connection"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import type { Outcome } from "@wirestack/protocol/Outcome"
+import { reasonOf, until } from "@wirestack/test-support"
 import { Tls, TlsInfo, Upgrade } from "@wirestack/transport-tls"
 import { Cause, Effect, Exit, Fiber } from "effect"
-import { certificates, connected, type Ground, grounds, reasonOf, tight, until } from "./support.ts"
+import { certificates, connected, type Ground, grounds, tight } from "./support.ts"
 
 type Plain = Connection.Connection<Uint8Array, Uint8Array>
 

@@ -4,6 +4,7 @@ import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { collect, resources, take, until } from "@wirestack/test-support"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Tls, TlsInfo } from "@wirestack/transport-tls"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
@@ -46,55 +47,18 @@ export const grounds: Record<"TCP" | "memory", Ground> = {
   memory: { path: "duplex", layer: MemoryTransport.layer, endpoint: "memory:here" }
 }
 
-/** How many sockets, servers and engines the process holds. */
-export const descriptors = (): number =>
-  process.getActiveResourcesInfo().filter((name) => /TCP|Pipe|TLS|JSStream/.test(name)).length
-
 /** Runs a program and fails if it leaves anything behind. */
 export const tight = <A, E>(program: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> =>
-  withoutLeaks(Effect.scoped(program), descriptors)
+  withoutLeaks(Effect.scoped(program), resources)
 
 export const quiet = { onIncident: () => Effect.void }
 export const soon = { closeWithin: "500 millis", drainWithin: "500 millis" } as const
-
-export const reasonOf = <A, E extends { readonly reason: unknown }, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.map(Effect.flip(effect), (error) => error.reason as E["reason"])
 
 /** Why a connect came to nothing. */
 export const refusalOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), (error) => {
     if (error instanceof ConnectError) return error.reason
     throw error
-  })
-
-/** Waits until something holds, or the test's time is up. */
-export const until = (holds: () => boolean): Effect.Effect<void> =>
-  Effect.suspend(() => holds() ? Effect.void : Effect.andThen(Effect.sleep("2 millis"), until(holds)))
-
-/** All that is received until the end, as one buffer; fails as the pull fails. */
-export const collect = <Out>(connection: Connection<Uint8Array, Out>): Effect.Effect<Buffer, ConnectionError> => {
-  const chunks: Array<Uint8Array> = []
-  const loop: Effect.Effect<Buffer, ConnectionError> = Effect.matchEffect(connection.pull, {
-    onSuccess: (batch) => {
-      chunks.push(...batch)
-      return loop
-    },
-    onFailure: (error) => Cause.isDone(error) ? Effect.succeed(Buffer.concat(chunks)) : Effect.fail(error)
-  })
-  return loop
-}
-
-/** At least `size` bytes of what is received. */
-export const take = <Out>(connection: Connection<Uint8Array, Out>, size: number) =>
-  Effect.gen(function*() {
-    const chunks: Array<Uint8Array> = []
-    for (let length = 0; length < size;) {
-      for (const chunk of yield* connection.pull) {
-        chunks.push(chunk)
-        length += chunk.length
-      }
-    }
-    return Buffer.concat(chunks)
   })
 
 /** Sends back all that is received, and closes. */
@@ -126,10 +90,6 @@ export const connected = <D = never>(
     yield* until(() => server !== undefined)
     return [client, server!] as const
   })
-
-/** Bytes that tell where in the sequence they are. */
-export const pattern = (size: number): Buffer =>
-  Buffer.from(Array.from({ length: size }, (_, i) => (i * 7 + (i >> 8)) & 0xff))
 
 /** A stack of both roles that trusts the authority of the tests. */
 export const stackOver = <CE = never, CR = never, SE = never, SR = never>(

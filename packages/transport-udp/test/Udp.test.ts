@@ -11,12 +11,13 @@ import {
 import type { Incident } from "@wirestack/protocol/Listener"
 import type { Outcome } from "@wirestack/protocol/Outcome"
 import * as Transport from "@wirestack/protocol/Transport"
+import { reasonOf, resources, until } from "@wirestack/test-support"
 import { Ip } from "@wirestack/transport-tcp"
 import { Udp, UdpInfo } from "@wirestack/transport-udp"
 import { Cause, Effect, Exit, Latch, Layer, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Dgram from "node:dgram"
-import { bytes, connect, listen, quiet, sockets, text, tight, until } from "./support.ts"
+import { bytes, connect, listen, quiet, text, tight } from "./support.ts"
 
 type Datagram = Connection.Connection<Uint8Array, Uint8Array, UdpInfo>
 type Needs = Scope.Scope | Transport.DatagramTransport<Udp.Can>
@@ -55,9 +56,6 @@ const bare = Effect.acquireRelease(
   }),
   (socket) => Effect.ignore(Effect.try(() => socket.close()))
 )
-
-const reasonOf = <A, E extends { readonly reason: unknown }, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.map(Effect.flip(effect), (error) => error.reason as E["reason"])
 
 describe("a connection", () => {
   live(
@@ -391,14 +389,14 @@ describe("a listener", () => {
   live(
     "serves its connections to the last, and then frees the port",
     Effect.gen(function*() {
-      const before = sockets()
+      const before = resources()
       yield* Effect.scoped(Effect.gen(function*() {
         const { accepted, address } = yield* keeping()
         const client = yield* connect(address)
         yield* client.send(bytes("hello"))
         yield* until(() => accepted.length === 1)
       }))
-      assert.strictEqual(sockets(), before)
+      yield* until(() => resources() === before)
     })
   )
 })

@@ -1,8 +1,8 @@
 import { describe, it } from "@effect/vitest"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import * as Transport from "@wirestack/protocol/Transport"
+import { resources } from "@wirestack/test-support"
 import { Udp } from "@wirestack/transport-udp"
-import { sockets } from "./support.ts"
 
 describe("UDP keeps what every transport must, but for what it lacks", () => {
   const cases = transportSuite({
@@ -20,7 +20,7 @@ describe("UDP keeps what every transport must, but for what it lacks", () => {
       lossy: "UDP drops what there is no room for",
       neverRefused: "nothing is sent to connect"
     },
-    resources: sockets
+    resources
   })
   for (const { name, run } of cases) it.live(name, () => run)
 })

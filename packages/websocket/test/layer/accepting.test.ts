@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Endpoint, MemoryTransport, Transport } from "@wirestack/protocol"
 import { Negotiated } from "@wirestack/protocol/Ask"
 import { detail } from "@wirestack/protocol/Connection"
+import { reasonOf } from "@wirestack/test-support"
 import { Origin, Refusal, WebSocket } from "@wirestack/websocket"
 import { Cause, Context, Deferred, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
@@ -18,7 +19,6 @@ import {
   on,
   onInternet,
   type Options,
-  reasonOf,
   refused,
   request,
   serve,

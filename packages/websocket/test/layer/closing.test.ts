@@ -1,22 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { detail } from "@wirestack/protocol/Connection"
+import { reasonOf } from "@wirestack/test-support"
 import { CloseCode, WebSocket } from "@wirestack/websocket"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { frame, hex, toHex } from "../support.ts"
-import {
-  all,
-  bytes,
-  connect,
-  ending,
-  on,
-  pair,
-  reasonOf,
-  serve,
-  serverOfBytes,
-  settle,
-  upgradedBytes
-} from "./support.ts"
+import { all, bytes, connect, ending, on, pair, serve, serverOfBytes, settle, upgradedBytes } from "./support.ts"
 
 describe("close", () => {
   const bye = { code: 4001, reason: "bis später" }

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Transport } from "@wirestack/protocol"
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
+import { reasonOf } from "@wirestack/test-support"
 import { Refusal, type WebSocket } from "@wirestack/websocket"
 import { Clock, Effect, Fiber, Schedule } from "effect"
 import { TestClock } from "effect/testing"
@@ -16,7 +17,6 @@ import {
   head,
   on,
   onInternet,
-  reasonOf,
   serve,
   serveBytes,
   serveBytesAt,

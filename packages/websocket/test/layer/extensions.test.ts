@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { Transport } from "@wirestack/protocol"
 import { detail } from "@wirestack/protocol/Connection"
 import { Violation } from "@wirestack/protocol/Reason"
+import { reasonOf } from "@wirestack/test-support"
 import { Extension, Route, Router, WebSocket } from "@wirestack/websocket"
 import { Effect, Fiber, Result } from "effect"
 import { TestClock } from "effect/testing"
@@ -22,7 +23,6 @@ import {
   on,
   type Options,
   pair,
-  reasonOf,
   request,
   serve,
   settle

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Endpoint, MemoryTransport, Transport } from "@wirestack/protocol"
 import { Negotiated } from "@wirestack/protocol/Ask"
 import { detail } from "@wirestack/protocol/Connection"
+import { reasonOf } from "@wirestack/test-support"
 import { Origin, WebSocket } from "@wirestack/websocket"
 import { Deferred, Duration, Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
@@ -17,7 +18,6 @@ import {
   here,
   on,
   type Options,
-  reasonOf,
   request,
   serve,
   serveBytes

@@ -1,22 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { detail } from "@wirestack/protocol/Connection"
+import { reasonOf } from "@wirestack/test-support"
 import { WebSocket } from "@wirestack/websocket"
 import { Deferred, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { concat, frame, hex, text, toHex, utf8 } from "../support.ts"
-import {
-  bytes,
-  collecting,
-  ending,
-  failure,
-  on,
-  pair,
-  reasonOf,
-  serve,
-  serverOfBytes,
-  settle,
-  upgradedBytes
-} from "./support.ts"
+import { bytes, collecting, ending, failure, on, pair, serve, serverOfBytes, settle, upgradedBytes } from "./support.ts"
 
 describe("ping", () => {
   it.effect("gives the time until its pong", () =>

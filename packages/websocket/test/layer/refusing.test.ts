@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Endpoint, Transport } from "@wirestack/protocol"
 import type { Incident } from "@wirestack/protocol/Listener"
+import { reasonOf } from "@wirestack/test-support"
 import { Origin } from "@wirestack/websocket"
 import { Effect, Fiber, Queue } from "effect"
 import { TestClock } from "effect/testing"
@@ -15,7 +16,6 @@ import {
   head,
   here,
   on,
-  reasonOf,
   refused,
   request,
   serve,

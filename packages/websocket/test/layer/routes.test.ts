@@ -5,6 +5,7 @@ import { Negotiated } from "@wirestack/protocol/Ask"
 import * as Connection from "@wirestack/protocol/Connection"
 import { detail } from "@wirestack/protocol/Connection"
 import type { Incident } from "@wirestack/protocol/Listener"
+import { reasonOf } from "@wirestack/test-support"
 import { Origin, type PathPattern, Refusal, Route, Router, WebSocket } from "@wirestack/websocket"
 import { Cause, Context, Deferred, Effect, Fiber, Layer, Option, Queue, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -20,7 +21,6 @@ import {
   type Messages,
   on,
   onInternet,
-  reasonOf,
   request,
   settle
 } from "./support.ts"

@@ -7,6 +7,7 @@ import { formatPlace, memory } from "@wirestack/protocol/Endpoint"
 import type { Incident } from "@wirestack/protocol/Listener"
 import type { Outcome } from "@wirestack/protocol/Outcome"
 import { withoutLeaks } from "@wirestack/protocol/testing"
+import { reasonOf } from "@wirestack/test-support"
 import { WebSocket } from "@wirestack/websocket"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -139,9 +140,6 @@ export const pair = Effect.gen(function*() {
   const client = yield* connect()
   return [client, yield* server.next] as const
 })
-
-export const reasonOf = <A, E extends { readonly reason: unknown }, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.map(Effect.flip(effect), (error) => error.reason as E["reason"])
 
 /** The typed failure of a pull. */
 export const failure = (connection: Connection<unknown, never>) =>

@@ -1,7 +1,7 @@
 import type { Connection } from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
-import { Effect } from "effect"
 import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 
 /** All that is received until the end, as one buffer; fails as the pull fails. */
 export const collect = <Out>(connection: Connection<Uint8Array, Out>): Effect.Effect<Buffer, ConnectionError> => {

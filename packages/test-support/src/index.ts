@@ -1,0 +1,7 @@
+/** What the tests of several packages share. */
+export * from "./collect.ts"
+export * from "./pattern.ts"
+export * from "./reasonOf.ts"
+export * from "./resources.ts"
+export * from "./take.ts"
+export * from "./until.ts"
