@@ -32,7 +32,7 @@ const others = ["Uint8Array", "ws://", "wss://", "@wirestack/node"]
 
 /** The public modules of this name, without comments, with what they export of others; more than one package may have one. */
 const modules = (name: string): ReadonlyArray<string> =>
-  fs.globSync(`*/src/${name}.ts`, { cwd: packages }).map((file) => {
+  fs.globSync(`*/src/{,*/}${name}.ts`, { cwd: packages, exclude: ["*/src/internal"] }).map((file) => {
     const text = read(file)
     const exported = [...text.matchAll(/^export (?:(?:type )?\{[^}]*\}|\*) from "(\..*)"$/gm)]
     const all = [text, ...exported.map(([, from]) => read(path.join(path.dirname(file), from)))].join("\n")
@@ -79,7 +79,11 @@ describe("who comes from elsewhere", () => {
   }
 
   it("is told what is not there", () => {
-    const row = { member: "m", here: "`CloseCode.make`", test: "`websocket/test/CloseCode.test.ts`: makes a code" }
+    const row = {
+      member: "m",
+      here: "`CloseCode.make`",
+      test: "`websocket/test/frames/CloseCode.test.ts`: makes a code"
+    }
     assert.deepStrictEqual(wrong(row), [])
     for (
       const here of ["`CloseCode.nothing`", "`CloseCode.Protocol.Nothing`", "`Nothing.make`", "`make`", "`Effect.no`"]

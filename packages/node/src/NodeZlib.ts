@@ -9,7 +9,14 @@
  *   that has memory of its own.
  * - An engine that was not closed is freed when it is collected.
  */
-import { Corrupt, type Deflater, type DeflateSettings, type Inflater, pieceSize, Zlib } from "@wirestack/websocket/Zlib"
+import {
+  Corrupt,
+  type Deflater,
+  type DeflateSettings,
+  type Inflater,
+  pieceSize,
+  Zlib
+} from "@wirestack/websocket/extensions/Zlib"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { constants, createDeflateRaw, createInflateRaw } from "node:zlib"

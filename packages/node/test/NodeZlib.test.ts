@@ -7,7 +7,7 @@ import {
   type MemLevel,
   type WindowBits,
   Zlib
-} from "@wirestack/websocket/Zlib"
+} from "@wirestack/websocket/extensions/Zlib"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"

@@ -25,7 +25,7 @@ import * as Pull from "effect/Pull"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { layer, WebSocket } from "./internal/details.ts"
-import type { OutgoingPart, Part } from "./StreamedMachine.ts"
+import type { OutgoingPart, Part } from "./machines/StreamedMachine.ts"
 import * as Utf8 from "./Utf8.ts"
 
 /** A message whose data comes, or goes, as a Stream. */

@@ -3,9 +3,9 @@ import { Protocol, type Transport } from "@wirestack/protocol"
 import type { Machine } from "@wirestack/protocol/Machine"
 import { Samples } from "@wirestack/protocol/testing"
 import { WebSocket } from "@wirestack/websocket"
-import type { Frame } from "../src/FrameMachine.ts"
-import { Opcode } from "../src/Opcode.ts"
-import type { OutgoingPart, Part } from "../src/StreamedMachine.ts"
+import { Opcode } from "../src/frames/Opcode.ts"
+import type { Frame } from "../src/machines/FrameMachine.ts"
+import type { OutgoingPart, Part } from "../src/machines/StreamedMachine.ts"
 import { concat, text, utf8 } from "./support.ts"
 
 type Message = Transport.Message

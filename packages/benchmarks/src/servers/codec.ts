@@ -1,7 +1,7 @@
 /** Our codec alone: a WebSocket's machine fed with the chunks of `node:net`, without a connection, fiber or Stream. */
 import type { Io } from "@wirestack/protocol/Machine"
-import * as ServerHandshake from "@wirestack/websocket/ServerHandshake"
-import { type Message, WebSocketMachine } from "@wirestack/websocket/WebSocketMachine"
+import * as ServerHandshake from "@wirestack/websocket/handshake/ServerHandshake"
+import { type Message, WebSocketMachine } from "@wirestack/websocket/machines/WebSocketMachine"
 import * as Result from "effect/Result"
 import * as net from "node:net"
 import { maxMessageSize } from "../Serving.ts"

@@ -3,12 +3,12 @@
  * as it comes.
  */
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
-import { textSection } from "../CloseCode.ts"
-import type { ExtensionChain } from "../ExtensionChain.ts"
-import type { FrameDecoder } from "../FrameDecoder.ts"
-import { Opcode } from "../Opcode.ts"
+import type { ExtensionChain } from "../extensions/ExtensionChain.ts"
+import { pieceSize } from "../extensions/Zlib.ts"
+import { textSection } from "../frames/CloseCode.ts"
+import type { FrameDecoder } from "../frames/FrameDecoder.ts"
+import { Opcode } from "../frames/Opcode.ts"
 import * as Utf8 from "../Utf8.ts"
-import { pieceSize } from "../Zlib.ts"
 import { Assembly } from "./Assembly.ts"
 
 export const notText = (): Violation => new Violation({ rule: "a text is UTF-8", section: textSection })

@@ -7,8 +7,8 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
-import type { CloseCode } from "../CloseCode.ts"
-import type { Params } from "../Extension.ts"
+import type { Params } from "../extensions/Extension.ts"
+import type { CloseCode } from "../frames/CloseCode.ts"
 
 /** The name of the layer, in errors and reports. */
 export const layer = "websocket"

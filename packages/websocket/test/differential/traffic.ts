@@ -5,7 +5,7 @@
  * A `Traffic` is data, made from a seed: it can be made again, shrunk and printed. What an extension does to messages
  * is in the `Variant`.
  */
-import type { WindowBits } from "../../src/Zlib.ts"
+import type { WindowBits } from "../../src/extensions/Zlib.ts"
 import { hex, notUtf8, random, toHex, utf8 } from "../support.ts"
 
 export interface Frame {

@@ -9,7 +9,7 @@ import { reasonOf } from "@wirestack/test-support"
 import { Origin, type PathPattern, Refusal, Route, Router, WebSocket } from "@wirestack/websocket"
 import { Cause, Context, Deferred, Effect, Fiber, Layer, Option, Queue, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import type * as StreamedMachine from "../../src/StreamedMachine.ts"
+import type * as StreamedMachine from "../../src/machines/StreamedMachine.ts"
 import { utf8 } from "../support.ts"
 import {
   all,

@@ -1,7 +1,7 @@
 /** What the tests of RFC 6455 have in common: a machine of each role, the frames of its peer, and what must come of them. */
 import { assert, it } from "@effect/vitest"
 import { TooLarge, Truncated, Violation } from "@wirestack/protocol/Reason"
-import { type Message, type Options, WebSocketMachine } from "../../src/WebSocketMachine.ts"
+import { type Message, type Options, WebSocketMachine } from "../../src/machines/WebSocketMachine.ts"
 import {
   closeBody,
   concat,

@@ -3,8 +3,8 @@
  * measure that does not change.
  */
 import * as NodeZlib from "@wirestack/node/NodeZlib"
-import type { Session } from "@wirestack/websocket/Extension"
-import * as PerMessageDeflate from "@wirestack/websocket/PerMessageDeflate"
+import type { Session } from "@wirestack/websocket/extensions/Extension"
+import * as PerMessageDeflate from "@wirestack/websocket/extensions/PerMessageDeflate"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Result from "effect/Result"
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib"

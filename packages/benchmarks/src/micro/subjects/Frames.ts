@@ -1,5 +1,5 @@
 /** WebSocket messages to and from frames: our machine beside the receiver and the sender of `ws`. */
-import * as WebSocketMachine from "@wirestack/websocket/WebSocketMachine"
+import * as WebSocketMachine from "@wirestack/websocket/machines/WebSocketMachine"
 import type { Benchmark } from "../Benchmark.ts"
 import { Receiver, Sender } from "../references.ts"
 import { Surroundings } from "../Surroundings.ts"

@@ -1,5 +1,5 @@
 /** Unmasking payloads where they lie in a read, beside `bufferutil`, which is C. */
-import * as Mask from "@wirestack/websocket/Mask"
+import * as Mask from "@wirestack/websocket/frames/Mask"
 import type { Benchmark } from "../Benchmark.ts"
 import { bufferutil } from "../references.ts"
 import { batch, binary } from "./samples.ts"

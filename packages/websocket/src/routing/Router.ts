@@ -1,0 +1,148 @@
+/**
+ * Serves several resources on one listener: a request goes to the route whose host and path it matches.
+ *
+ *     Router.serve("wss://0.0.0.0:443", [
+ *       Route.protocol("/rooms/:room", Chat, Codec.json(), joinRoom),
+ *       Route.messages("/echo", (connection) => Stream.run(Connection.messages(connection), Connection.sink(connection)))
+ *     ])
+ *
+ * Of several routes that match, the one with the more specific host is taken, then the one with the more specific path. What no
+ * route matches is answered with 404. What is said in the options holds for all routes that don't say otherwise.
+ */
+
+import type { Connection } from "@wirestack/protocol/Connection"
+import type { Input } from "@wirestack/protocol/Endpoint"
+import { type Listener, type RunOptions, runScoped, withRun } from "@wirestack/protocol/Listener"
+import type { ListenError } from "@wirestack/protocol/ListenError"
+import * as Protocol from "@wirestack/protocol/Protocol"
+import {
+  type At,
+  Bytes,
+  type Listen,
+  listen as listenOn,
+  type ListenOptions,
+  type Shape,
+  shape
+} from "@wirestack/protocol/Transport"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Order from "effect/Order"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as HostPattern from "../handshake/HostPattern.ts"
+import * as ServerHandshake from "../handshake/ServerHandshake.ts"
+import { layer, type WebSocket } from "../internal/details.ts"
+import { limits } from "../internal/opening.ts"
+import * as Role from "../internal/Role.ts"
+import { answer, below, type Plan, plan } from "../internal/server.ts"
+import type { Lower } from "../internal/upgraded.ts"
+import type { Message } from "../machines/WebSocketMachine.ts"
+import type { Deadline, ServerOptions } from "../WebSocket.ts"
+import * as PathPattern from "./PathPattern.ts"
+import type { Options as RouteOptions, Route, RoutedRequest } from "./Route.ts"
+
+/** What holds for all routes, and for the listener. */
+export interface Options<R = never> extends Omit<RouteOptions<Message, R>, "host">, Deadline, ListenOptions {
+  /** The largest head of the opening handshake, in bytes; 16 KiB by default. */
+  readonly maxHeadSize?: number
+  /** How many handshakes go on at once; those beyond are refused. No limit of its own by default. */
+  readonly maxHandshakes?: number
+}
+
+/** A bound server of several routes. */
+export interface RoutedListener<R> extends Omit<Listener<never, never>, "run"> {
+  /** Handles connections until interrupted; a listener is run once. */
+  readonly run: (options?: RunOptions) => Effect.Effect<never, ListenError, R>
+}
+
+/** What the handlers of these routes need. */
+export type RouteServices<Routes extends ReadonlyArray<Route<any>>> = [Routes[number]] extends [never] ? never
+  : Routes[number] extends Route<infer R> ? R
+  : never
+
+interface Served extends Plan<any, any, any> {
+  readonly route: Route<any>
+  readonly params: RoutedRequest<any>["params"]
+}
+
+type Routed = Connection<any, any, WebSocket> & {
+  readonly route: Route<any>
+  readonly request: RoutedRequest<any>
+}
+
+const Routing: Shape<"websocket/routed", any, any> = shape("websocket/routed")
+
+const specificFirst: Order.Order<Route<any>> = (self, that) =>
+  self.host === undefined || that.host === undefined
+    ? self.host === that.host ? PathPattern.compare(self.path, that.path) : self.host === undefined ? 1 : -1
+    : HostPattern.compare(self.host, that.host) || PathPattern.compare(self.path, that.path)
+
+const over = (unsorted: ReadonlyArray<Route<any>>, shared: Options<any>) =>
+  Protocol.make(Bytes, Routing, () => {
+    const routes = [...unsorted].sort(specificFirst).map((route) => {
+      const options = { ...shared, ...route.options } as ServerOptions<any, any>
+      return { ...plan(Role.make("server", options, route.machine), options, route.protocols), route }
+    })
+    const bounds = limits(shared.maxHeadSize)
+    const find = (upgrade: ServerHandshake.Upgrade): Result.Result<Served, ServerHandshake.Refused> => {
+      for (const plan of routes) {
+        const { host, path } = plan.route
+        if (host !== undefined && !HostPattern.matches(host, upgrade.host)) continue
+        const params = PathPattern.match(path, upgrade.path)
+        if (params !== undefined) return Result.succeed({ ...plan, params })
+      }
+      return Result.fail(ServerHandshake.missing(upgrade))
+    }
+    return {
+      layer,
+      below,
+      handshakeWithin: shared.handshakeWithin,
+      maxHandshakes: shared.maxHandshakes,
+      server: (lower: Lower, ask) =>
+        Effect.map(
+          answer(lower, ask.endpoint.place, bounds, find),
+          ({ connection, plan: { params, route }, upgrade }) =>
+            Object.assign(connection, { route, request: { ...upgrade, params, details: connection.details } })
+        )
+    }
+  })
+
+/** The byte transport of the context, as a layer to put something on. */
+const bytes = Layer.effect(Bytes.key, Effect.service(Bytes.key))
+
+/**
+ * Listens over the byte transport that the context provides.
+ *
+ * @category constructors
+ */
+export const listen = <const Routes extends ReadonlyArray<Route<any>>, R = never>(
+  endpoint: Input,
+  routes: Routes,
+  options: Options<R> = {}
+): Effect.Effect<
+  RoutedListener<RouteServices<Routes>>,
+  ListenError,
+  Scope.Scope | At<"bytes", Listen> | RouteServices<Routes> | R
+> =>
+  Effect.gen(function*() {
+    const stack = yield* Layer.build(over(routes, options)(bytes as any))
+    const listener = (yield* Effect.provideContext(
+      listenOn(Routing)(endpoint, options),
+      stack as any
+    )) as Listener<any, any>
+    return withRun(listener, (options?: RunOptions) =>
+      listener.run((connection) => {
+        const { request, route } = connection as Routed
+        return route.handle(connection as Routed, request)
+      }, options))
+  }) as any
+
+/** A layer that serves the routes for as long as it is provided. */
+export const serve = <const Routes extends ReadonlyArray<Route<any>>, R = never>(
+  endpoint: Input,
+  routes: Routes,
+  options?: Options<R> & RunOptions
+): Layer.Layer<never, ListenError, At<"bytes", Listen> | RouteServices<Routes> | R> =>
+  Layer.effectDiscard(
+    Effect.flatMap(listen(endpoint, routes, options), (listener) => runScoped(listener.run(options)))
+  ) as any
