@@ -47,10 +47,12 @@ export class Unencodable extends Data.TaggedClass("Unencodable")<{ readonly deta
   }
 }
 
-/** What arrived is well framed, but is not a value of this layer. */
-export class Undecodable extends Data.TaggedClass("Undecodable")<{ readonly detail: string; readonly cause?: unknown }>
-  implements Reason
-{
+/** What arrived is well framed, but is not a value of this layer; `by` says so if it was the Schema that refused it. */
+export class Undecodable extends Data.TaggedClass("Undecodable")<{
+  readonly detail: string
+  readonly cause?: unknown
+  readonly by?: "schema"
+}> implements Reason {
   get message(): string {
     return `what the peer sent is not valid: ${this.detail}`
   }

@@ -74,6 +74,8 @@ export interface Machine<in LIn, out LOut, out In, in Out> {
   encode(message: Out, io: Io<In, LOut>): void
   /** How many bytes the messages had that it was given to encode, if it counts them and `emit`s sizes in bytes. */
   readonly encoded?: number
+  /** How many messages it has received and passed over, for the outcome. */
+  readonly skipped?: number
   /** The input of the layer below is over: answer with `io.end`, `io.closed` or, inside a frame, `io.fail`. */
   ended(endOfInput: EndOfInput, io: Io<In, LOut>): void
   /**

@@ -52,6 +52,8 @@ export interface Outcome {
   readonly unsent: Unsent
   /** Messages that arrived and were not pulled before our side closed. */
   readonly undelivered: number
+  /** Messages that could not be decoded and were skipped, as the codec was told to; absent if there were none. */
+  readonly skipped?: number
   /** The layers that closed, from the top down. */
   readonly layers: ReadonlyArray<LayerClose>
   /** Why the connection was cut, if it was. */

@@ -22,7 +22,7 @@ import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { type Ask, Negotiated, offersOf } from "./Ask.ts"
-import type { Carried, Codec } from "./Codec.ts"
+import type { Carried, Codec, Received } from "./Codec.ts"
 import { ConnectError, NothingNegotiated } from "./ConnectError.ts"
 import { type Connection, detailOption, fuse } from "./Connection.ts"
 import type * as Endpoint from "./Endpoint.ts"
@@ -56,7 +56,7 @@ export interface SpeakingListener<Name, In, Out, D = never> extends Omit<Listene
 
 /** A protocol as a class, which is its shape and has its operations. */
 export interface Service<Self, Name extends string, C extends Carried, S extends Carried>
-  extends Shape<Self, S["Type"], C["Type"], C["Type"], S["Type"]>
+  extends Shape<Self, Received<S>, C["Type"], Received<C>, S["Type"]>
 {
   new(_: never): {
     readonly "~@wirestack/protocol/Subprotocol": {
@@ -72,13 +72,13 @@ export interface Service<Self, Name extends string, C extends Carried, S extends
   /** What the server sends. */
   readonly server: S
   /** The operator that puts the protocol on a stack of what the codec stands on: messages, mostly. */
-  readonly over: <L, M>(codec: Codec<L, M>, options?: OverOptions) => Protocol.Over<L, never, Self, never>
+  readonly over: <L, M>(codec: Codec<L, M, C | S>, options?: OverOptions) => Protocol.Over<L, never, Self, never>
   /** Connects as the client; `D` names the details that must be below. Safe to interrupt: what fails leaves nothing open. */
   readonly connect: <D = never>(
     endpoint: Endpoint.Inputs,
     options?: ConnectOptions
   ) => Effect.Effect<
-    Speaking<Name, S["Type"], C["Type"], D>,
+    Speaking<Name, Received<S>, C["Type"], D>,
     ConnectError,
     Scope.Scope | At<Self, Connect | D>
   >
@@ -86,11 +86,11 @@ export interface Service<Self, Name extends string, C extends Carried, S extends
   readonly listen: <D = never>(
     endpoint: Endpoint.Input,
     options?: ListenOptions
-  ) => Effect.Effect<SpeakingListener<Name, C["Type"], S["Type"], D>, ListenError, Scope.Scope | At<Self, Listen | D>>
+  ) => Effect.Effect<SpeakingListener<Name, Received<C>, S["Type"], D>, ListenError, Scope.Scope | At<Self, Listen | D>>
   /** A layer that serves for as long as it is provided; `D` as in `connect`. */
   readonly serve: <D = never>() => <E, R>(
     endpoint: Endpoint.Input,
-    handler: (connection: Speaking<Name, C["Type"], S["Type"], D>) => Effect.Effect<void, E, R>,
+    handler: (connection: Speaking<Name, Received<C>, S["Type"], D>) => Effect.Effect<void, E, R>,
     options?: ListenOptions & RunOptions
   ) => Layer.Layer<never, ListenError, At<Self, Listen | D> | Exclude<R, Scope.Scope>>
 }
@@ -98,7 +98,7 @@ export interface Service<Self, Name extends string, C extends Carried, S extends
 /** What the client of a protocol has in hand. */
 export type ClientConnection<P extends AnyService, D = never> = Speaking<
   P["protocol"],
-  P["server"]["Type"],
+  Received<P["server"]>,
   P["client"]["Type"],
   D
 >
@@ -106,7 +106,7 @@ export type ClientConnection<P extends AnyService, D = never> = Speaking<
 /** What the server of a protocol has in hand. */
 export type ServerConnection<P extends AnyService, D = never> = Speaking<
   P["protocol"],
-  P["client"]["Type"],
+  Received<P["client"]>,
   P["server"]["Type"],
   D
 >
@@ -130,8 +130,10 @@ export const Service = <Self>() =>
   messages: { readonly client: C; readonly server: S }
 ): Service<Self, Name, C, S> => {
   const { client, server } = messages
-  const shape = Transport.shape<Self, S["Type"], C["Type"], C["Type"], S["Type"]>(`Subprotocol/${protocol}`, [protocol])
-  const over = <L, M>(codec: Codec<L, M>, options?: OverOptions): Protocol.Over<L, never, Self, never> => {
+  const shape = Transport.shape<Self, Received<S>, C["Type"], Received<C>, S["Type"]>(`Subprotocol/${protocol}`, [
+    protocol
+  ])
+  const over = <L, M>(codec: Codec<L, M, C | S>, options?: OverOptions): Protocol.Over<L, never, Self, never> => {
     const machines = compile(codec, { protocol, client, server })
     const accepted = options?.unnamed === "accept" ? "unnamed" : "unnegotiated"
     return Protocol.make(codec.below, shape, {
@@ -158,6 +160,9 @@ export const Service = <Self>() =>
 export interface Versions {
   readonly [name: string]: AnyService
 }
+
+/** The Schemas of all versions. */
+export type Sides<V extends Versions> = V[keyof V]["client" | "server"]
 
 /** Says in the compiler's message which key a version must have. */
 export type Named<V extends Versions> = {
@@ -193,9 +198,9 @@ export interface FamilyListener<V extends Versions, D = never> extends Omit<List
 export interface Family<Self, V extends Versions> extends
   Shape<
     Self,
-    V[keyof V]["server"]["Type"],
+    Received<V[keyof V]["server"]>,
     never,
-    V[keyof V]["client"]["Type"],
+    Received<V[keyof V]["client"]>,
     never
   >
 {
@@ -209,7 +214,7 @@ export interface Family<Self, V extends Versions> extends
   /** The versions, by name, the most wanted first. */
   readonly versions: V
   /** The operator that puts the family on a stack, of what the codec stands on, in which a layer negotiates. */
-  readonly over: <L, M>(codec: Codec<L, M>) => Protocol.Over<L, Negotiated, Self, never>
+  readonly over: <L, M>(codec: Codec<L, M, Sides<V>>) => Protocol.Over<L, Negotiated, Self, never>
   /** Connects as the client; `D` names the details that must be below. Safe to interrupt: what fails leaves nothing open. */
   readonly connect: <D = never>(
     endpoint: Endpoint.Inputs,
@@ -239,7 +244,7 @@ export const Family = <Self>() => <const V extends Versions>(versions: V & Named
   const names = offersOf(versions)
   const id = `Subprotocol/Family/${names.join(",")}`
   const shape = Transport.shape<Self, any, any, any, any>(id, names)
-  const over = <L, M>(codec: Codec<L, M>): Protocol.Over<L, never, Self, never> => {
+  const over = <L, M>(codec: Codec<L, M, Sides<V>>): Protocol.Over<L, never, Self, never> => {
     const machines = names.map((name) => compile(codec, versions[name]))
     return Protocol.make(codec.below, shape, {
       layer: names.join(", "),
@@ -279,7 +284,7 @@ export type AnyServerConnection<V extends Versions, D = never> = {
  * Speaks one of these protocols, as the server, over connections on which its name was agreed on: for who accepts connections by
  * other means than a listener of the protocol. The Schemas are compiled once.
  */
-export const serverOn = <const V extends Versions, M>(versions: V & Named<V>, codec: Codec<any, M>) => {
+export const serverOn = <const V extends Versions, M>(versions: V & Named<V>, codec: Codec<any, M, Sides<V>>) => {
   const machines = Object.keys(versions).map((name) => compile(codec, versions[name]))
   return <D>(
     lower: Connection<M, M, D>
@@ -294,7 +299,7 @@ interface Machines<M> {
   readonly server: () => Machine<M, M, any, any>
 }
 
-const compile = <M>(codec: Codec<any, M>, { client, protocol, server }: AnyService): Machines<M> => ({
+const compile = <M>(codec: Codec<any, M, any>, { client, protocol, server }: AnyService): Machines<M> => ({
   protocol,
   client: codec.machine(server, client),
   server: codec.machine(client, server)

@@ -340,7 +340,9 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
 
   report(outcome: Draft): void {
     const { over, unsent } = this.io
+    const { skipped } = this.machine
     const goodbye = this.machine.goodbye?.() ?? this.io.goodbye
+    if (skipped !== undefined && skipped > 0) outcome.skipped = (outcome.skipped ?? 0) + skipped
     outcome.unsent.messages += unsent.messages
     outcome.unsent.bytes += unsent.bytes
     if (goodbye !== undefined) {

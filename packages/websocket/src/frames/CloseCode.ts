@@ -127,7 +127,7 @@ export const fromViolation = (reason: ConnectionReason): Protocol => {
     case "Unsupported":
       return Protocol.UnsupportedData
     case "Undecodable":
-      return Protocol.InvalidFramePayloadData
+      return reason.by === "schema" ? Protocol.PolicyViolation : Protocol.InvalidFramePayloadData
     case "TooLarge":
       return Protocol.MessageTooBig
     case "RateExceeded":

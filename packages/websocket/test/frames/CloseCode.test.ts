@@ -84,6 +84,7 @@ describe("CloseCode", () => {
     assert.strictEqual(CloseCode.fromViolation(new Violation({ rule: "", section: CloseCode.deflateSection })), 1007)
     assert.strictEqual(CloseCode.fromViolation(new Unsupported({ operation: "binary message" })), 1003)
     assert.strictEqual(CloseCode.fromViolation(new Undecodable({ detail: "" })), 1007)
+    assert.strictEqual(CloseCode.fromViolation(new Undecodable({ detail: "", by: "schema" })), 1008)
     assert.strictEqual(CloseCode.fromViolation(new TooLarge({ what: "", size: 2, limit: 1 })), 1009)
     for (const reason of [new Other({ cause: 1 }), new Truncated({ inside: "" }), new Closed()]) {
       assert.strictEqual(CloseCode.fromViolation(reason), 1011)

@@ -274,17 +274,24 @@ describe("a typed protocol", () => {
       })
     ))
 
-  it.effect("RFC 6455 7.4.1: that is not kept is 1007", () =>
-    on(
-      {},
-      Effect.gen(function*() {
-        const { incident } = yield* routed([both])
-        const client = yield* at("/rooms/1", "chat.v1")
-        yield* client.send("{\"_tag\":\"Nonsense\"}")
-        assert.strictEqual((yield* ending(client)).received?.code, 1007)
-        assert.strictEqual((yield* incident)._tag, "HandlerFailed")
-      })
-    ))
+  for (
+    const [what, message, code] of [
+      ["RFC 6455 7.4.1: that does not parse is 1007", "nonsense", 1007],
+      ["RFC 6455 7.4.1: that its Schema refuses is 1008", "{\"_tag\":\"Nonsense\"}", 1008]
+    ] as const
+  ) {
+    it.effect(what, () =>
+      on(
+        {},
+        Effect.gen(function*() {
+          const { incident } = yield* routed([both])
+          const client = yield* at("/rooms/1", "chat.v1")
+          yield* client.send(message)
+          assert.strictEqual((yield* ending(client)).received?.code, code)
+          assert.strictEqual((yield* incident)._tag, "HandlerFailed")
+        })
+      ))
+  }
 
   it.effect("hears that its peer is gone", () =>
     on(
