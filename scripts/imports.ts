@@ -17,6 +17,7 @@ const scope = "@wirestack/"
 /** What each published package may stand on. */
 const libraries: Record<string, ReadonlyArray<string>> = {
   protocol: [],
+  codecs: ["protocol"],
   http: ["protocol"],
   "transport-tcp": ["protocol"],
   "transport-tls": ["protocol"],
@@ -38,7 +39,7 @@ const below: Record<string, ReadonlyArray<string>> = {
 }
 
 /** Sources that import nothing from Node, and the files among them that are for Node only, each with its reason. */
-const portable = ["protocol", "http", "transport-proxy", "transport-streams", "websocket"]
+const portable = ["protocol", "codecs", "http", "transport-proxy", "transport-streams", "websocket"]
 const forNode: Record<string, string> = {}
 
 interface Manifest {

@@ -28,6 +28,7 @@ import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import { Undecodable, Unencodable } from "./ConnectionError.ts"
 import { CodecMachine } from "./internal/CodecMachine.ts"
+import { loneSurrogates } from "./internal/loneSurrogates.ts"
 import { membersOf } from "./internal/tags.ts"
 import * as utf8 from "./internal/utf8.ts"
 import type { Machine } from "./Machine.ts"
@@ -73,6 +74,8 @@ export interface Format {
   readonly print: (value: unknown) => Message
   /** A Schema's form whose encoded side the format can express; by default the Schema itself. */
   readonly derive?: <T>(schema: Carried<T>) => Carried<T>
+  /** Whether `print` puts texts into bytes as UTF-8: then one with a lone surrogate is refused, whatever `print` would make of it. */
+  readonly utf8?: boolean
 }
 
 /** What to do about messages that can't be decoded, instead of failing. */
@@ -140,6 +143,7 @@ export const coder = <T>(schema: Carried<T>, format: Format, options?: Options):
   const derived = format.derive === undefined ? schema : format.derive(schema)
   const decode = Schema.decodeUnknownSync(derived, options?.parseOptions)
   const encode = Schema.encodeUnknownSync(derived, options?.parseOptions)
+  const illFormed = format.utf8 === true ? loneSurrogates(schema) : undefined
   return {
     decode: (message) => {
       let plain: unknown
@@ -161,13 +165,16 @@ export const coder = <T>(schema: Carried<T>, format: Format, options?: Options):
       } catch (thrown) {
         throw new Unencodable(explain(thrown))
       }
+      let message: unknown
       try {
-        const message = format.print(plain)
-        if (typeof message === "string" || message instanceof Uint8Array) return message
+        message = format.print(plain)
       } catch (cause) {
         throw new Unencodable({ detail: inexpressible(format), cause })
       }
-      throw new Unencodable({ detail: inexpressible(format) })
+      if (typeof message === "string") return message
+      if (!(message instanceof Uint8Array)) throw new Unencodable({ detail: inexpressible(format) })
+      if (illFormed?.(value, message) === true) throw new Unencodable({ detail: utf8.loneSurrogate })
+      return message
     }
   }
 }
@@ -223,6 +230,7 @@ export interface BinaryOptions extends Options {
 export const binary = (options?: BinaryOptions): Codec =>
   make({
     format: "SchemaBinary",
+    utf8: true,
     parse: bytesOf,
     print: (value) => value as Uint8Array,
     derive: (schema) => SchemaBinary.toCodec(schema, { fingerprint: options?.fingerprint })
@@ -276,7 +284,7 @@ export const records = <const N extends { readonly [tag: string]: number }, S>(
           return coder.decode(value)
         },
         encode: (value: T) => {
-          const member = byTag.get((value as { readonly _tag: string } | undefined)?._tag as string)
+          const member = byTag.get(tagIn(value))
           if (member === undefined) throw new Unencodable({ detail: "the value has no tag with a type number" })
           return { type: member.type, value: bytesOf(member.coder.encode(value)) }
         }
@@ -311,6 +319,15 @@ const textOf = (message: Message): string => typeof message === "string" ? messa
 
 /** Its own copy, of a text. */
 const bytesOf = (message: Message): Uint8Array => typeof message === "string" ? utf8.encode(message).slice() : message
+
+/** The tag of what may be anything. */
+const tagIn = (value: unknown): string => {
+  try {
+    return (value as { readonly _tag: string })._tag
+  } catch (thrown) {
+    throw new Unencodable(explain(thrown))
+  }
+}
 
 const inexpressible = (format: Format): string => `${format.format} can't express the value`
 

@@ -17,12 +17,15 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 /** Up to this many bytes (of a text: UTF-16 units), a payload is copied next to its header; beyond, it goes by itself. */
 export const copied = 4_096
 
+/** Why a text can't be sent. */
+export const loneSurrogate = "the text has a lone surrogate, which UTF-8 can't carry"
+
 const scratch = new Uint8Array(copied * 3)
 
 /** Text as bytes. Those of a short text are valid until the next call: they are to be copied at once. */
 export const encode = (text: string): Uint8Array => {
   if (!(text as unknown as { isWellFormed(): boolean }).isWellFormed()) {
-    throw new Unencodable({ detail: "the text has a lone surrogate, which UTF-8 can't carry" })
+    throw new Unencodable({ detail: loneSurrogate })
   }
   return text.length > copied ? encoder.encode(text) : scratch.subarray(0, encoder.encodeInto(text, scratch).written)
 }

@@ -2,6 +2,7 @@
  * What a transport, protocol or framer of your own must keep, as suites any test framework can run, and the parts they
  * are made of.
  */
+export * from "./codecSuite.ts"
 export * from "./leaks.ts"
 export * as MachineSuite from "./machineSuite.ts"
 export * from "./rechunk.ts"

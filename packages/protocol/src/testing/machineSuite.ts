@@ -12,6 +12,7 @@ import type { ConnectionReason } from "../ConnectionError.ts"
 import type { Goodbye, Io, Machine } from "../Machine.ts"
 import type { EndOfInput } from "../Outcome.ts"
 import { equal, holds } from "./check.ts"
+import { dice } from "./samples.ts"
 
 /** How a machine's input ended: as it told, by the tag of the reason it failed with, or `"open"`. */
 export type Ending = EndOfInput | "closed" | "open" | ConnectionReason["_tag"]
@@ -276,11 +277,10 @@ export const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
 /** Bytes cut at random, the same way for the same seed. */
 export const randomSplit = (bytes: Uint8Array, seed: number): ReadonlyArray<Uint8Array> => {
   const pieces: Array<Uint8Array> = []
-  let state = Math.imul(seed, 0x9e3779b9) >>> 0
+  const roll = dice(seed)
   let at = 0
   while (at < bytes.length) {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5 >>> 0
-    const size = 1 + state % Math.max(1, seed % 2 === 0 ? 8 : bytes.length)
+    const size = 1 + roll(seed % 2 === 0 ? 8 : bytes.length)
     pieces.push(bytes.subarray(at, at + size))
     at += size
   }

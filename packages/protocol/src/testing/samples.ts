@@ -46,6 +46,15 @@ export const bytes: Samples<Uint8Array, Uint8Array, Uint8Array, Uint8Array> = {
   boundaries: false
 }
 
+/** Chance that is the same each time: what it returns throws a die of so many sides, the first of which is 0. */
+export const dice = (seed: number): (sides: number) => number => {
+  let state = Math.imul(seed, 0x9e3779b9) >>> 0
+  return (sides) => {
+    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + 0x6d2b79f5 >>> 0
+    return state % Math.max(1, sides)
+  }
+}
+
 const text = (n: number, size: number): string => {
   const head = `${n}:é€😀:`
   return head + "x".repeat(Math.max(0, size - head.length))

@@ -1,0 +1,35 @@
+/**
+ * CBOR (RFC 8949), one value a message, in bytes.
+ *
+ * Values take the canonical JSON form of their Schema, with bytes as they are: dates and bigints travel as strings, `undefined` as null.
+ *
+ * The contract, beside that of every codec:
+ *
+ * - Memory is taken for what has arrived, not for what is announced. What is nested deeper than the stack of the program allows, some
+ *   thousand levels, is refused.
+ * - Keys of maps are text, and each comes once. The key `__proto__` is one like any other, and changes no prototype. Tags are refused.
+ * - Integers beyond 2^53 are bigints, which no canonical form has: they are refused.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc8949
+ */
+
+import * as Codec from "@wirestack/protocol/Codec"
+import { decode, encode } from "cborg"
+import { bytesOf } from "./internal/bytesOf.ts"
+import { canonical } from "./internal/canonical.ts"
+
+const decodeOptions = { rejectDuplicateMapKeys: true }
+
+/**
+ * The codec.
+ *
+ * @category constructors
+ */
+export const codec = (options?: Codec.Options): Codec.Codec =>
+  Codec.make({
+    format: "CBOR",
+    utf8: true,
+    parse: (message) => decode(bytesOf(message), decodeOptions),
+    print: (value) => encode(value),
+    derive: canonical
+  }, options)

@@ -1,0 +1,3 @@
+export * as Cbor from "./Cbor.ts"
+export * as MessagePack from "./MessagePack.ts"
+export * as Protobuf from "./Protobuf.ts"

@@ -1,0 +1,31 @@
+/** Texts that UTF-8 can't carry, and that libraries replace, or encode nevertheless. */
+import * as Schema from "effect/Schema"
+import type { Carried } from "../Codec.ts"
+
+/**
+ * Whether a value has a text with a lone surrogate, given what was made of it. Only where the bytes have what such a text may have become
+ * is the value itself looked through.
+ */
+export const loneSurrogates = <T>(schema: Carried<T>): (value: T, bytes: Uint8Array) => boolean => {
+  let encode: ((value: unknown) => unknown) | undefined
+  return (value, bytes) => {
+    if (!suspicious(bytes)) return false
+    encode ??= Schema.encodeUnknownSync(Schema.toCodecJson(schema))
+    return illFormed(encode(value))
+  }
+}
+
+/** Has U+FFFD, the replacement character, or an encoded surrogate. */
+const suspicious = (bytes: Uint8Array): boolean => {
+  for (let at = bytes.indexOf(0xef); at >= 0; at = bytes.indexOf(0xef, at + 1)) {
+    if (bytes[at + 1] === 0xbf && bytes[at + 2] === 0xbd) return true
+  }
+  for (let at = bytes.indexOf(0xed); at >= 0; at = bytes.indexOf(0xed, at + 1)) if (bytes[at + 1] >= 0xa0) return true
+  return false
+}
+
+const illFormed = (json: unknown): boolean => {
+  if (typeof json === "string") return !(json as unknown as { isWellFormed(): boolean }).isWellFormed()
+  if (typeof json !== "object" || json === null) return false
+  return Object.entries(json).some(([key, value]) => illFormed(key) || illFormed(value))
+}
