@@ -7,6 +7,7 @@
  *
  * - A message is looked through before a value is made of it: what it announces has arrived, to the byte, and nothing is nested deeper
  *   than 100. So a value takes memory in proportion to its message, whatever that claims.
+ * - Text is UTF-8; what is not, and what begins with a byte order mark, is refused.
  * - A map with the key `__proto__` is refused. Extensions are no values of any Schema but one's own.
  * - Integers beyond 2^53 lose their last digits, as in JSON.
  * - Bytes in a value lie in the message they came with.

@@ -89,6 +89,7 @@ export const codec = (options?: Codec.Options): Codec.Codec<"messages", Transpor
       const desc = descriptionOf(schema)
       return Codec.coder(schema, {
         format: "protobuf",
+        utf8: true,
         parse: (message) => fromBinary(desc, bytesOf(message)),
         print: (value) => toBinary(desc, value as MessageShape<DescMessage>)
       }, options)

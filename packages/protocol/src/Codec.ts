@@ -173,7 +173,7 @@ export const coder = <T>(schema: Carried<T>, format: Format, options?: Options):
       }
       if (typeof message === "string") return message
       if (!(message instanceof Uint8Array)) throw new Unencodable({ detail: inexpressible(format) })
-      if (illFormed?.(value, message) === true) throw new Unencodable({ detail: utf8.loneSurrogate })
+      if (illFormed?.(value, plain, message) === true) throw new Unencodable({ detail: utf8.loneSurrogate })
       return message
     }
   }

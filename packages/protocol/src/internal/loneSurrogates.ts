@@ -3,13 +3,14 @@ import * as Schema from "effect/Schema"
 import type { Carried } from "../Codec.ts"
 
 /**
- * Whether a value has a text with a lone surrogate, given what was made of it. Only where the bytes have what such a text may have become
- * is the value itself looked through.
+ * Whether a value has a text with a lone surrogate, given its plain form and what was made of it. Only where the bytes have what such a
+ * text may have become is the value itself looked through, in its JSON form if the plain one is bytes already.
  */
-export const loneSurrogates = <T>(schema: Carried<T>): (value: T, bytes: Uint8Array) => boolean => {
+export const loneSurrogates = <T>(schema: Carried<T>): (value: T, plain: unknown, bytes: Uint8Array) => boolean => {
   let encode: ((value: unknown) => unknown) | undefined
-  return (value, bytes) => {
+  return (value, plain, bytes) => {
     if (!suspicious(bytes)) return false
+    if (!(plain instanceof Uint8Array)) return illFormed(plain)
     encode ??= Schema.encodeUnknownSync(Schema.toCodecJson(schema))
     return illFormed(encode(value))
   }
@@ -24,8 +25,8 @@ const suspicious = (bytes: Uint8Array): boolean => {
   return false
 }
 
-const illFormed = (json: unknown): boolean => {
-  if (typeof json === "string") return !(json as unknown as { isWellFormed(): boolean }).isWellFormed()
-  if (typeof json !== "object" || json === null) return false
-  return Object.entries(json).some(([key, value]) => illFormed(key) || illFormed(value))
+const illFormed = (plain: unknown): boolean => {
+  if (typeof plain === "string") return !(plain as unknown as { isWellFormed(): boolean }).isWellFormed()
+  if (typeof plain !== "object" || plain === null || plain instanceof Uint8Array) return false
+  return Object.entries(plain).some(([key, value]) => illFormed(key) || illFormed(value))
 }
