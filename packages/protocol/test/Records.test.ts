@@ -1,5 +1,5 @@
 import { describe, it } from "@effect/vitest"
-import { type Codec, Framer, type Machine, MemoryTransport, Subprotocol, Transport } from "@wirestack/protocol"
+import { Codec, Framer, MemoryTransport, Subprotocol, Transport } from "@wirestack/protocol"
 import { Effect, Schema } from "effect"
 import { expect } from "vitest"
 
@@ -21,25 +21,22 @@ const framer: Framer.Framer<Transport.Record, Transport.Record> = {
 }
 
 /** A value of one letter, whose type says whether it is upper case. */
-const letters: Codec.Codec<"records", Transport.Record> = {
+const letters: Codec.Codec<"records", Transport.Record> = Codec.fromCoder({
   format: "letters",
   below: Transport.Records,
-  machine: <In, Out>() => (): Machine.Machine<Transport.Record, Transport.Record, In, Out> => ({
-    receive: (input, io) => {
-      for (const { type, value } of input) {
-        const letter = String.fromCharCode(value[0])
-        io.emit((type === 1 ? letter.toUpperCase() : letter) as In, 1)
-      }
-      return true
+  size: () => 1,
+  coder: <T>(_: Codec.Carried<T>): Codec.Coder<T, Transport.Record> => ({
+    decode: ({ type, value }) => {
+      const letter = String.fromCharCode(value[0])
+      return (type === 1 ? letter.toUpperCase() : letter) as any
     },
-    encode: (value, io) => {
+    encode: (value) => {
       const text = String(value)
       const lower = text.toLowerCase()
-      io.write({ type: text === lower ? 0 : 1, value: new Uint8Array([lower.charCodeAt(0)]) })
-    },
-    ended: (endOfInput, io) => io.end(endOfInput)
+      return { type: text === lower ? 0 : 1, value: new Uint8Array([lower.charCodeAt(0)]) }
+    }
   })
-}
+})
 
 class Letters extends Subprotocol.Service<Letters>()("letters", { client: Schema.String, server: Schema.String }) {}
 
