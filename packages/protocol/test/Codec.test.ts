@@ -111,6 +111,68 @@ describe("encoding", () => {
   })
 })
 
+describe("text and bytes", () => {
+  const bytes = Uint8Array.of(1, 2, 255)
+  const Name = Schema.String.check(Schema.isMinLength(2)).pipe(Schema.brand("Name"))
+
+  it("travel as they are", () => {
+    const text = Codec.text().coder(Name)
+    assert.strictEqual(text.encode(Name.make("né")), "né")
+    assert.strictEqual(text.decode(utf8("né")), "né")
+    assert.strictEqual(Codec.text().coder(Schema.FiniteFromString).encode(0.5), "0.5")
+    const raw = Codec.bytes().coder(Schema.Uint8Array)
+    assert.strictEqual(raw.encode(bytes), bytes)
+    assert.strictEqual(raw.decode(bytes), bytes)
+    assert.deepStrictEqual(raw.decode("né"), utf8("né"))
+  })
+
+  it("are refused by format or Schema", () => {
+    const text = () => Codec.text().machine(Name, Name)()
+    verifyMessages(text, [
+      { name: "not UTF-8", input: [hex("ff")], messages: [], ending: "Undecodable" },
+      { name: "too short", input: ["x"], messages: [], ending: "Undecodable" }
+    ])
+    assert.notProperty(feed(text(), [[hex("ff")]]).reason, "by")
+    assert.propertyVal(feed(text(), [["x"]]).reason, "by", "schema")
+    verifyRefusal(text(), "x" as typeof Name.Type, "Unencodable")
+    const some = Schema.Uint8Array.check(Schema.isMinLength(1))
+    verifyRefusal(Codec.bytes().machine(some, some)(), new Uint8Array(0), "Unencodable")
+  })
+})
+
+describe("the binary form of Effect", () => {
+  it("is smaller than JSON, and smallest with a fingerprint's positions", () => {
+    const Points = Schema.Array(Schema.Struct({ longitude: Schema.Finite, latitude: Schema.Finite }))
+    const points = Array.from({ length: 20 }, (_, n) => ({ longitude: n / 3, latitude: n / 7 }))
+    const [text, numbered, positional] = [Codec.json(), Codec.binary(), Codec.binary({ fingerprint: true })].map(
+      (codec) => encode(codec.machine(Points, Points)(), [points])[0].length
+    )
+    assert.isBelow(numbered, text / 2)
+    assert.isBelow(positional, numbered + 9)
+  })
+
+  it("understands a Schema that has grown, unless it has a fingerprint", () => {
+    const Grown = Schema.Struct({ ...Point.fields, y: Schema.optional(Schema.Int) })
+    const sent = Codec.binary().coder(Point).encode({ x: 1 })
+    assert.deepStrictEqual(Codec.binary().coder(Grown).decode(sent), { x: 1 })
+    const strict = Codec.binary({ fingerprint: true })
+    assert.throws(() => strict.coder(Grown).decode(strict.coder(Point).encode({ x: 1 })))
+  })
+
+  it("refuses a text with a lone surrogate, and no other", () => {
+    const coder = Codec.binary().coder(Schema.Struct({ x: Schema.String, body: Schema.Uint8Array }))
+    const body = hex("efbfbd eda080 ef")
+    for (const x of ["\ufffd", "\ud7ff", "😀"]) {
+      assert.deepStrictEqual(coder.decode(coder.encode({ x, body })), { x, body })
+    }
+    assert.throws(() => coder.encode({ x: "\ud800", body }), /surrogate/)
+  })
+
+  it("refuses text", () => {
+    assert.strictEqual(feed(Codec.binary().machine(Point, Point)(), [["nonsense"]]).ending, "Undecodable")
+  })
+})
+
 it.prop("round trips every value of a Schema", [Schema.Array(Schema.Union([Event, Point]))], ([values]) => {
   const codec = Codec.json().machine(Schema.Union([Event, Point]), Schema.Union([Event, Point]))
   verifyRoundTrip(codec(), codec(), values, values)
