@@ -17,5 +17,7 @@ export interface Benchmark {
   readonly reference: string
   /** How many messages a call is about: times and bytes are told for one. */
   readonly messages: number
+  /** Whether Effect makes functions of Schemas, instead of interpreting them. */
+  readonly compiled?: boolean
   readonly prepare: () => Pair<any>
 }

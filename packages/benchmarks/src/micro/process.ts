@@ -10,7 +10,9 @@ import { benchmarks } from "./benchmarks.ts"
 import * as Timing from "./Timing.ts"
 
 const [, , name, what, turns] = process.argv
-const pair = benchmarks.find((benchmark) => benchmark.name === name)!.prepare()
+const benchmark = benchmarks.find((benchmark) => benchmark.name === name)!
+if (benchmark.compiled === true) await import("effect/schema/SchemaJITCompiler/enable")
+const pair = benchmark.prepare()
 if (!pair.agree(await pair.ours(), await pair.reference())) throw new Error(`"${name}" and its reference disagree`)
 const measured = what === "time" ? await Timing.measure(pair, Number(turns)) : await Allocation.measure(pair)
 process.send!(measured, () => process.exit())
