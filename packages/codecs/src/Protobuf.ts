@@ -29,9 +29,6 @@ import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { bytesOf } from "./internal/bytesOf.ts"
 
-/** A Schema that encodes to a message of Protocol Buffers. */
-export type Carried<T = unknown> = Codec.Carried<T, Message>
-
 const description = "~@wirestack/codecs/Protobuf/description"
 
 /**
@@ -80,7 +77,9 @@ export const tagged = <const Tag extends string, M extends Message>(
  *
  * @category constructors
  */
-export const codec = (options?: Codec.Options): Codec.Codec<"messages", Transport.Message, Carried> =>
+export const codec = (
+  options?: Codec.Options
+): Codec.Codec<"messages", Transport.Message, Codec.Carried<unknown, Message>> =>
   Codec.fromCoder({
     format: "protobuf",
     below: Transport.Messages,
@@ -96,8 +95,8 @@ export const codec = (options?: Codec.Options): Codec.Codec<"messages", Transpor
     }
   }, options)
 
-const descriptionOf = (schema: Carried): DescMessage => {
-  const found = SchemaAST.resolveAt<DescMessage>(description)(SchemaAST.toEncoded(schema.ast))
+const descriptionOf = ({ ast }: Codec.Carried): DescMessage => {
+  const found = SchemaAST.resolveAt<DescMessage>(description)(SchemaAST.toEncoded(ast))
   if (found === undefined) throw new TypeError("protobuf carries one message: use Protobuf.message, or Codec.records")
   return found
 }

@@ -1,9 +1,12 @@
 /** What must not compile: each statement after a comment `error: TEXT` gives an error that says TEXT. */
+import { create } from "@bufbuild/protobuf"
+import { DurationSchema, TimestampSchema } from "@bufbuild/protobuf/wkt"
+import { Protobuf } from "@wirestack/codecs"
 import { Codec, LengthPrefixed, MemoryTransport, Subprotocol, Transport } from "@wirestack/protocol"
 import { Tcp, type TcpInfo } from "@wirestack/transport-tcp"
 import { Tls, type TlsInfo } from "@wirestack/transport-tls"
 import { CloseCode, WebSocket } from "@wirestack/websocket"
-import { Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Schema } from "effect"
 
 class Chat extends Subprotocol.Service<Chat>()("chat.v1", {
   client: Schema.TaggedStruct("Say", { text: Schema.String }),
@@ -73,6 +76,50 @@ Chats.serve()("a:1", { "chat.v2": () => Effect.void })
 // error: "the stack below lacks": Negotiated
 Chats.over(Codec.json())(MemoryTransport.layerMessages())
 
+// A Schema that needs a service.
+class Dictionary extends Context.Service<Dictionary, ReadonlyMap<string, string>>()("Dictionary") {}
+declare const Looked: Schema.Codec<string, string, Dictionary>
+// error: Type 'Dictionary' is not assignable to type 'never'
+Subprotocol.Service<any>()("looked", { client: Looked, server: Schema.String })
+
+// A struct as text, or as bytes.
+// error: is not assignable to type 'string'
+Chat.over(Codec.text())
+// error: is missing the following properties from type 'Uint8Array<ArrayBufferLike>'
+Chat.over(Codec.bytes())
+
+// A struct as a message of protobuf.
+// error: Property '$typeName' is missing in type
+Chat.over(Protobuf.codec())
+
+// Another message of protobuf.
+class Clock extends Subprotocol.Service<Clock>()("clock", {
+  client: Protobuf.message(TimestampSchema),
+  server: Protobuf.message(TimestampSchema)
+}) {}
+// error: "google.protobuf.Timestamp"
+Effect.flatMap(Clock.connect("a:1"), (clock) => clock.send(create(DurationSchema)))
+
+// A union without tags as records.
+class Loose extends Subprotocol.Service<Loose>()("loose", {
+  client: Schema.Union([Schema.Struct({ x: Schema.Int }), Schema.Struct({ y: Schema.Int })]),
+  server: Schema.TaggedStruct("Said", { text: Schema.String })
+}) {}
+// error: Property '_tag' is missing in type
+Loose.over(Codec.records({ Said: 1 }, Codec.json()))
+
+// A tag without a number, a number twice, and what the format of the records doesn't carry.
+// error: '"Say"' is not assignable to type '"Said"'
+Chat.over(Codec.records({ Said: 1 }, Codec.json()))
+// error: "another tag has the type number"
+Chat.over(Codec.records({ Say: 1, Said: 1 }, Codec.json()))
+// error: is not assignable to type 'string'
+Chat.over(Codec.records({ Say: 1, Said: 2 }, Codec.text()))
+
+// Records on messages.
+// error: "the stack below gives": "messages"; readonly "this layer stands on": "records"
+Chat.over(Codec.records({ Say: 1, Said: 2 }, Codec.json()))(MemoryTransport.layerMessages())
+
 // A server without an identity.
 // error: identity
 Tls.server({})(Tcp.layer())
@@ -81,3 +128,5 @@ Tls.server({})(Tcp.layer())
 run(Effect.provide(connect, WebSocket.client()(Tcp.layer())))
 Layer.mergeAll(Chat.over(Codec.json())(LengthPrefixed.over()(Tls.client()(Tcp.layer()))))
 run(Effect.provide(Effect.scoped(Transport.connect(Transport.Bytes)<TcpInfo>("a:1")), Tcp.layer()))
+Clock.over(Protobuf.codec())(MemoryTransport.layerMessages())
+Chats.over(Codec.binary())(Tls.client()(Tcp.layer()).pipe(WebSocket.client()))
