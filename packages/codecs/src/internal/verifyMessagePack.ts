@@ -51,12 +51,12 @@ export const verifyMessagePack = (bytes: Uint8Array): void => {
 
 /** What follows each first byte from 0xc0 on: so many bytes, or, below zero, a length of that many bytes. */
 const sizes = [
-  ...[0, 0, 0, 0], //             nil, never used, false, true
-  ...[-1, -2, -4, -1, -2, -4], // bin, ext
-  ...[4, 8, 1, 2, 4, 8, 1, 2, 4, 8], // float, uint, int
-  ...[2, 3, 5, 9, 17], //         fixext
-  ...[-1, -2, -4, -2, -4, -2, -4] // str, array, map
-]
+  [0, 0, 0, 0], //                       nil, never used, false, true
+  [-1, -2, -4, -1, -2, -4], //           bin, ext
+  [4, 8, 1, 2, 4, 8, 1, 2, 4, 8], //     float, uint, int
+  [2, 3, 5, 9, 17], //                   fixext
+  [-1, -2, -4, -2, -4, -2, -4] //        str, array, map
+].flat()
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 

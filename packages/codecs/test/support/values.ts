@@ -4,7 +4,7 @@ import { encode, feed } from "@wirestack/protocol/testing/machineSuite"
 import type { Message } from "@wirestack/protocol/Transport"
 import { Schema } from "effect"
 
-export class Placed extends Schema.TaggedClass<Placed>()("Placed", {
+class Placed extends Schema.TaggedClass<Placed>()("Placed", {
   at: Schema.Date,
   size: Schema.BigInt,
   body: Schema.Uint8Array,
