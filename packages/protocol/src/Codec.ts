@@ -23,6 +23,7 @@
  *   else: then they become functions, and typed messages cost up to a third less.
  * - Bounds are the framing layer's: a codec sees one whole message at a time and holds none.
  */
+
 import * as SchemaBinary from "effect/encoding/SchemaBinary"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
