@@ -61,15 +61,14 @@ export const tagged = <const Tag extends string, M extends Message>(
   of: GenMessage<M>
 ): Schema.Codec<Tagged<Tag, M>, M> => {
   const inner = message(of)
-  return inner.pipe(
-    Schema.decodeTo(
-      Schema.Struct({ _tag: Schema.Literal(tag), message: Schema.toType(inner) }),
-      SchemaTransformation.transform<Tagged<Tag, M>, M>({
-        decode: (message) => ({ _tag: tag, message }),
-        encode: ({ message }) => message
-      }) as any
-    )
-  ) as any
+  const outer: Schema.Codec<Tagged<Tag, M>> = Schema.Struct({ _tag: Schema.Literal(tag), message: inner })
+  return inner.pipe(Schema.decodeTo(
+    outer,
+    SchemaTransformation.transform({
+      decode: (message: M) => ({ _tag: tag, message }),
+      encode: ({ message }: Tagged<Tag, M>) => message
+    })
+  ))
 }
 
 /**

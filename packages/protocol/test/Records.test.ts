@@ -106,6 +106,15 @@ describe("a codec that tags values by type", () => {
     expect(skipped).toEqual(["nothing has the type number 9"])
   })
 
+  it("an unknown number is handed out, as the protocol says", () => {
+    const lenient = Codec.orUndecodable(Event)
+    const { emitted } = feed(json.machine(lenient, Event)(), [[
+      { type: 9, value: utf8("") },
+      { type: 1, value: utf8(`{"_tag":"Moved","x":1}`) }
+    ]])
+    expect(emitted.map(({ _tag }) => _tag)).toEqual(["Undecodable", "Moved"])
+  })
+
   it("takes any codec of messages: text and bytes without anything around them", () => {
     const Text = Schema.Struct({ _tag: Schema.tagDefaultOmit("Text"), text: Schema.String })
     const Data = Schema.TaggedStruct("Data", { bytes: Schema.Uint8Array })
