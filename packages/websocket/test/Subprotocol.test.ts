@@ -8,7 +8,7 @@ class Numbers extends Subprotocol.Service<Numbers>()("numbers.v1", { client: Sch
 /** Prints words where numbers are expected. */
 const wordy = Codec.make({ format: "words", parse: () => 0, print: (value) => value === 2 ? "\"two\"" : String(value) })
 
-it.effect("8.1: a value that is none of the protocol is answered with 1007, after what came before it", () =>
+it.effect("7.4.1: a value that is none of the protocol is answered with 1008, after what came before it", () =>
   Effect.gen(function*() {
     const network = yield* Layer.build(MemoryTransport.layer())
     const websocket = WebSocket.over()(Layer.succeedContext(network))
@@ -31,7 +31,7 @@ it.effect("8.1: a value that is none of the protocol is answered with 1007, afte
     yield* Effect.provideContext(listening, server)
     const outcome = yield* Effect.provide(client, Numbers.over(wordy)(websocket))
     assert.deepStrictEqual(seen, [1])
-    assert.strictEqual(outcome.received?.code, 1007)
+    assert.strictEqual(outcome.received?.code, 1008)
     assert.match(outcome.received?.reason ?? "", /not valid/)
     assert.isTrue(outcome.clean)
   }))
