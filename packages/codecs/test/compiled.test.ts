@@ -1,4 +1,5 @@
 /** The same with Schemas that Effect has made into functions. */
+// oxlint-disable-next-line import/no-unassigned-import
 import "effect/schema/SchemaJITCompiler/enable"
 import { Cbor, MessagePack } from "@wirestack/codecs"
 import { Codec } from "@wirestack/protocol"
