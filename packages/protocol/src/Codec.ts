@@ -142,42 +142,52 @@ export const fromCoder = <L, M, S = Carried>(
 /** The coder of a Schema in a format. */
 export const coder = <T>(schema: Carried<T>, format: Format, options?: Options): Coder<T> => {
   const derived = format.derive === undefined ? schema : format.derive(schema)
-  const decode = Schema.decodeUnknownSync(derived, options?.parseOptions)
-  const encode = Schema.encodeUnknownSync(derived, options?.parseOptions)
-  const illFormed = format.utf8 === true ? loneSurrogates(schema) : undefined
   return {
-    decode: (message) => {
-      let plain: unknown
-      try {
-        plain = format.parse(message)
-      } catch (cause) {
-        throw new Undecodable({ detail: `not ${format.format}`, cause })
-      }
-      try {
-        return decode(plain)
-      } catch (thrown) {
-        throw new Undecodable({ ...explain(thrown), by: "schema" })
-      }
-    },
-    encode: (value) => {
-      let plain: unknown
-      try {
-        plain = encode(value)
-      } catch (thrown) {
-        throw new Unencodable(explain(thrown))
-      }
-      let message: unknown
-      try {
-        message = format.print(plain)
-      } catch (cause) {
-        throw new Unencodable({ detail: inexpressible(format), cause })
-      }
-      if (typeof message === "string") return message
-      if (!(message instanceof Uint8Array)) throw new Unencodable({ detail: inexpressible(format) })
-      if (illFormed?.(value, plain, message) === true) throw new Unencodable({ detail: utf8.loneSurrogate })
-      return message
-    }
+    decode: decoder(format, Schema.decodeUnknownSync(derived, options?.parseOptions)),
+    encode: encoder(
+      format,
+      Schema.encodeUnknownSync(derived, options?.parseOptions),
+      format.utf8 === true ? loneSurrogates(schema) : undefined
+    )
   }
+}
+
+const decoder = <T>(format: Format, decode: (plain: unknown) => T): Coder<T>["decode"] => (message) => {
+  let plain: unknown
+  try {
+    plain = format.parse(message)
+  } catch (cause) {
+    throw new Undecodable({ detail: `not ${format.format}`, cause })
+  }
+  try {
+    return decode(plain)
+  } catch (thrown) {
+    throw new Undecodable({ ...explain(thrown), by: "schema" })
+  }
+}
+
+const encoder = <T>(
+  format: Format,
+  encode: (value: T) => unknown,
+  illFormed: ReturnType<typeof loneSurrogates> | undefined
+): Coder<T>["encode"] =>
+(value) => {
+  let plain: unknown
+  try {
+    plain = encode(value)
+  } catch (thrown) {
+    throw new Unencodable(explain(thrown))
+  }
+  let message: unknown
+  try {
+    message = format.print(plain)
+  } catch (cause) {
+    throw new Unencodable({ detail: inexpressible(format), cause })
+  }
+  if (typeof message === "string") return message
+  if (!(message instanceof Uint8Array)) throw new Unencodable({ detail: inexpressible(format) })
+  if (illFormed?.(value, plain, message) === true) throw new Unencodable({ detail: utf8.loneSurrogate })
+  return message
 }
 
 /**

@@ -168,6 +168,12 @@ describe("the binary form of Effect", () => {
     assert.throws(() => coder.encode({ x: "\ud800", body }), /surrogate/)
   })
 
+  it("looks through no value that has no JSON form", () => {
+    const coder = Codec.binary().coder(Schema.Struct({ x: Schema.Unknown }))
+    const at = new Date(0)
+    assert.deepStrictEqual(coder.decode(coder.encode({ x: ["\ufffd", at] })), { x: ["\ufffd", at.toJSON()] })
+  })
+
   it("refuses text", () => {
     assert.strictEqual(feed(Codec.binary().machine(Point, Point)(), [["nonsense"]]).ending, "Undecodable")
   })

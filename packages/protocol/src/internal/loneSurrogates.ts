@@ -6,13 +6,18 @@ import type { Carried } from "../Codec.ts"
  * Whether a value has a text with a lone surrogate, given its plain form and what was made of it. Only where the bytes have what such a
  * text may have become is the value itself looked through, in its JSON form if the plain one is bytes already.
  */
-export const loneSurrogates = <T>(schema: Carried<T>): (value: T, plain: unknown, bytes: Uint8Array) => boolean => {
+export const loneSurrogates = (schema: Carried): (value: unknown, plain: unknown, bytes: Uint8Array) => boolean => {
   let encode: ((value: unknown) => unknown) | undefined
   return (value, plain, bytes) => {
     if (!suspicious(bytes)) return false
     if (!(plain instanceof Uint8Array)) return illFormed(plain)
     encode ??= Schema.encodeUnknownSync(Schema.toCodecJson(schema))
-    return illFormed(encode(value))
+    try {
+      return illFormed(encode(value))
+    } catch {
+      // What has no JSON form is not looked through.
+      return false
+    }
   }
 }
 
