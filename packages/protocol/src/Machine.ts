@@ -1,8 +1,8 @@
 /**
  * A protocol once its handshake is over: a synchronous, sans-IO state machine between two layers.
  *
- * It is told what arrives (`receive`) and what to send (`encode`), and answers through `Io`. It knows nothing of
- * sockets, fibers or time, so it can be tested with plain calls and runs anywhere.
+ * It is told what arrives (`receive`), what to send (`encode`), and that a time has come (`wakeup`), and answers through `Io`. It
+ * knows nothing of sockets, fibers or clocks, so it can be tested with plain calls and runs anywhere.
  *
  * The contract:
  *
@@ -52,8 +52,28 @@ export interface Io<in Up, in Down> {
   fail(reason: ConnectionReason, goodbye?: Goodbye): void
 }
 
+/** The one alarm of a machine, on the clock of its connection. When the connection is over it is called off. */
+export interface Timer {
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: number
+  /**
+   * Has the machine woken after some milliseconds, rounded up and 1 at least, instead of when it had asked for before. To ask for the same
+   * length each time is cheapest: no timer of the runtime belongs to one connection.
+   */
+  wake(after: number): void
+  /** Calls that off. */
+  rest(): void
+}
+
 /** A protocol as a machine: `LIn` and `LOut` are the layer below, `In` and `Out` the one above. */
 export interface Machine<in LIn, out LOut, out In, in Out> {
+  /** The layer begins: before it is shown or given anything. A machine that does something in time keeps the timer. */
+  start?(io: Io<In, LOut>, timer: Timer): void
+  /**
+   * The time has come that its timer was asked for. It may write, emit where there is room, ask to be woken again, and returns false as
+   * `receive` does. A layer without a closing handshake is not woken any more once its side closes.
+   */
+  wakeup?(io: Io<In, LOut>): boolean
   receive(input: ReadonlyArray<LIn>, io: Io<In, LOut>): boolean
   /**
    * For machines above bytes: as `receive`, of the first `length` of bytes that are only lent. It may write to them, and copies what it keeps or emits

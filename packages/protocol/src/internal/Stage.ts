@@ -12,6 +12,8 @@ import { ownedFrom } from "../Memory.ts"
 import type { Draft, EndOfInput, Why } from "../Outcome.ts"
 import { Other } from "../Reason.ts"
 import type { Receiver, Released, Wire } from "../Wire.ts"
+import { Alarm } from "./Alarm.ts"
+import type { Deadlines } from "./Deadlines.ts"
 import { Exchange } from "./Exchange.ts"
 
 declare const queueMicrotask: (f: () => void) => void
@@ -38,6 +40,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   readonly patience: Patience | undefined
   private readonly machine: Machine<LIn, LOut, In, Out>
   private readonly io: Exchange<In, LOut>
+  private readonly deadlines: Deadlines
   private upper!: Receiver<In>
 
   private paused = false
@@ -53,6 +56,8 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   private leaving = false
   private settled: (() => void) | undefined = undefined
   private entered: ((phase: Phase) => void) | undefined = undefined
+  private started = false
+  private alarm: Alarm | undefined = undefined
   private released = false
   private givenUp = false
   private continuing = false
@@ -67,9 +72,11 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     layer: string,
     released: Released<LIn, LOut>,
     machine: Machine<LIn, LOut, In, Out>,
+    deadlines: Deadlines,
     patience?: Patience
   ) {
     const lower = released.wire
+    this.deadlines = deadlines
     this.layer = layer
     this.patience = patience
     this.lower = lower
@@ -82,6 +89,26 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   attach(receiver: Receiver<In>): void {
     this.upper = receiver
     this.lower.attach(this)
+  }
+
+  /** Tells the machine that it begins, once. */
+  private start(): void {
+    this.started = true
+    const { machine } = this
+    if (machine.start === undefined) return
+    const alarm = this.alarm = new Alarm(this.deadlines, () => this.wakeup())
+    this.guard(() => machine.start!(this.io, alarm))
+    this.deliver()
+  }
+
+  private wakeup(): void {
+    const { io, machine } = this
+    if (io.over === "closed" || io.over instanceof ConnectionError) return
+    this.guard(() => {
+      if (machine.wakeup?.(io) === false) this.kept = true
+    })
+    this.shown()
+    if (this.kept || io.over !== undefined) this.advance()
   }
 
   // From the layer below.
@@ -300,6 +327,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   resume(): void {
     this.paused = false
     this.io.open = true
+    if (!this.started) this.start()
     this.advance()
     if (!this.paused) this.lower.resume()
   }
@@ -315,6 +343,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     this.entered = entered
     if (!this.leaving) {
       this.leaving = true
+      if (this.machine.close === undefined) this.alarm?.silence()
       this.resume()
       if (this.io.over !== "closed" && !(this.io.over instanceof ConnectionError)) {
         this.guard(() => this.machine.close?.(why, this.io, reason))
@@ -326,6 +355,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
 
   giveUp(): void {
     this.givenUp = true
+    this.alarm?.silence()
   }
 
   abort(): void {
@@ -391,6 +421,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
   private release(): void {
     if (this.released) return
     this.released = true
+    this.alarm?.silence()
     this.guard(() => this.machine.release?.())
   }
 }

@@ -9,7 +9,7 @@
  * machine is held to its contract: no message without room, none after the end, none changed later, no input modified.
  */
 import type { ConnectionReason } from "../ConnectionError.ts"
-import type { Goodbye, Io, Machine } from "../Machine.ts"
+import type { Goodbye, Io, Machine, Timer } from "../Machine.ts"
 import type { EndOfInput } from "../Outcome.ts"
 import { equal, holds } from "./check.ts"
 import { dice } from "./samples.ts"
@@ -17,8 +17,11 @@ import { dice } from "./samples.ts"
 /** How a machine's input ended: as it told, by the tag of the reason it failed with, or `"open"`. */
 export type Ending = EndOfInput | "closed" | "open" | ConnectionReason["_tag"]
 
-/** An `Io` that records, for one machine. What goes down is in `written`, in order. */
-export class Probe<Up, Down> implements Io<Up, Down> {
+/** An `Io` that records, for one machine, and its timer. What goes down is in `written`, in order. Time passes only by `advance`. */
+export class Probe<Up, Down> implements Io<Up, Down>, Timer {
+  now = 0
+  /** When the machine is to be woken; Infinity if it isn't. */
+  wakesAt = Infinity
   readonly emitted: Array<Up> = []
   readonly sizes: Array<number> = []
   readonly written: Array<Down> = []
@@ -82,6 +85,26 @@ export class Probe<Up, Down> implements Io<Up, Down> {
     this.ending = this.reason._tag
   }
 
+  wake(after: number): void {
+    this.wakesAt = this.now + Math.max(1, Math.ceil(after))
+  }
+
+  rest(): void {
+    this.wakesAt = Infinity
+  }
+
+  /** Lets some milliseconds pass, and wakes the machine whenever its time has come. */
+  advance(machine: Machine<any, Down, Up, any>, millis: number): void {
+    const end = this.now + millis
+    while (this.wakesAt <= end) {
+      this.now = this.wakesAt
+      this.wakesAt = Infinity
+      machine.wakeup?.(this)
+      this.settle()
+    }
+    this.now = end
+  }
+
   /** Ends the turn: what was reserved counts as written. */
   settle(): void {
     if (this.reserved !== undefined) this.written.push(this.reserved as Down)
@@ -132,6 +155,7 @@ export const feed = <LIn, LOut, In, Out>(
 ): Probe<In, LOut> => {
   const io = new Probe<In, LOut>()
   const { lent = false, room = Infinity } = options ?? {}
+  machine.start?.(io, io)
   for (const piece of pieces) {
     io.capacity = room
     let input = piece
@@ -236,6 +260,7 @@ export const encode = <LOut, Out>(
 ): ReadonlyArray<LOut> => {
   const io = new Probe<any, LOut>()
   const copies = messages.map(copy)
+  machine.start?.(io, io)
   for (const message of messages) machine.encode(message, io)
   io.settle()
   equal("what was given to encode, later", messages, copies)
