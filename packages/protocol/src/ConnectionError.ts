@@ -58,6 +58,16 @@ export class Undecodable extends Data.TaggedClass("Undecodable")<{
   }
 }
 
+/** The peer sent nothing for `silent` milliseconds, and no answer to this many pings of a heartbeat. */
+export class Unresponsive extends Data.TaggedClass("Unresponsive")<{
+  readonly silent: number
+  readonly pings: number
+}> implements Reason {
+  get message(): string {
+    return `nothing came for ${this.silent} ms, and no answer to ${this.pings} pings`
+  }
+}
+
 /** The layer has no such operation, such as half-close on a WebSocket. */
 export class Unsupported extends Data.TaggedClass("Unsupported")<{ readonly operation: string }> implements Reason {
   get message(): string {
@@ -78,6 +88,7 @@ export interface ConnectionReasons {
   readonly TimedOut: TimedOut
   readonly Unencodable: Unencodable
   readonly Undecodable: Undecodable
+  readonly Unresponsive: Unresponsive
   readonly Unsupported: Unsupported
   readonly Other: Other
 }

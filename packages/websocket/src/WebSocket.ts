@@ -24,6 +24,7 @@ import type { Headers } from "@wirestack/http/Headers"
 import type { Negotiated } from "@wirestack/protocol/Ask"
 import type { ClosePolicy } from "@wirestack/protocol/ClosePolicy"
 import * as Protocol from "@wirestack/protocol/Protocol"
+import type * as Pulse from "@wirestack/protocol/Pulse"
 import { Bytes, type Connect, type Listen, Messages, type Shape, shape } from "@wirestack/protocol/Transport"
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -32,7 +33,6 @@ import type { Extension } from "./extensions/Extension.ts"
 import type * as Origin from "./handshake/Origin.ts"
 import type { Refusal } from "./handshake/Refusal.ts"
 import type { Decision, Upgrade } from "./handshake/ServerHandshake.ts"
-import type * as Heartbeat from "./Heartbeat.ts"
 import { client as connecting } from "./internal/client.ts"
 import { facts, layer, type WebSocket } from "./internal/details.ts"
 import * as Role from "./internal/Role.ts"
@@ -78,7 +78,7 @@ export interface CommonOptions<M = Message, R = never> {
   /** Whether pings are answered by themselves; true by default. Otherwise the user does it: `pings` and `pong`. */
   readonly answersPings?: boolean
   /** When to ask whether the peer is still there; after 20 seconds of silence by default. */
-  readonly heartbeat?: Heartbeat.Options | "off"
+  readonly heartbeat?: Pulse.Options | "off"
   /** Extensions to offer and accept, the most wanted first, such as `PerMessageDeflate.make()`; none by default. */
   readonly extensions?: ReadonlyArray<Effect.Effect<Extension, never, R>>
   /** Which messages to send extensions may transform, such as compress; all by default. */

@@ -14,19 +14,8 @@ export class RateExceeded extends Data.TaggedClass("RateExceeded")<{
   }
 }
 
-/** The peer sent nothing for `silent` milliseconds, and no answer to this many pings of the heartbeat. */
-export class Unresponsive extends Data.TaggedClass("Unresponsive")<{
-  readonly silent: number
-  readonly pings: number
-}> implements Reason {
-  get message(): string {
-    return `nothing came for ${this.silent} ms, and no answer to ${this.pings} pings`
-  }
-}
-
 declare module "@wirestack/protocol/ConnectionError" {
   interface ConnectionReasons {
     readonly RateExceeded: RateExceeded
-    readonly Unresponsive: Unresponsive
   }
 }

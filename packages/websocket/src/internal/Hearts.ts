@@ -1,11 +1,11 @@
 /** The hearts of all connections of one layer, in one fiber that runs as long as there are any. */
 import type { Control } from "@wirestack/protocol/Connection"
+import { Unresponsive } from "@wirestack/protocol/ConnectionError"
+import { type Patient, pauseOf, Pulse, type Timing } from "@wirestack/protocol/Pulse"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import { type Patient, Pulse, type Timing } from "../Heartbeat.ts"
-import { Unresponsive } from "../WebSocketReason.ts"
 import { millis } from "./millis.ts"
 import type { Pings } from "./Pings.ts"
 
@@ -25,7 +25,7 @@ export class Hearts {
 
   constructor(timing: Timing) {
     this.timing = timing
-    this.pause = Math.max(1, Math.min(timing.interval, timing.timeout) / 4)
+    this.pause = pauseOf(timing)
   }
 
   add(living: Living, clock: Clock.Clock, context: Context.Context<never>): void {

@@ -1,5 +1,5 @@
 /** What is the same for all connections of a layer. */
-import * as Heartbeat from "../Heartbeat.ts"
+import { timing } from "@wirestack/protocol/Pulse"
 import type { CommonOptions, ServerOptions } from "../WebSocket.ts"
 import type { Framed, Options as FramedOptions } from "./Framed.ts"
 import { Hearts } from "./Hearts.ts"
@@ -29,6 +29,6 @@ export const make = <In, Out>(
     role,
     options,
     machine: (framed) => machine(framed, transforms),
-    hearts: heartbeat === "off" ? undefined : new Hearts(Heartbeat.timing(heartbeat))
+    hearts: heartbeat === "off" ? undefined : new Hearts(timing(heartbeat))
   }
 }

@@ -2,7 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { detail } from "@wirestack/protocol/Connection"
 import * as ConnectionState from "@wirestack/protocol/ConnectionState"
-import { type Heartbeat, WebSocket } from "@wirestack/websocket"
+import type * as Pulse from "@wirestack/protocol/Pulse"
+import { WebSocket } from "@wirestack/websocket"
 import { Effect, Exit, Fiber, Metric, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { closeBody, concat, frame } from "../support.ts"
@@ -160,7 +161,7 @@ describe("heartbeat", () => {
 
   it.effect("can be set, and turned off", () =>
     Effect.gen(function*() {
-      const life = (heartbeat: Heartbeat.Options | "off") =>
+      const life = (heartbeat: Pulse.Options | "off") =>
         on(
           { server: { heartbeat } },
           Effect.gen(function*() {

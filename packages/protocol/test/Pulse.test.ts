@@ -1,6 +1,6 @@
-/** The heartbeat as plain calls; how it beats on connections is tested with the layer. */
+/** How it beats on connections is tested with the layers that have one. */
 import { assert, describe, it } from "@effect/vitest"
-import { type Patient, Pulse, timing } from "../src/Heartbeat.ts"
+import { type Patient, Pulse, timing } from "@wirestack/protocol/Pulse"
 
 /** A pulse from time 0 on, and a beat every second until `end`: when there was what, in seconds. */
 const pulse = (options: Parameters<typeof timing>[0] = {}) => {

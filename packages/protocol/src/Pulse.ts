@@ -1,7 +1,8 @@
 /**
- * The heartbeat: it finds out that a peer is gone, which TCP by itself may never tell.
+ * When a silent peer is asked whether it is there, and when it is given up: the plain calls behind the heartbeat of WebSocket and of
+ * `Heartbeat`.
  *
- * Any byte that arrives proves life. After `interval` without one a ping is sent, and the time for an answer begins when the ping
+ * Anything that arrives proves life. After `interval` without one a ping is sent, and the time for an answer begins when the ping
  * has left; it follows the round trips that were measured. Without an answer to `misses` pings in a row the connection fails
  * with `Unresponsive`. It looks four times in a `timeout`, so what it does may come that much later.
  *
@@ -40,6 +41,9 @@ export const timing = ({ interval = "20 seconds", misses = 2, timeout = "5 secon
   const longest = Duration.toMillis(Duration.fromInputUnsafe(interval))
   return { interval: longest, timeout: Math.min(longest, Duration.toMillis(Duration.fromInputUnsafe(timeout))), misses }
 }
+
+/** How often to look at a pulse, in milliseconds. */
+export const pauseOf = ({ interval, timeout }: Timing): number => Math.max(1, Math.min(interval, timeout) / 4)
 
 /** What a pulse is taken of. */
 export interface Patient {
