@@ -73,6 +73,13 @@ export class NothingNegotiated extends Data.TaggedClass("NothingNegotiated")<{
   }
 }
 
+/** The handshake came to its end, and one side said no: wrong credentials, nothing to be had. */
+export class Denied extends Data.TaggedClass("Denied")<{ readonly detail: string }> implements Reason {
+  get message(): string {
+    return this.detail
+  }
+}
+
 /** An address that was tried, and why it would not do. */
 export interface AddressFailed {
   readonly address: string
@@ -105,6 +112,7 @@ export interface ConnectReasons {
   readonly Forbidden: Forbidden
   readonly NoneReached: NoneReached
   readonly NothingNegotiated: NothingNegotiated
+  readonly Denied: Denied
   readonly TimedOut: TimedOut
   readonly TooLarge: TooLarge
   readonly Truncated: Truncated

@@ -5,8 +5,8 @@
  */
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
 import { Closed } from "@wirestack/protocol/ConnectionError"
+import type { Dialogue } from "@wirestack/protocol/Dialogue"
 import * as Effect from "effect/Effect"
-import type { Dialogue } from "./Dialogue.ts"
 import { StartTlsRefused } from "./StartTlsReason.ts"
 
 /** What both ends say before TLS. */

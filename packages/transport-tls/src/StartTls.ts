@@ -22,12 +22,12 @@
  */
 
 import * as Connection from "@wirestack/protocol/Connection"
+import { Dialogue } from "@wirestack/protocol/Dialogue"
 import * as Protocol from "@wirestack/protocol/Protocol"
 import { Bytes, type ByteTransport } from "@wirestack/protocol/Transport"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import { Dialogue } from "./Dialogue.ts"
 import { nothingUnread } from "./internal/nothingUnread.ts"
 import type { Preface } from "./Preface.ts"
 import type * as Tls from "./Tls.ts"
@@ -42,18 +42,19 @@ type Lower = Connection.Connection<Uint8Array, Uint8Array>
 
 const asking = (preface: Preface, { handshakeWithin }: Options) => {
   const { eager = false, layer } = preface
+  const spoken = { layer, name: "the plaintext before TLS" }
   const client = Effect.fnUntraced(function*(lower: Lower) {
-    const dialogue = new Dialogue(lower, layer)
+    const dialogue = new Dialogue(lower, spoken)
     yield* preface.client(dialogue)
     return yield* nothingUnread(lower, dialogue.unread, layer)
   })
   const server = Effect.fnUntraced(function*(lower: Lower) {
-    const dialogue = new Dialogue(lower, layer)
+    const dialogue = new Dialogue(lower, spoken)
     const answer = yield* preface.server(dialogue)
     const ready = eager
       ? yield* Connection.resume(lower, { leftover: dialogue.unread })
       : yield* nothingUnread(lower, dialogue.unread, layer)
-    yield* new Dialogue(ready, layer).say(answer)
+    yield* new Dialogue(ready, spoken).say(answer)
     return ready
   })
   return Protocol.within(Bytes)({ layer, client, server, handshakeWithin })
