@@ -3,7 +3,8 @@
  *
  * Examples are the `ts` fences of every README.md, and, elsewhere (other documents, doc comments of the sources), the
  * fences marked `ts import.meta.vitest`. A fence marked `no-run` is only type-checked. Each becomes a file of its own
- * in `.doctest`, with every line where it is in the original, so an error at line 40 is at line 40 of the document.
+ * in `.doctest`, with every line where it is in the original, so an error at line 40 is at line 40 of the document. A fence marked
+ * `continued` goes on with the one before it: together they are one example.
  *
  *     connection.details.protocol // => "chat.v1"
  *     const answer = yield* connection.pull // => ["hello"]
@@ -38,21 +39,26 @@ interface Example {
   readonly line: number
   readonly code: string
   readonly run: boolean
+  /** Whether it is of several fences, each of which may begin with imports. */
+  readonly continued: boolean
 }
 
 const fence = /^([ \t]*)```ts([^\n]*)\n([\s\S]*?)^[ \t]*```[ \t]*$/gm
 
 const examplesOf = (source: string, text: string, marked: boolean): Array<Example> =>
-  [...text.matchAll(fence)].flatMap((match) => {
+  [...text.matchAll(fence)].reduce((examples: Array<Example>, match) => {
     const [, indent, info, body] = match
-    if (/^\S/.test(info) || (marked && !info.includes("import.meta.vitest"))) return []
-    return [{
-      source,
-      line: text.slice(0, match.index).split("\n").length,
-      code: body.split("\n").map((line) => line.startsWith(indent) ? line.slice(indent.length) : line).join("\n"),
-      run: !/\bno-run\b/.test(info)
-    }]
-  })
+    if (/^\S/.test(info) || (marked && !info.includes("import.meta.vitest"))) return examples
+    const line = text.slice(0, match.index).split("\n").length
+    const code = body.split("\n").map((line) => line.startsWith(indent) ? line.slice(indent.length) : line).join("\n")
+    const last = /\bcontinued\b/.test(info) ? examples.pop() : undefined
+    if (last === undefined) examples.push({ source, line, code, run: !/\bno-run\b/.test(info), continued: false })
+    else {
+      const between = "\n".repeat(line + 1 - last.line - last.code.split("\n").length)
+      examples.push({ ...last, code: last.code + between + code, continued: true })
+    }
+    return examples
+  }, [])
 
 /** The same text with everything but the doc comments blank, and these without their stars. */
 const docComments = (text: string): string => {
@@ -119,21 +125,29 @@ const valueOf = (statement: Node): Node | undefined => {
 class Problem extends Error {}
 
 /** The example as a module: imports, then a function with the rest; nothing changes its line. */
-const moduleOf = ({ code, line, run, source }: Example): string => {
+const moduleOf = ({ code, continued, line, run, source }: Example): string => {
   const { comments, errors, program } = parseSync("example.ts", code)
   if (errors.length > 0) throw new Problem(errors[0].message)
   const toplevel = program.body as unknown as ReadonlyArray<Node>
   const isImport = (node: Node): boolean => node.type === "ImportDeclaration"
   const isRunMain = (node: Node): boolean => code.slice(node.start, node.end) === "NodeRuntime.runMain"
 
-  const imports = toplevel.findLast(isImport)?.end ?? 0
+  const rest = toplevel.find((node) => !isImport(node))?.start ?? Infinity
+  const imports = toplevel.findLast((node) => node.end <= rest)?.end ?? 0
+  let hoisted = ""
   const edits: Array<{ readonly at: number; readonly remove?: number; readonly insert: string }> = [
     { at: imports, insert: `; ${run ? `it("${source}:${line}", ` : "export const example = ("}async () => {` }
   ]
 
   for (const node of toplevel) {
-    if (isImport(node)) continue
-    if (node.start < imports) throw new Problem("imports come first")
+    if (isImport(node)) {
+      if (node.start < imports) continue
+      if (!continued) throw new Problem("imports come first")
+      const text = code.slice(node.start, node.end)
+      hoisted += `${text.replace(/\s+/g, " ")}; `
+      edits.push({ at: node.start, remove: text.length, insert: text.replace(/[^\n]/g, "") })
+      continue
+    }
     if (node.type === "ExportNamedDeclaration" && isNode(node.declaration)) {
       edits.push({ at: node.start, remove: node.declaration.start - node.start, insert: "" })
     } else if (node.type.startsWith("Export")) {
@@ -170,7 +184,7 @@ const moduleOf = ({ code, line, run, source }: Example): string => {
 
   const up = "../".repeat(source.split("/").length - 1) || "./"
   const head = `import { it } from "vitest"; import { runMain, same } from "${up}prelude.ts"`
-  return `${head}${"\n".repeat(line)}${body}})\n`
+  return `${head}; ${hoisted}${"\n".repeat(line)}${body}})\n`
 }
 
 /** Writes `.doctest` anew, touching only what changed, and returns what can't be an example, by place. */
