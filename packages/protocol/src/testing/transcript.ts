@@ -1,0 +1,238 @@
+/**
+ * What passed between two layers, written down, and played again.
+ *
+ *     const recorder = makeRecorder(Transport.Bytes)
+ *     const stack = MemoryTransport.layer().pipe(recorder.over, LengthPrefixed.over())
+ *     ...
+ *     const text = format(recorder.transcripts[0])      // to be kept in a file
+ *     const steps = replay(parse(text), "server")       // says what the server said, and expects what the client said
+ *
+ * In a file each entry is a line of JSON: when it was, in milliseconds since the connection began, who said it, and what. Text is a
+ * string, as are bytes of a stream that are text; other bytes are in hex.
+ *
+ *     {"transcript":1,"boundaries":false}
+ *     {"at":0,"client":"HELO\r\n"}
+ *     {"at":1.5,"server":{"hex":"00 ff 10"}}
+ *     {"at":2,"client":{"hidden":16}}
+ *     {"at":9,"client":{"end":true}}
+ *     {"omitted":2}
+ *
+ * The contract:
+ *
+ * - Nothing is changed on the way, and chunks stay as they are. What is written down is a copy.
+ * - It is bounded: 1 MiB by default, for all connections of a recorder together. What comes beyond that passes, and is `omitted`.
+ * - What must not be kept is hidden: only its size is known; a replay expects anything of that size, and says zeros.
+ */
+import * as Schema from "effect/Schema"
+import { fuse } from "../Connection.ts"
+import { Kept } from "../internal/Kept.ts"
+import { sizeOf } from "../internal/sizeOf.ts"
+import type { Io, Machine, Timer } from "../Machine.ts"
+import type { EndOfInput } from "../Outcome.ts"
+import * as Protocol from "../Protocol.ts"
+import { Bytes, type Message, type Shape } from "../Transport.ts"
+import * as Script from "./script.ts"
+import { bytesOf, hexOf, textOf } from "./shown.ts"
+
+/** Who said something. */
+export type Side = "client" | "server"
+
+/** What was said: a message or chunk, one that is hidden, or nothing more. */
+export type Said = Message | { readonly hidden: number } | { readonly end: true }
+
+export interface Entry {
+  /** Milliseconds since the connection began. */
+  readonly at: number
+  readonly by: Side
+  readonly said: Said
+}
+
+/** What passed on one connection. */
+export interface Transcript {
+  /** Whether messages keep their boundaries; those of bytes do not. */
+  readonly boundaries: boolean
+  readonly entries: ReadonlyArray<Entry>
+  /** How many entries there was no room for. */
+  readonly omitted: number
+}
+
+export interface Options {
+  /** How many bytes are kept, of all connections together; 1 MiB by default. */
+  readonly maxSize?: number
+  /** What must not be kept, such as a password. A stream of bytes has no boundaries to find it by: record above a framer for that. */
+  readonly hide?: (message: Message, by: Side) => boolean
+}
+
+/** A layer that writes down, and what it has written. */
+export interface Recorder<S> {
+  /** Puts the recorder on a stack, between any two layers of the shape. */
+  readonly over: Protocol.Over<S, never, S, never>
+  /** A transcript for each connection so far, in the order in which they began. */
+  readonly transcripts: ReadonlyArray<Transcript>
+}
+
+/** How much an entry counts beside what was said. */
+const entrySize = 64
+
+interface Draft extends Transcript {
+  readonly entries: Array<Entry>
+  omitted: number
+}
+
+/** A recorder for a shape of bytes or messages. */
+export const makeRecorder = <S, M extends Message>(shape: Shape<S, M, M>, options: Options = {}): Recorder<S> => {
+  const { hide, maxSize = 1_048_576 } = options
+  const boundaries = shape.key.key !== Bytes.key.key
+  const transcripts: Array<Draft> = []
+  let size = 0
+  const begin = (): Write => {
+    const draft: Draft = { boundaries, entries: [], omitted: 0 }
+    transcripts.push(draft)
+    return (at, by, said) => {
+      const kept = isMessage(said) && hide?.(said, by) === true ? { hidden: said.length } : said
+      const weight = entrySize + (isMessage(kept) ? sizeOf(kept) : 0)
+      if (draft.omitted > 0 || size + weight > maxSize) draft.omitted++
+      else {
+        size += weight
+        draft.entries.push({ at, by, said: kept instanceof Uint8Array ? kept.slice() : kept })
+      }
+    }
+  }
+  const put = (us: Side, peer: Side) => (lower: Parameters<typeof fuse<M, M, never, M, M>>[0]) =>
+    fuse(lower, new Recording<M>(begin(), us, peer), { layer: "transcript" })
+  return {
+    over: Protocol.make(shape, shape, {
+      layer: "transcript",
+      client: put("client", "server"),
+      server: put("server", "client")
+    }),
+    transcripts
+  }
+}
+
+const isMessage = (said: Said): said is Message => typeof said === "string" || said instanceof Uint8Array
+
+type Write = (at: number, by: Side, said: Said) => void
+
+class Recording<M extends Message> implements Machine<M, M, M, M> {
+  private readonly record: Write
+  private readonly us: Side
+  private readonly peer: Side
+  private readonly kept = new Kept<M>()
+  private timer!: Timer
+  private began = 0
+
+  constructor(record: Write, us: Side, peer: Side) {
+    this.record = record
+    this.us = us
+    this.peer = peer
+  }
+
+  start(_io: Io<M, M>, timer: Timer): void {
+    this.timer = timer
+    this.began = timer.now
+  }
+
+  receive(input: ReadonlyArray<M>, io: Io<M, M>): boolean {
+    const messages = this.kept.and(input)
+    for (let i = 0; i < messages.length; i++) {
+      const message = messages[i]
+      if (!io.room()) return this.kept.keep(messages, i, message)
+      this.write(this.peer, message)
+      io.emit(message, message.length)
+    }
+    return true
+  }
+
+  encode(message: M, io: Io<M, M>): void {
+    io.write(message)
+    this.write(this.us, message)
+  }
+
+  end(): void {
+    this.write(this.us, { end: true })
+  }
+
+  ended(endOfInput: EndOfInput, io: Io<M, M>): void {
+    this.write(this.peer, { end: true })
+    io.end(endOfInput)
+  }
+
+  private write(by: Side, said: Said): void {
+    this.record(Math.round((this.timer.now - this.began) * 1_000) / 1_000, by, said)
+  }
+}
+
+const Written = Schema.Union([
+  Schema.String,
+  Schema.Struct({ hex: Schema.String.check(Schema.isPattern(/^([0-9a-f]{2}( [0-9a-f]{2})*)?$/)) }),
+  Schema.Struct({ hidden: Schema.Natural }),
+  Schema.Struct({ end: Schema.Literal(true) })
+])
+const Line = Schema.fromJsonString(Schema.Union([
+  Schema.Struct({ transcript: Schema.Literal(1), boundaries: Schema.Boolean }),
+  Schema.Struct({ at: Schema.Finite, client: Written }),
+  Schema.Struct({ at: Schema.Finite, server: Written }),
+  Schema.Struct({ omitted: Schema.Natural })
+]))
+const decodeLine = Schema.decodeUnknownSync(Line)
+
+/** A transcript as lines of JSON. */
+export const format = ({ boundaries, entries, omitted }: Transcript): string => {
+  const written = (said: Said): typeof Written.Type => {
+    if (!(said instanceof Uint8Array)) return said
+    const text = boundaries ? undefined : textOf(said)
+    return text ?? { hex: hexOf(said) }
+  }
+  return [
+    { transcript: 1, boundaries },
+    ...entries.map(({ at, by, said }) => ({ at, [by]: written(said) })),
+    ...(omitted > 0 ? [{ omitted }] : [])
+  ].map((line) => `${JSON.stringify(line)}\n`).join("")
+}
+
+/** A transcript from lines of JSON. Throws a `SyntaxError` that says which line is none. */
+export const parse = (text: string): Transcript => {
+  const entries: Array<Entry> = []
+  let boundaries: boolean | undefined
+  let omitted = 0
+  const read = (said: typeof Written.Type): Said =>
+    typeof said === "string"
+      ? boundaries === true ? said : bytesOf(said)
+      : "hex" in said
+      ? Uint8Array.from(said.hex.split(" ").filter((byte) => byte !== ""), (byte) => Number.parseInt(byte, 16))
+      : said
+  for (const [at, json] of text.split("\n").entries()) {
+    if (json.trim() === "") continue
+    try {
+      const line = decodeLine(json)
+      if ("transcript" in line) boundaries = line.boundaries
+      else if (boundaries === undefined) throw new Error("a transcript says first whether there are boundaries")
+      else if ("omitted" in line) omitted = line.omitted
+      else if ("client" in line) entries.push({ at: line.at, by: "client", said: read(line.client) })
+      else entries.push({ at: line.at, by: "server", said: read(line.server) })
+    } catch (cause) {
+      throw new SyntaxError(`line ${at + 1} is none of a transcript: ${String(cause)}`, { cause })
+    }
+  }
+  if (boundaries === undefined) throw new SyntaxError("a transcript has a line that says whether there are boundaries")
+  return { boundaries, entries, omitted }
+}
+
+/**
+ * A script that says what one side has said, and expects what the other has, for `Script.play`: in this order, whatever the times and
+ * the chunks. Throws a `RangeError` for a transcript that is not whole.
+ */
+export const replay = ({ entries, omitted }: Transcript, side: Side): ReadonlyArray<Script.Step> => {
+  if (omitted > 0) throw new RangeError(`${omitted} entries are missing in the transcript`)
+  return entries.flatMap(({ by, said }, at) => {
+    if (by !== side) return [expected(said)]
+    if (isMessage(said)) return [Script.send(said)]
+    if ("hidden" in said) return [Script.send(new Uint8Array(said.hidden))]
+    // The last word needs no half-close: the script is over, and so is the connection.
+    return at === entries.length - 1 ? [] : [Script.end]
+  })
+}
+
+const expected = (said: Said): Script.Step =>
+  isMessage(said) ? Script.expect(said) : "hidden" in said ? Script.expectAny(said.hidden) : Script.expectEnd
