@@ -378,14 +378,14 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
   /** For the stream, or the `Intake` of the socket. */
   take(chunk: Uint8Array): boolean {
     if (this.over) return true
-    this.deliver(chunk, this.receiver!)
+    this.deliver(chunk)
     this.flush()
     return true
   }
 
-  private deliver(chunk: Uint8Array, receiver: Receiver<Uint8Array>): void {
+  private deliver(chunk: Uint8Array): void {
     this.taken += chunk.length
-    receiver.receive([chunk], chunk.length)
+    this.receiver!.receive([chunk], chunk.length)
   }
 
   /** For the `Intake` of the socket. */
@@ -464,9 +464,10 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     this.told = true
     if (failure === undefined) return receiver.goodbye()
     if (this.inputOver === undefined) {
-      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) this.deliver(plain(chunk), receiver)
+      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) this.deliver(plain(chunk))
     }
-    receiver.failed(failure)
+    // Whoever took that may have put another layer on this one.
+    this.receiver!.failed(failure)
   }
 
   /** Neither reads nor writes any more; `pending` is what the stream held and will not write. */

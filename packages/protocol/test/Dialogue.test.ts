@@ -96,6 +96,19 @@ describe("a handshake", () => {
     })
   }
 
+  it.effect("does not lose an end that comes with its last words", () =>
+    Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<Uint8Array>()
+      const [peer, connection] = [yield* Connection.make(far), yield* Connection.make(near)]
+      const dialogue = new Dialogue.Dialogue(connection, { layer: "test" })
+      const resumed = yield* Effect.forkChild(Effect.andThen(dialogue.expect("last"), dialogue.resume()))
+      yield* turns
+      far.write(utf8("last"))
+      yield* peer.end
+      assert.lengthOf(yield* Stream.runCollect(Connection.messages(yield* Fiber.join(resumed))), 0)
+      yield* connection.abort
+    }).pipe(Effect.scoped))
+
   it.effect("has no part in the connection once it is over", () =>
     Effect.gen(function*() {
       yield* serving(Transport.Bytes, (peer) => Stream.runForEach(Connection.messages(peer), peer.send))

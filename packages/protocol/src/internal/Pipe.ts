@@ -115,7 +115,6 @@ class End<M> implements Wire<M, M> {
 
   private readonly turn = (): void => {
     this.scheduled = false
-    const receiver = this.receiver!
     if (this.arrived.length > 0) {
       if (this.paused) return
       const { arrived, size } = this
@@ -124,12 +123,14 @@ class End<M> implements Wire<M, M> {
       this.size = 0
       this.delivered.messages += arrived.length
       this.delivered.bytes += size
-      receiver.receive(arrived, size)
+      this.receiver!.receive(arrived, size)
       this.flush()
       if (starved && this.peer.cut === undefined) this.peer.receiver?.drained()
       if (this.arrived.length > 0) return this.schedule()
     }
     if (this.paused || this.failed || this.inputEnded) return
+    // Whoever took what arrived may have put another layer on it.
+    const receiver = this.receiver!
     if (this.peer.ended) {
       this.inputEnded = true
       receiver.ended("announced")
