@@ -5,6 +5,7 @@
 export * from "./codecSuite.ts"
 export * from "./leaks.ts"
 export * as MachineSuite from "./machineSuite.ts"
+export * from "./protocolSuite.ts"
 export * from "./rechunk.ts"
 export * as Samples from "./samples.ts"
 export * as Script from "./script.ts"

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Connection, LengthPrefixed, MemoryTransport, Transport } from "@wirestack/protocol"
+import { type Connection, LengthPrefixed, MemoryTransport, Transport } from "@wirestack/protocol"
 import { Script, Transcript } from "@wirestack/protocol/testing"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
