@@ -43,7 +43,7 @@ export type Step = Data.TaggedEnum<{
   Wait: { readonly duration: Duration.Input }
   /** Ends its output while input goes on. */
   End: {}
-  /** Cuts the connection. */
+  /** Cuts the connection, whatever has come: the script is over. */
   Cut: {}
 }>
 
@@ -80,127 +80,153 @@ export interface Options {
   readonly boundaries: boolean
 }
 
-/** What has come and was not compared yet, and what has become of the input. */
+const theEnd = "the end"
+
+/** Where what came differs from what is expected. */
+interface Difference {
+  readonly position: number
+  readonly expected: string
+  readonly received: string
+}
+
+/** What has come and was not compared yet. */
 class Inbox {
   private readonly connection: Connection<Message, Message>
   private readonly boundaries: boolean
+  private readonly limit: number
   private readonly messages: Array<Uint8Array> = []
-  over: string | undefined = undefined
+  /** What there is instead of more. */
+  private missing: string | undefined = undefined
 
-  constructor(connection: Connection<Message, Message>, boundaries: boolean) {
+  constructor(connection: Connection<Message, Message>, { boundaries, within = "5 seconds" }: Options) {
     this.connection = connection
     this.boundaries = boundaries
+    this.limit = Duration.toMillis(within)
   }
 
+  /** Takes a message, or so many bytes, that are as `wanted`, or anything. */
+  expect(size: number, wanted?: Uint8Array): Effect.Effect<Difference | "taken"> {
+    const expected = wanted === undefined ? `${size} bytes` : shown(wanted)
+    return this.judge((missing) => {
+      const came = this.next(size)
+      if (came === undefined) {
+        if (size === 0 && !this.boundaries) return "taken"
+        return missing === undefined ? undefined : { position: 0, expected, received: missing }
+      }
+      const position = wanted === undefined ? -1 : came.findIndex((byte, at) => at < size && byte !== wanted[at])
+      if (position >= 0) return { position, expected, received: shown(came, position) }
+      if (came.length === size) return this.take(size)
+      if (this.boundaries) return { position: Math.min(came.length, size), expected, received: shown(came) }
+      return missing === undefined
+        ? undefined
+        : { position: came.length, expected, received: `${shown(came)}, then ${missing}` }
+    })
+  }
+
+  /** Waits for the end. */
+  readonly expectEnd: Effect.Effect<Difference | "taken"> = Effect.suspend(() =>
+    this.judge((missing) => {
+      const more = this.next(Infinity)
+      if (more !== undefined) return { position: 0, expected: theEnd, received: shown(more) }
+      if (missing === undefined || missing === theEnd) return missing && "taken"
+      return { position: 0, expected: theEnd, received: missing }
+    })
+  )
+
+  /** What has come and was not expected. */
+  get rest(): Difference | "taken" {
+    const more = this.next(Infinity)
+    return more === undefined ? "taken" : { position: 0, expected: "nothing more", received: shown(more) }
+  }
+
+  /** Reads on until it is clear what to make of what is there. */
+  private judge<A>(look: (missing: string | undefined) => A | undefined): Effect.Effect<A> {
+    return Effect.suspend(() => {
+      const verdict = look(this.missing)
+      return verdict === undefined ? Effect.flatMap(this.more, () => this.judge(look)) : Effect.succeed(verdict)
+    })
+  }
+
+  private readonly more: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.timeoutOrElse(
+      Effect.match(this.connection.pull, {
+        onSuccess: (batch) => {
+          for (const message of batch) {
+            if (this.boundaries || message.length > 0) this.messages.push(bytesOf(message))
+          }
+        },
+        onFailure: (error) => {
+          this.missing = Cause.isDone(error) ? theEnd : `${theEnd}: ${error.message}`
+        }
+      }),
+      {
+        duration: this.limit,
+        orElse: () =>
+          Effect.sync(() => {
+            this.missing = `nothing more within ${this.limit} ms`
+          })
+      }
+    )
+  )
+
   /** What is there of a message, or of so many bytes. */
-  next(size: number): Uint8Array | undefined {
-    if (this.messages.length > 1 && !this.boundaries) {
-      this.messages.splice(0, Infinity, concat(this.messages))
-    }
+  private next(size: number): Uint8Array | undefined {
+    if (this.messages.length > 1 && !this.boundaries) this.messages.splice(0, Infinity, concat(this.messages))
     const first = this.messages[0]
     return this.boundaries ? first : first?.subarray(0, size)
   }
 
-  /** Takes that. */
-  take(size: number): void {
-    const first = this.messages.shift()
-    if (!this.boundaries && first !== undefined && first.length > size) this.messages.unshift(first.subarray(size))
+  private take(size: number): "taken" {
+    const first = this.messages.shift()!
+    if (!this.boundaries && first.length > size) this.messages.unshift(first.subarray(size))
+    return "taken"
   }
-
-  /** Waits for more. */
-  readonly more: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.matchEager(this.connection.pull, {
-      onSuccess: (batch) => {
-        for (const message of batch) this.messages.push(bytesOf(message))
-      },
-      onFailure: (error) => {
-        this.over = Cause.isDone(error) ? "the end" : `the end: ${error.message}`
-      }
-    })
-  )
 }
 
-/** Where two differ; undefined if they don't as far as both go. */
-const differ = (one: Uint8Array, other: Uint8Array): number | undefined => {
-  const at = one.subarray(0, other.length).findIndex((byte, at) => byte !== other[at])
-  return at < 0 ? undefined : at
+const taken: Effect.Effect<"taken"> = Effect.succeed("taken")
+
+/** Does what a step says. */
+const follow = (
+  todo: Step,
+  connection: Connection<Message, Message>,
+  inbox: Inbox,
+  { boundaries }: Options
+): Effect.Effect<Difference | "taken", ConnectionError> => {
+  switch (todo._tag) {
+    case "Send":
+      return Effect.andThen(connection.send(boundaries ? todo.message : bytesOf(todo.message)), taken)
+    case "Expect": {
+      const wanted = bytesOf(todo.message)
+      return inbox.expect(wanted.length, wanted)
+    }
+    case "ExpectAny":
+      return inbox.expect(todo.size)
+    case "ExpectEnd":
+      return inbox.expectEnd
+    case "Wait":
+      return Effect.andThen(Effect.sleep(todo.duration), taken)
+    case "End":
+      return Effect.andThen(connection.end, taken)
+    case "Cut":
+      return Effect.andThen(connection.abort, taken)
+  }
 }
 
 /** Plays a script on a connection, once. */
 export const play = (
   connection: Connection<Message, Message>,
   steps: ReadonlyArray<Step>,
-  { boundaries, within = "5 seconds" }: Options
+  options: Options
 ): Effect.Effect<void, ScriptMismatch | ConnectionError> =>
   Effect.gen(function*() {
-    const inbox = new Inbox(connection, boundaries)
-    const limit = Duration.toMillis(within)
-    const nothing = `nothing more within ${limit} ms`
-
-    /** Waits until there is something, an end, or nothing within the time, of which it tells. */
-    const awaited = (missing: string) =>
-      Effect.timeoutOrElse(Effect.as(inbox.more, undefined), {
-        duration: limit,
-        orElse: () => Effect.succeed(missing)
-      })
-
+    const inbox = new Inbox(connection, options)
     for (const [step, todo] of steps.entries()) {
-      const mismatch = (position: number, expected: string, received: string) =>
-        new ScriptMismatch({ step, position, expected, received })
-      switch (todo._tag) {
-        case "Send":
-          yield* connection.send(boundaries ? todo.message : bytesOf(todo.message))
-          break
-        case "Wait":
-          yield* Effect.sleep(todo.duration)
-          break
-        case "End":
-          yield* connection.end
-          break
-        case "Cut":
-          yield* connection.abort
-          return
-        case "ExpectEnd":
-          while (inbox.over === undefined) {
-            const late = yield* awaited(nothing)
-            const more = inbox.next(Infinity)
-            if (more !== undefined) return yield* mismatch(0, "the end", shown(more))
-            if (late !== undefined) return yield* mismatch(0, "the end", late)
-          }
-          if (inbox.over !== "the end") return yield* mismatch(0, "the end", inbox.over)
-          break
-        case "Expect":
-        case "ExpectAny": {
-          const wanted = todo._tag === "Expect" ? bytesOf(todo.message) : undefined
-          const size = wanted?.length ?? (todo as { readonly size: number }).size
-          const expected = wanted === undefined ? `${size} bytes` : shown(wanted)
-          for (;;) {
-            const came = inbox.next(size)
-            const at = came === undefined || wanted === undefined ? undefined : differ(came, wanted)
-            if (came !== undefined && at !== undefined) return yield* mismatch(at, expected, shown(came, at))
-            const have = came?.length ?? 0
-            if (came !== undefined && boundaries && have !== size) {
-              return yield* mismatch(Math.min(have, size), expected, shown(came))
-            }
-            if (have === size && (came !== undefined || !boundaries)) break
-            const received = inbox.over ?? (yield* awaited(nothing))
-            if (received !== undefined) {
-              return yield* mismatch(have, expected, came === undefined ? received : `${shown(came)}, then ${received}`)
-            }
-          }
-          inbox.take(size)
-        }
-      }
+      const outcome = yield* follow(todo, connection, inbox, options)
+      if (outcome !== "taken") return yield* new ScriptMismatch({ step, ...outcome })
+      if (todo._tag === "Cut") return
     }
-    const rest = inbox.next(Infinity)
-    if (rest !== undefined) {
-      return yield* new ScriptMismatch({
-        step: steps.length,
-        position: 0,
-        expected: "nothing more",
-        received: shown(rest)
-      })
-    }
+    const { rest } = inbox
+    if (rest !== "taken") return yield* new ScriptMismatch({ step: steps.length, ...rest })
   })
 
 /** Whether messages of a shape keep their boundaries: those of bytes do not. */
