@@ -18,6 +18,7 @@
  * So it costs nothing but the signs. A layer below that carries only text, or a protocol that has signs already, is given them as `ping` and
  * `pong`: then these two messages are the heartbeat's, and `Unencodable` above it.
  */
+
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Connection from "./Connection.ts"

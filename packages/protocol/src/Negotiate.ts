@@ -19,6 +19,7 @@
  * most wanted of the server's is chosen. Without an agreement both sides fail with `NothingNegotiated`, and each knows what the client
  * offered. It costs a round trip, and nothing afterwards.
  */
+
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"

@@ -3,6 +3,7 @@
  *
  * Each chunk is a binary message, of 64 KiB at most; where the messages begin and end means nothing. Text is a `Violation`.
  */
+
 import { Kept } from "./internal/Kept.ts"
 import type { Machine } from "./Machine.ts"
 import * as Protocol from "./Protocol.ts"

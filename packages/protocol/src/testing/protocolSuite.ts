@@ -8,6 +8,7 @@
  * Each case connects client and server anew for every example. A case that fails says with which seed, so that it can be run again with
  * the same examples, and shows the smallest it has found.
  */
+
 import * as Arbitrary from "effect/Arbitrary"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"

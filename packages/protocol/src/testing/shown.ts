@@ -1,4 +1,5 @@
 /** Messages as people read them: text as it is, other bytes in hex. */
+
 import * as utf8 from "../internal/utf8.ts"
 import type { Message } from "../Transport.ts"
 

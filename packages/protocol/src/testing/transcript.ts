@@ -23,6 +23,7 @@
  * - It is bounded: 1 MiB by default, for all connections of a recorder together. What comes beyond that passes, and is `omitted`.
  * - What must not be kept is hidden: only its size is known; a replay expects anything of that size, and says zeros.
  */
+
 import * as Schema from "effect/Schema"
 import { fuse } from "../Connection.ts"
 import { Kept } from "../internal/Kept.ts"
