@@ -5,18 +5,20 @@
  *     await checkProtocol(Chat)                                  // or all at once, in a script
  *     protocolSuite(Chat, { stack: chat, bytes: Tcp.layer, endpoint: "tcp://127.0.0.1:0" })
  *
+ * A value may be refused, if it is refused whole and with a type (`Unencodable`, `TooLarge`): then the next one passes, and most values are to.
+ *
  * Each case connects client and server anew for every example. A case that fails says with which seed, so that it can be run again with
  * the same examples, and shows the smallest it has found.
  */
 
 import * as Arbitrary from "effect/Arbitrary"
-import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
@@ -81,6 +83,33 @@ interface Talk {
   readonly server: ReadonlyArray<unknown>
 }
 
+interface Exchanged {
+  readonly received: ReadonlyArray<unknown>
+  readonly sent: ReadonlyArray<unknown>
+}
+
+/** Sends one value after the other; those that were not refused. */
+type Say = (
+  connection: Connection<any, any>,
+  values: ReadonlyArray<unknown>
+) => Effect.Effect<ReadonlyArray<unknown>, ConnectionError>
+
+/** Sends values, and counts those that are refused for a reason that is allowed. */
+const saying = (tally: { sent: number; refused: number; why: string }): Say => (connection, values) =>
+  Effect.filter(values, (value) =>
+    Effect.matchEffect(connection.send(value), {
+      onSuccess: () => {
+        tally.sent++
+        return Effect.succeed(true)
+      },
+      onFailure: (error: ConnectionError) => {
+        if (!refusals.includes(error.reason._tag)) return Effect.fail(error)
+        tally.refused++
+        tally.why = error.message
+        return Effect.succeed(false)
+      }
+    }))
+
 /** The cases that a protocol must pass. */
 export const protocolSuite = <Self>(
   protocol: Checked<Self>,
@@ -105,8 +134,8 @@ export const protocolSuite = <Self>(
     server: Schema.toEquivalence(Schema.Array(Schema.toType(protocol.server)))
   }
 
-  /** Fails unless these values arrived, by what the Schema takes for equal. */
-  const arrived = (by: "client" | "server", received: ReadonlyArray<unknown>, sent: ReadonlyArray<unknown>): void => {
+  /** Fails unless what one side has sent arrived, by what the Schema takes for equal. */
+  const arrived = (by: "client" | "server", { received, sent }: Exchanged): void => {
     if (!same[by](received, sent)) equal(`what the ${by} has sent`, received, sent)
   }
 
@@ -114,18 +143,23 @@ export const protocolSuite = <Self>(
   const property = <A>(
     name: string,
     examples: Arbitrary.Arbitrary<A>,
-    holds: (example: A) => Effect.Effect<unknown, unknown, Scope.Scope>,
+    holds: (example: A, say: Say) => Effect.Effect<unknown, unknown, Scope.Scope>,
     { size }: { readonly size?: number } = {}
   ): void => {
+    const tally = { sent: 0, refused: 0, why: "" }
     const once = (example: A) =>
-      Effect.matchCauseEffect(withoutLeaks(Effect.scoped(Effect.timeout(holds(example), "10 seconds"))), {
-        onFailure: Effect.fail,
-        onSuccess: () => Effect.succeed(true)
-      })
+      Effect.matchCauseEffect(
+        withoutLeaks(Effect.scoped(Effect.timeout(holds(example, saying(tally)), "10 seconds"))),
+        {
+          onFailure: Effect.fail,
+          onSuccess: () => Effect.succeed(true)
+        }
+      )
     const run = Effect.flatMap(
       Arbitrary.checkEffect(examples, once, { runs, seed, maxShrinks: 100, ...(size === undefined ? {} : { size }) }),
       (result) => {
-        const failure = Arbitrary.formatCheckFailure(result)
+        const failure = Arbitrary.formatCheckFailure(result) ??
+          (size === undefined && tally.refused > tally.sent ? `most values are refused: ${tally.why}` : undefined)
         return failure === undefined
           ? Effect.void
           : Effect.fail(new ProtocolBroken({ protocol: protocol.protocol, property: name, seed, failure }))
@@ -163,11 +197,22 @@ export const protocolSuite = <Self>(
   const pair = (wrap: (bytes: ByteStack) => ByteStack = (bytes) => bytes) =>
     Effect.flatMap(Layer.build(bytes()), (lower) => Effect.flatMap(over(lower, wrap), connected))
 
-  const sendAll = (connection: Connection<any, any>, values: ReadonlyArray<unknown>) =>
-    Arr.isReadonlyArrayNonEmpty(values) ? connection.sendAll(values) : Effect.void
-
-  const receive = (connection: Connection<any, any>, count: number) =>
-    Stream.runCollect(Stream.take(messages(connection), count))
+  /** Has one side say these values while the other receives; what it was, and what arrived. */
+  const exchange = (say: Say, from: Connection<any, any>, to: Connection<any, any>, values: ReadonlyArray<unknown>) =>
+    Effect.gen(function*() {
+      const received: Array<unknown> = []
+      const speaking = yield* Effect.forkChild(say(from, values))
+      const pulling = Effect.map(to.pull, (batch) => {
+        received.push(...batch)
+        return undefined
+      })
+      let sent: ReadonlyArray<unknown> | undefined
+      while (sent === undefined || received.length < sent.length) {
+        if (sent === undefined) sent = yield* Effect.raceFirst(pulling, Fiber.join(speaking))
+        else yield* pulling
+      }
+      return { received, sent }
+    })
 
   const chunkings: ReadonlyArray<readonly [name: string, cut: (() => Cut) | undefined]> = [
     ["as it is sent", undefined],
@@ -175,53 +220,58 @@ export const protocolSuite = <Self>(
     ["cut anywhere", () => random(seed, 40)]
   ]
   for (const [name, cut] of chunkings) {
-    property(`what either side says arrives as it was, in order: ${name}`, talks, (talk) =>
-      Effect.gen(function*() {
-        const { client, server } = yield* pair(cut === undefined ? undefined : rechunk(cut))
-        const [, , toServer, toClient] = yield* Effect.all([
-          sendAll(client, talk.client),
-          sendAll(server, talk.server),
-          receive(server, talk.client.length),
-          receive(client, talk.server.length)
-        ], { concurrency: "unbounded" })
-        arrived("client", toServer, talk.client)
-        arrived("server", toClient, talk.server)
-      }))
+    property(
+      `what either side says arrives as it was, in order: ${name}`,
+      talks,
+      (talk, say) =>
+        Effect.gen(function*() {
+          const { client, server } = yield* pair(cut === undefined ? undefined : rechunk(cut))
+          const [toServer, toClient] = yield* Effect.all([
+            exchange(say, client, server, talk.client),
+            exchange(say, server, client, talk.server)
+          ], { concurrency: "unbounded" })
+          arrived("client", toServer)
+          arrived("server", toClient)
+        })
+    )
   }
 
   for (const by of ["client", "server"] as const) {
-    property(`what the ${by} says before it closes arrives, and then the end`, talks, (talk) =>
-      Effect.gen(function*() {
-        const { client, closeClient, closeServer, server } = yield* pair()
-        const [near, far, closeNear, closeFar] = by === "client"
-          ? [client, server, closeClient, closeServer] as const
-          : [server, client, closeServer, closeClient] as const
-        yield* sendAll(near, talk[by])
-        const [received] = yield* Effect.all([
-          Effect.tap(Stream.runCollect(messages(far)), () => closeFar),
-          closeNear
-        ], { concurrency: "unbounded" })
-        arrived(by, received, talk[by])
-        const [ours, theirs] = [yield* near.closed, yield* far.closed]
-        equal("who was first, as both know", [ours.first, theirs.first], ["local", "remote"])
-        equal("clean on both sides", [ours.clean, theirs.clean], [true, true])
-        equal("left unsent", ours.unsent.messages, 0)
-      }))
+    property(
+      `what the ${by} says before it closes arrives, and then the end`,
+      talks,
+      (talk, say) =>
+        Effect.gen(function*() {
+          const { client, closeClient, closeServer, server } = yield* pair()
+          const [near, far, closeNear, closeFar] = by === "client"
+            ? [client, server, closeClient, closeServer] as const
+            : [server, client, closeServer, closeClient] as const
+          const [received, sent] = yield* Effect.all([
+            Effect.tap(Stream.runCollect(messages(far)), () => closeFar),
+            Effect.tap(say(near, talk[by]), () => closeNear)
+          ], { concurrency: "unbounded" })
+          arrived(by, { received, sent })
+          const [ours, theirs] = [yield* near.closed, yield* far.closed]
+          equal("who was first, as both know", [ours.first, theirs.first], ["local", "remote"])
+          equal("clean on both sides", [ours.clean, theirs.clean], [true, true])
+          equal("left unsent", ours.unsent.messages, 0)
+        })
+    )
   }
 
-  property("a cut loses only the last of what was said, and is told", talks, (talk) =>
+  property("a cut loses only the last of what was said, and is told", talks, (talk, say) =>
     Effect.gen(function*() {
       const { client, server } = yield* pair()
-      yield* sendAll(client, talk.client)
+      const sent = yield* say(client, talk.client)
       yield* client.abort
       const received: Array<unknown> = []
       const exit = yield* Effect.exit(
         Stream.runForEach(messages(server), (value) => Effect.sync(() => received.push(value)))
       )
-      arrived("client", received, talk.client.slice(0, received.length))
+      arrived("client", { received, sent: sent.slice(0, received.length) })
       const { clean } = yield* client.closed
       equal("clean", clean, false)
-      if (received.length < talk.client.length) {
+      if (received.length < sent.length) {
         holds("the server is told of what is missing", Exit.isFailure(exit), exit)
       }
     }))
@@ -229,22 +279,15 @@ export const protocolSuite = <Self>(
   property(
     "a large value arrives, or is refused whole and the next one passes",
     values(3).client,
-    (values) =>
+    (values, say) =>
       Effect.gen(function*() {
         const { client, server } = yield* pair()
-        const accepted: Array<unknown> = []
-        yield* Effect.forEach(values, (value) =>
-          Effect.matchEffect(client.send(value), {
-            onSuccess: () => Effect.sync(() => accepted.push(value)),
-            onFailure: (error: ConnectionError) =>
-              Effect.sync(() => holds("why it is refused", refusals.includes(error.reason._tag), error.reason._tag))
-          }))
-        arrived("client", yield* receive(server, accepted.length), accepted)
+        arrived("client", yield* exchange(say, client, server, values))
       }),
     { size: large }
   )
 
-  property("what is no value is refused, and nothing of it is sent", talks, (talk) =>
+  property("what is no value is refused, and nothing of it is sent", talks, (talk, say) =>
     Effect.gen(function*() {
       const { client, server } = yield* pair()
       const nonsense = Symbol("nonsense")
@@ -252,8 +295,7 @@ export const protocolSuite = <Self>(
         const error: unknown = yield* Effect.flip(client.send(nonsense))
         equal("why", error instanceof ConnectionError ? error.reason._tag : error, "Unencodable")
       }
-      yield* sendAll(client, talk.client)
-      arrived("client", yield* receive(server, talk.client.length), talk.client)
+      arrived("client", yield* exchange(say, client, server, talk.client))
     }))
 
   const harms = Arbitrary.schema(Schema.Struct({
@@ -296,7 +338,7 @@ export const protocolSuite = <Self>(
       harm: harms,
       words: Arbitrary.array(Arbitrary.schema(protocol.client), { minLength: 1, maxLength: 4 })
     }),
-    ({ harm: { at, harm, noise }, words }) =>
+    ({ harm: { at, harm, noise }, words }, say) =>
       Effect.gen(function*() {
         const lower = yield* Layer.build(bytes())
         const recorder = makeRecorder(Transport.Bytes)
@@ -304,7 +346,7 @@ export const protocolSuite = <Self>(
         const services = yield* over(lower, (bytes) => bytes)
         const speak = (address: Endpoint.Endpoint) =>
           Effect.scoped(
-            Effect.flatMap(Transport.connect(protocol)(address), (client) => sendAll(client, words))
+            Effect.flatMap(Transport.connect(protocol)(address), (client) => say(client, words))
           ).pipe(Effect.provideContext(recording))
         yield* visited(services, speak)
         const genuine = concat(

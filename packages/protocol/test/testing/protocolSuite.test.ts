@@ -106,6 +106,20 @@ describe("a protocol that does not keep it", () => {
       )
     }))
 
+  it.live("because it refuses nearly all of its values, is found", () =>
+    Effect.gen(function*() {
+      const refusing = Codec.make({
+        format: "refusing",
+        parse: () => null,
+        print: () => {
+          throw new Error("no")
+        }
+      })
+      const [[name, message]] = yield* broken(refusing, 1)
+      assert.strictEqual(name, "what either side says arrives as it was, in order: as it is sent")
+      assert.include(message, "most values are refused: chat.v1: this can't be sent: refusing can't express the value")
+    }))
+
   it("makes a check reject", async () => {
     await checkProtocol(ChatV1, { runs: 2 })
     const codec = Codec.make({ format: "nothing", parse: () => null, print: () => "" })
