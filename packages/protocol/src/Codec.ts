@@ -324,7 +324,8 @@ const undecodables = "~@wirestack/protocol/Codec/undecodables"
 export const orUndecodable = <S extends Schema.Codec<unknown, unknown>>(schema: S): OrUndecodable<S> =>
   schema.annotate({ [undecodables]: true }) as unknown as OrUndecodable<S>
 
-const handsOut = ({ ast }: Carried): boolean => SchemaAST.resolveAt<boolean>(undecodables)(ast) === true
+/** Whether messages that are no value of a Schema are handed out. */
+export const handsOut = ({ ast }: Carried): boolean => SchemaAST.resolveAt<boolean>(undecodables)(ast) === true
 
 const textOf = (message: Message): string => typeof message === "string" ? message : utf8.decode(message)
 

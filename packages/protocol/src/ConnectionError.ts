@@ -68,6 +68,21 @@ export class Unresponsive extends Data.TaggedClass("Unresponsive")<{
   }
 }
 
+/** A message of one version of a protocol has no form in another (see `Migration`). */
+export class Unmigratable extends Data.TaggedClass("Unmigratable")<{
+  /** The version whose message it is. */
+  readonly from: string
+  /** The version it was to be migrated to. */
+  readonly to: string
+  readonly value: unknown
+}> implements Reason {
+  get message(): string {
+    const { from, to, value } = this
+    const tag = typeof value === "object" && value !== null && "_tag" in value ? ` ${String(value._tag)}` : ""
+    return `a message${tag} of ${from} has no form in ${to}`
+  }
+}
+
 /** The layer has no such operation, such as half-close on a WebSocket. */
 export class Unsupported extends Data.TaggedClass("Unsupported")<{ readonly operation: string }> implements Reason {
   get message(): string {
@@ -89,6 +104,7 @@ export interface ConnectionReasons {
   readonly Unencodable: Unencodable
   readonly Undecodable: Undecodable
   readonly Unresponsive: Unresponsive
+  readonly Unmigratable: Unmigratable
   readonly Unsupported: Unsupported
   readonly Other: Other
 }

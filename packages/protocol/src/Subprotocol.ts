@@ -19,16 +19,15 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { type Ask, Negotiated, offersOf } from "./Ask.ts"
+import { type Negotiated, offersOf } from "./Ask.ts"
 import type { Carried, Codec, Received } from "./Codec.ts"
-import { ConnectError, NothingNegotiated } from "./ConnectError.ts"
-import { type Connection, detailOption, fuse } from "./Connection.ts"
+import type { ConnectError } from "./ConnectError.ts"
+import type { Connection } from "./Connection.ts"
 import type * as Endpoint from "./Endpoint.ts"
+import { compile, offering, speak } from "./internal/speak.ts"
 import { type Listener, type RunOptions, withRun } from "./Listener.ts"
 import type { ListenError } from "./ListenError.ts"
-import type { Machine } from "./Machine.ts"
 import * as Protocol from "./Protocol.ts"
 import * as Transport from "./Transport.ts"
 import type { At, Connect, ConnectOptions, Listen, ListenOptions, Shape } from "./Transport.ts"
@@ -54,9 +53,29 @@ export interface SpeakingListener<Name, In, Out, D = never> extends Omit<Listene
   ) => Effect.Effect<never, ListenError, Exclude<R, Scope.Scope>>
 }
 
+/** What can be done with a protocol: `Name` is what it is called, and the others are what the client and the server receive and send. */
+export interface Operations<Self, Name, CIn, COut, SIn, SOut> extends Shape<Self, CIn, COut, SIn, SOut> {
+  /** Connects as the client; `D` names the details that must be below. Safe to interrupt: what fails leaves nothing open. */
+  readonly connect: <D = never>(
+    endpoint: Endpoint.Inputs,
+    options?: ConnectOptions
+  ) => Effect.Effect<Speaking<Name, CIn, COut, D>, ConnectError, Scope.Scope | At<Self, Connect | D>>
+  /** Listens as the server; `D` as in `connect`. */
+  readonly listen: <D = never>(
+    endpoint: Endpoint.Input,
+    options?: ListenOptions
+  ) => Effect.Effect<SpeakingListener<Name, SIn, SOut, D>, ListenError, Scope.Scope | At<Self, Listen | D>>
+  /** A layer that serves for as long as it is provided; `D` as in `connect`. */
+  readonly serve: <D = never>() => <E, R>(
+    endpoint: Endpoint.Input,
+    handler: (connection: Speaking<Name, SIn, SOut, D>) => Effect.Effect<void, E, R>,
+    options?: ListenOptions & RunOptions
+  ) => Layer.Layer<never, ListenError, At<Self, Listen | D> | Exclude<R, Scope.Scope>>
+}
+
 /** A protocol as a class, which is its shape and has its operations. */
 export interface Service<Self, Name extends string, C extends Carried, S extends Carried>
-  extends Shape<Self, Received<S>, C["Type"], Received<C>, S["Type"]>
+  extends Operations<Self, Name, Received<S>, C["Type"], Received<C>, S["Type"]>
 {
   new(_: never): {
     readonly "~@wirestack/protocol/Subprotocol": {
@@ -73,26 +92,6 @@ export interface Service<Self, Name extends string, C extends Carried, S extends
   readonly server: S
   /** The operator that puts the protocol on a stack of what the codec stands on: messages, mostly. */
   readonly over: <L, M>(codec: Codec<L, M, C | S>, options?: OverOptions) => Protocol.Over<L, never, Self, never>
-  /** Connects as the client; `D` names the details that must be below. Safe to interrupt: what fails leaves nothing open. */
-  readonly connect: <D = never>(
-    endpoint: Endpoint.Inputs,
-    options?: ConnectOptions
-  ) => Effect.Effect<
-    Speaking<Name, Received<S>, C["Type"], D>,
-    ConnectError,
-    Scope.Scope | At<Self, Connect | D>
-  >
-  /** Listens as the server; `D` as in `connect`. */
-  readonly listen: <D = never>(
-    endpoint: Endpoint.Input,
-    options?: ListenOptions
-  ) => Effect.Effect<SpeakingListener<Name, Received<C>, S["Type"], D>, ListenError, Scope.Scope | At<Self, Listen | D>>
-  /** A layer that serves for as long as it is provided; `D` as in `connect`. */
-  readonly serve: <D = never>() => <E, R>(
-    endpoint: Endpoint.Input,
-    handler: (connection: Speaking<Name, Received<C>, S["Type"], D>) => Effect.Effect<void, E, R>,
-    options?: ListenOptions & RunOptions
-  ) => Layer.Layer<never, ListenError, At<Self, Listen | D> | Exclude<R, Scope.Scope>>
 }
 
 /** What the client of a protocol has in hand. */
@@ -290,48 +289,4 @@ export const serverOn = <const V extends Versions, M>(versions: V & Named<V>, co
     lower: Connection<M, M, D>
   ): Effect.Effect<AnyServerConnection<V, D>, ConnectError, Scope.Scope> =>
     speak(lower, machines, "server", "named") as any
-}
-
-/** A protocol's machines for one stack, a factory a role. */
-interface Machines<M> {
-  readonly protocol: string
-  readonly client: () => Machine<M, M, any, any>
-  readonly server: () => Machine<M, M, any, any>
-}
-
-const compile = <M>(codec: Codec<any, M, any>, { client, protocol, server }: AnyService): Machines<M> => ({
-  protocol,
-  client: codec.machine(server, client),
-  server: codec.machine(client, server)
-})
-
-const offering = (offers: ReadonlyArray<string>) => (ask: Ask): Ask => ({ ...ask, offers })
-
-/** What is accepted as an agreement: only a name, also that nothing below negotiates, or also that no name was chosen. */
-type Accepted = "named" | "unnegotiated" | "unnamed"
-
-/** Puts the machine of the protocol that was agreed on over the connection. */
-const speak = <M>(
-  lower: Connection<M, M>,
-  spoken: ReadonlyArray<Machines<M>>,
-  role: "client" | "server",
-  accepted: Accepted
-): Effect.Effect<Connection<any, any>, ConnectError, Scope.Scope> => {
-  const negotiated = Option.getOrUndefined(detailOption(lower, Negotiated))
-  const selected = negotiated?.protocol
-  const assumed = selected === undefined && (negotiated === undefined ? accepted !== "named" : accepted === "unnamed")
-  const chosen = assumed ? spoken[0] : spoken.find((machines) => machines.protocol === selected)
-  if (chosen === undefined) {
-    const offered = spoken.map((machines) => machines.protocol)
-    return Effect.fail(
-      new ConnectError({
-        layer: offered.join(", "),
-        reason: new NothingNegotiated({ offered, ...(selected === undefined ? undefined : { selected }) })
-      })
-    )
-  }
-  return Effect.map(
-    fuse(lower, chosen[role](), { layer: chosen.protocol }),
-    (connection) => Object.assign(connection, { protocol: chosen.protocol })
-  )
 }

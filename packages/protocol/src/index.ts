@@ -20,7 +20,11 @@ export * as ListenError from "./ListenError.ts"
 export * as Machine from "./Machine.ts"
 export * as Memory from "./Memory.ts"
 export * as MemoryTransport from "./MemoryTransport.ts"
+<<<<<<< HEAD
 export * as Negotiate from "./Negotiate.ts"
+=======
+export * as Migration from "./Migration.ts"
+>>>>>>> 0b8c36b (protocol: migrate older versions of a protocol to the newest)
 export * as Outcome from "./Outcome.ts"
 export * as Protocol from "./Protocol.ts"
 export * as Pulse from "./Pulse.ts"

@@ -1,0 +1,83 @@
+/** A codec's machine whose values are mapped, in both directions; what they weigh stays what it was. */
+import type { Io, Machine } from "../Machine.ts"
+import type { EndOfInput } from "../Outcome.ts"
+
+/** What becomes of values. */
+export interface Mapping<A, B, In, Out, L> {
+  /** Gives what has arrived, in its other form, to the layer above. */
+  readonly receive: (value: A, size: number, io: Io<In, L>) => void
+  /** What is to be sent, in its other form; `undefined` if nothing is to be. Throws a `ConnectionReason` if it has none. */
+  readonly encode: (value: Out) => B | undefined
+  /** How much of what has arrived was given to nobody. */
+  readonly dropped: () => number
+}
+
+/** What the codec's machine is shown in place of the layer above. */
+class Above<A, In, L> implements Io<A, L> {
+  private readonly map: (value: A, size: number, io: Io<In, L>) => void
+  private io!: Io<In, L>
+
+  constructor(map: (value: A, size: number, io: Io<In, L>) => void) {
+    this.map = map
+  }
+
+  to(io: Io<In, L>): this {
+    this.io = io
+    return this
+  }
+
+  room(): boolean {
+    return this.io.room()
+  }
+
+  emit(value: A, size: number): void {
+    this.map(value, size, this.io)
+  }
+
+  write(message: L): void {
+    this.io.write(message)
+  }
+
+  reserve(length: number): number {
+    return this.io.reserve(length)
+  }
+
+  get buffer(): Uint8Array {
+    return this.io.buffer
+  }
+
+  giveBack(length: number): void {
+    this.io.giveBack(length)
+  }
+
+  end(endOfInput: EndOfInput): void {
+    this.io.end(endOfInput)
+  }
+
+  closed(...args: Parameters<Io<In, L>["closed"]>): void {
+    this.io.closed(...args)
+  }
+
+  fail(...args: Parameters<Io<In, L>["fail"]>): void {
+    this.io.fail(...args)
+  }
+}
+
+export const mapped = <L, A, B, In, Out>(
+  machine: Machine<L, L, A, B>,
+  mapping: Mapping<A, B, In, Out, L>
+): Machine<L, L, In, Out> => {
+  const above = new Above(mapping.receive)
+  return {
+    receive: (input, io) => machine.receive(input, above.to(io)),
+    encode: (value, io) => {
+      const other = mapping.encode(value)
+      if (other !== undefined) machine.encode(other, above.to(io))
+    },
+    get skipped() {
+      return (machine.skipped ?? 0) + mapping.dropped()
+    },
+    ended: (endOfInput, io) => machine.ended(endOfInput, above.to(io)),
+    ...(machine.end === undefined ? undefined : { end: (io) => machine.end!(above.to(io)) })
+  }
+}
