@@ -83,6 +83,20 @@ export class Unmigratable extends Data.TaggedClass("Unmigratable")<{
   }
 }
 
+/** The peer handles as many calls as it wants to already, and has not begun with this one (see `Requests`). */
+export class Busy extends Data.TaggedClass("Busy")<{ readonly call: string }> implements Reason {
+  get message(): string {
+    return `the peer is too busy for the call ${this.call}`
+  }
+}
+
+/** The peer has no answer to a call, for a reason that it keeps to itself (see `Requests`). */
+export class PeerFailed extends Data.TaggedClass("PeerFailed")<{ readonly call: string }> implements Reason {
+  get message(): string {
+    return `the peer failed in handling the call ${this.call}`
+  }
+}
+
 /** The layer has no such operation, such as half-close on a WebSocket. */
 export class Unsupported extends Data.TaggedClass("Unsupported")<{ readonly operation: string }> implements Reason {
   get message(): string {
@@ -105,6 +119,8 @@ export interface ConnectionReasons {
   readonly Undecodable: Undecodable
   readonly Unresponsive: Unresponsive
   readonly Unmigratable: Unmigratable
+  readonly Busy: Busy
+  readonly PeerFailed: PeerFailed
   readonly Unsupported: Unsupported
   readonly Other: Other
 }

@@ -1,0 +1,230 @@
+/** One connection on which calls are made and answered. */
+import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type { Connection } from "../../Connection.ts"
+import { Closed, Closing, ConnectionError, lost } from "../../ConnectionError.ts"
+import { TimedOut, type TooLarge, type Violation } from "../../Reason.ts"
+import type { CallOptions, Calls, Counts, Envelope, Session, SessionOptions } from "../../Requests.ts"
+import { lifeOf } from "../LiveConnection.ts"
+import { Pending } from "./Pending.ts"
+import { Running } from "./Running.ts"
+
+/** The handlers as they are called. */
+export type AnyHandlers = { readonly [call: string]: (payload: any, peer: any) => Effect.Effect<unknown, unknown> }
+
+type Notification = Extract<Envelope, { readonly _tag: "Notification" }>
+
+type Failure = ConnectionError | Violation | TooLarge
+
+export class Dialogue<D> {
+  readonly session: Session<string, any, D>
+  private readonly layer: string
+  private readonly connection: Connection<Envelope, Envelope, D>
+  private readonly handlers: AnyHandlers
+  private readonly report: Running["options"]["report"]
+  private readonly pending: Pending
+  private readonly running: Running
+  private readonly notifications: Queue.Queue<Notification>
+  private readonly slots: Semaphore.Semaphore
+  private readonly within: number
+  /** Why no calls are made any more. */
+  private over: ConnectionError | undefined = undefined
+
+  private constructor(
+    layer: string,
+    connection: Connection<Envelope, Envelope, D>,
+    calls: Calls,
+    handlers: AnyHandlers,
+    options: SessionOptions,
+    context: Context.Context<Scope.Scope>,
+    notifications: Queue.Queue<Notification>
+  ) {
+    const { callWithin = "30 seconds", maxHandled = 256, maxInFlight = 128, onDefect = logDefect(layer) } = options
+    this.layer = layer
+    this.connection = connection
+    this.handlers = handlers
+    this.report = onDefect
+    this.pending = new Pending(layer)
+    this.running = new Running({
+      limit: maxHandled,
+      context: context as Context.Context<never>,
+      handle: ({ call, payload }) => this.handlers[call](payload, this.session),
+      send: connection.send,
+      report: onDefect
+    })
+    this.notifications = notifications
+    this.slots = Semaphore.makeUnsafe(maxInFlight)
+    this.within = Duration.toMillis(callWithin)
+    this.session = sessionOf(layer, connection, this.callsOf(calls), () => this.pending.counts)
+  }
+
+  /** Begins; the peer is listened to in `run`. `calls` are those we make. */
+  static make<D>(
+    layer: string,
+    connection: Connection<Envelope, Envelope, D>,
+    calls: Calls,
+    handlers: AnyHandlers,
+    options: SessionOptions = {}
+  ): Effect.Effect<Dialogue<D>, never, Scope.Scope> {
+    return Effect.flatMap(Effect.context<Scope.Scope>(), (context) =>
+      Effect.map(
+        Queue.bounded<Notification>(options.maxHandled ?? 256),
+        (notifications) => new Dialogue(layer, connection, calls, handlers, options, context, notifications)
+      ))
+  }
+
+  private callsOf(calls: Calls): Session<string, any>["call"] {
+    return Object.fromEntries(
+      Object.entries(calls).map(([name, { _tag }]) => [
+        name,
+        _tag === "Notification"
+          ? (payload: unknown) => this.connection.send({ _tag: "Notification", call: name, payload })
+          : (payload: unknown, options?: CallOptions) => this.call(name, payload, options)
+      ])
+    )
+  }
+
+  // Calling.
+
+  private call(name: string, payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> {
+    const after = options?.within === undefined ? this.within : Duration.toMillis(options.within)
+    return Effect.timeoutOrElse(this.slots.withPermit(this.ask(name, payload)), {
+      duration: after,
+      orElse: () =>
+        Effect.fail(new ConnectionError({ layer: this.layer, reason: new TimedOut({ phase: name, after }) }))
+    })
+  }
+
+  private ask(name: string, payload: unknown): Effect.Effect<unknown, unknown> {
+    return Effect.uninterruptibleMask((restore) => {
+      if (this.over !== undefined) return Effect.fail(this.over)
+      const { answer, id } = this.pending.add(name)
+      const waiting = Effect.onInterrupt(restore(Deferred.await(answer)), () => this.interrupt(id))
+      return Effect.ensuring(
+        Effect.andThen(restore(this.connection.send({ _tag: "Request", id, call: name, payload })), waiting),
+        Effect.sync(() => this.pending.remove(id))
+      )
+    })
+  }
+
+  /** Tells the peer that nobody waits any more; nobody waits for that either. */
+  private interrupt(id: number): Effect.Effect<void> {
+    return Effect.asVoid(Effect.forkDetach(Effect.ignore(this.connection.send({ _tag: "Interrupt", id })), {
+      startImmediately: true
+    }))
+  }
+
+  // Answering.
+
+  /** Listens to the peer until the connection is over; fails with what the peer has done wrong. */
+  get run(): Effect.Effect<void, ConnectionError> {
+    const notified = Object.keys(this.handlers).length === 0 ? Effect.never : this.notified
+    return Effect.onExit(
+      Effect.raceFirst(this.listen, notified),
+      (exit) => Effect.andThen(Exit.hasInterrupts(exit) ? this.leave : Effect.void, this.running.interruptAll)
+    )
+  }
+
+  /** Our scope closes: the peer needn't go on with what we have asked. */
+  private get leave(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const interrupts = this.pending.ids.map((id) => this.interrupt(id))
+      this.end(lost(this.layer, new Closing()))
+      return Effect.all(interrupts, { discard: true })
+    })
+  }
+
+  private get listen(): Effect.Effect<void, ConnectionError> {
+    const { connection } = this
+    return Effect.catch(
+      Effect.forever(Effect.flatMap(connection.pull, (batch) => this.takeAll(batch))),
+      (end) => {
+        if (Cause.isDone(end)) {
+          this.end(lost(this.layer, new Closed()))
+          // Where the peer has only ended its input it still waits for the answers.
+          return Effect.raceFirst(this.running.idle, this.peerGone)
+        }
+        if (!(end instanceof ConnectionError)) return this.broken(end)
+        this.end(end)
+        // We close: the handlers may end as those of connections do, until the drain interrupts them.
+        return end.reason._tag === "Closing" ? this.running.idle : Effect.fail(end)
+      }
+    )
+  }
+
+  /** Nobody waits for answers any more. While we drain that is no reason to end the handlers. */
+  private get peerGone(): Effect.Effect<void> {
+    const { connection } = this
+    return Effect.flatMap(connection.closed, () => lifeOf(connection).left ? Effect.never : Effect.void)
+  }
+
+  /** The peer broke the rules: it is not listened to any longer. */
+  private broken(reason: Violation | TooLarge): Effect.Effect<never, ConnectionError> {
+    const error = new ConnectionError({ layer: this.layer, reason })
+    this.end(error)
+    return Effect.andThen(this.connection.abort, Effect.fail(error))
+  }
+
+  private takeAll(batch: ReadonlyArray<Envelope>): Effect.Effect<void, Failure> {
+    return Effect.forEach(batch, (message) => this.take(message), { discard: true })
+  }
+
+  private take(message: Envelope): Effect.Effect<void, Failure> {
+    switch (message._tag) {
+      case "Request":
+        return orFail(this.running.start(message))
+      case "Notification":
+        return Effect.asVoid(Queue.offer(this.notifications, message))
+      case "Interrupt":
+        this.running.interrupt(message.id)
+        return Effect.void
+      default:
+        return orFail(this.pending.answered(message))
+    }
+  }
+
+  /** Notifications are handled in their order, one at a time. */
+  private get notified(): Effect.Effect<never> {
+    return Effect.forever(Effect.flatMap(Queue.take(this.notifications), ({ call, payload }) =>
+      Effect.catchCause(
+        Effect.suspend(() => this.handlers[call](payload, this.session)),
+        (cause) => Cause.hasInterruptsOnly(cause) ? Effect.interrupt : this.report(call, cause)
+      )))
+  }
+
+  private end(error: ConnectionError): void {
+    this.over ??= error
+    this.pending.fail(this.over)
+  }
+}
+
+const orFail = (failure: Violation | TooLarge | undefined): Effect.Effect<void, Violation | TooLarge> =>
+  failure === undefined ? Effect.void : Effect.fail(failure)
+
+const logDefect = (layer: string) => (call: string, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Effect.logError(`${layer}: the handler of ${call} failed`, cause)
+
+const sessionOf = <D>(
+  protocol: string,
+  connection: Connection<Envelope, Envelope, D>,
+  call: Session<string, any>["call"],
+  counts: () => Counts
+): Session<string, any, D> => ({
+  protocol,
+  call,
+  abort: connection.abort,
+  closed: connection.closed,
+  get counts() {
+    return counts()
+  },
+  get details() {
+    return connection.details
+  }
+})
