@@ -1,4 +1,5 @@
 export * as Ask from "./Ask.ts"
+export * as Channels from "./Channels.ts"
 export * as ClosePolicy from "./ClosePolicy.ts"
 export * as Codec from "./Codec.ts"
 export * as ConnectError from "./ConnectError.ts"

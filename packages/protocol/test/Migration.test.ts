@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Codec, MemoryTransport, Migration, Subprotocol } from "@wirestack/protocol"
-import type { Unmigratable } from "@wirestack/protocol/ConnectionError"
+import type { Unencodable, Unmigratable } from "@wirestack/protocol/ConnectionError"
 import { Effect, Layer, Schema } from "effect"
 import * as Choosing from "./support/Choosing.ts"
 import { failureOf } from "./support/failure.ts"

@@ -1,0 +1,321 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Ask, Channels, Codec, Connection, MemoryTransport, Transport } from "@wirestack/protocol"
+import { Samples, transportSuite } from "@wirestack/protocol/testing"
+import { Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
+import { Chats, ChatV1 } from "./support/chat.ts"
+import { failureOf } from "./support/failure.ts"
+
+describe("a channel keeps the rules of a transport", () => {
+  const suite = transportSuite({
+    shape: Transport.Messages,
+    layer: () => MemoryTransport.layerMessages().pipe(Channels.over()),
+    endpoint: () => "memory:here",
+    nobody: "memory:nobody",
+    samples: Samples.messages({ text: true }),
+    capabilities: { halfClose: true, statuses: "channels carry no reason", abortIsSeen: true }
+  })
+  for (const { name, run } of suite) it.live(name, () => run)
+})
+
+type Message = Transport.Message
+
+/** Both ends of a connection with channels, in scopes of their own. */
+const sessions = (options?: Channels.Options) =>
+  Effect.gen(function*() {
+    const [near, far] = MemoryTransport.pair<Message>()
+    const here = yield* Scope.fork(yield* Effect.scope)
+    const there = yield* Scope.fork(yield* Effect.scope)
+    const lower = yield* Scope.provide(Connection.make(near), here)
+    const client = yield* Scope.provide(Channels.client(lower, options), here)
+    const server = yield* Scope.provide(
+      Effect.flatMap(Connection.make(far), (lower) => Channels.server(lower, options)),
+      there
+    )
+    const close = (scope: Scope.Closeable) => Effect.forkScoped(Scope.close(scope, Exit.void))
+    return { client, server, closeClient: close(here), closeServer: close(there) }
+  })
+
+type Sessions = Effect.Success<ReturnType<typeof sessions>>
+
+/** Runs with both ends, and cuts the connection before the scopes of the channels close: then nobody waits for a peer. */
+const between = <E>(
+  run: (sessions: Sessions) => Effect.Effect<void, E, Scope.Scope>,
+  options?: Channels.Options
+) =>
+  Effect.scoped(
+    Effect.flatMap(sessions(options), (both) =>
+      Effect.ensuring(run(both), Effect.andThen(both.client.abort, both.server.abort)))
+  )
+
+/** Accepts channels, and gives them one after the other. */
+const accepting = (session: Channels.Session, options?: Channels.ListenOptions) =>
+  Effect.gen(function*() {
+    const accepted = yield* Queue.unbounded<Channels.ChannelConnection>()
+    const listener = yield* session.listen(options)
+    yield* Effect.forkScoped(
+      listener.run(
+        (channel) => Effect.andThen(Queue.offer(accepted, channel), channel.closed),
+        { onIncident: () => Effect.void }
+      ),
+      { startImmediately: true }
+    )
+    return { next: Queue.take(accepted) }
+  })
+
+/** Answers with what it receives. */
+const echo = (channel: Connection.Connection<Message, Message>) =>
+  Effect.forever(Effect.flatMap(channel.pull, channel.sendAll))
+
+describe("a session", () => {
+  it.effect("both sides open channels, which say what they are for", () =>
+    between(Effect.fnUntraced(function*({ client, server }) {
+      const atServer = yield* accepting(server)
+      const atClient = yield* accepting(client)
+      const up = yield* client.open({ label: "up" })
+      const down = yield* server.open({ label: "down" })
+      const [server1, client1] = [yield* atServer.next, yield* atClient.next]
+      yield* up.sendAll(["a", Uint8Array.of(1)])
+      assert.deepStrictEqual(yield* server1.pull, ["a", Uint8Array.of(1)])
+      yield* down.send("b")
+      assert.deepStrictEqual(yield* client1.pull, ["b"])
+      const about = (channel: Channels.ChannelConnection) => Connection.detail(channel, Channels.Channel)
+      assert.deepStrictEqual(about(up), { id: 1, openedBy: "us", label: "up" })
+      assert.deepStrictEqual(about(server1), { id: 1, openedBy: "peer", label: "up" })
+      assert.deepStrictEqual(about(client1), { id: 2, openedBy: "peer", label: "down" })
+      assert.strictEqual(client.size, 2)
+    })))
+
+  it.effect("a reader that stands still holds up its own channel only", () =>
+    between(
+      Effect.fnUntraced(function*({ client, server }) {
+        const accepted = yield* accepting(server)
+        const [slow, quick] = [yield* client.open(), yield* client.open()]
+        const [slowly, quickly] = [yield* accepted.next, yield* accepted.next]
+        const sent = { slow: 0 }
+        yield* Effect.forkScoped(Effect.forever(Effect.andThen(
+          slow.send(new Uint8Array(1_000)),
+          Effect.sync(() => void sent.slow++)
+        )))
+        for (let n = 0; n < 200; n++) {
+          yield* quick.send(String(n))
+          assert.deepStrictEqual(yield* quickly.pull, [String(n)])
+        }
+        // What the reader has ahead, its window, and what the sender has ahead.
+        assert.isAtMost(sent.slow, (65_536 + 4_096 + 65_536) / 1_000 + 3)
+        const before = sent.slow
+        for (let n = 0; n < 20; n++) yield* slowly.pull
+        assert.isAbove(sent.slow, before)
+      }),
+      { window: 4_096 }
+    ))
+
+  it.effect("a large message is between others, and arrives whole, as text or bytes", () =>
+    between(Effect.fnUntraced(function*({ client, server }) {
+      const accepted = yield* accepting(server)
+      const [large, small] = [yield* client.open(), yield* client.open()]
+      const [atLarge, atSmall] = [yield* accepted.next, yield* accepted.next]
+      const text = "é".repeat(500_000)
+      yield* Effect.forkScoped(large.sendAll([text, new Uint8Array(1_000_000).fill(7)]), { startImmediately: true })
+      yield* small.send("small")
+      const pulling = yield* Effect.forkChild(atLarge.pull, { startImmediately: true })
+      assert.deepStrictEqual(yield* atSmall.pull, ["small"])
+      assert.isUndefined(pulling.pollUnsafe())
+      assert.isTrue((yield* Fiber.join(pulling))[0] === text)
+      const [bytes] = yield* atLarge.pull
+      assert.isTrue(bytes instanceof Uint8Array && bytes.length === 1_000_000 && bytes.every((byte) => byte === 7))
+    })))
+
+  it.effect("a channel ends by halves, or is reset, and the others go on", () =>
+    between(Effect.fnUntraced(function*({ client, server }) {
+      const accepted = yield* accepting(server)
+      const [half, cut, other] = [yield* client.open(), yield* client.open(), yield* client.open()]
+      const [atHalf, atCut, atOther] = [yield* accepted.next, yield* accepted.next, yield* accepted.next]
+      yield* half.send("last")
+      yield* half.end
+      assert.deepStrictEqual(yield* atHalf.pull, ["last"])
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(atHalf.pull)))
+      yield* atHalf.send("answer")
+      assert.deepStrictEqual(yield* half.pull, ["answer"])
+      yield* atCut.abort
+      assert.deepInclude(failureOf(yield* Effect.exit(cut.pull)), { layer: "channel", tag: "Reset" })
+      yield* other.send("x")
+      assert.deepStrictEqual(yield* atOther.pull, ["x"])
+    })))
+
+  it.effect("is listened to once, and refuses channels before and after", () =>
+    between(Effect.fnUntraced(function*({ client, server }) {
+      const refusal = Effect.map(Effect.exit(Effect.scoped(client.open())), failureOf)
+      assert.deepInclude(yield* refusal, { layer: "channels", tag: "Refused" })
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* accepting(server)
+        const channel = yield* client.open()
+        const again = yield* Effect.exit(server.listen())
+        assert.strictEqual(String(failureOf(again)?.tag), "AddressInUse")
+        yield* channel.abort
+      }))
+      assert.deepInclude(yield* refusal, { layer: "channels", tag: "Refused" })
+      yield* accepting(server)
+      yield* client.open()
+    })))
+
+  it.effect("the number of channels is bounded by both sides", () =>
+    between(
+      Effect.fnUntraced(function*({ client, server }) {
+        yield* accepting(server)
+        for (let n = 0; n < 2; n++) yield* client.open()
+        assert.deepInclude(failureOf(yield* Effect.exit(client.open())), { layer: "channels", tag: "TooLarge" })
+        assert.deepInclude(failureOf(yield* Effect.exit(server.open())), { layer: "channels", tag: "TooLarge" })
+      }),
+      { maxChannels: 2 }
+    ))
+
+  it.effect("opening a channel may be interrupted, and leaves none", () =>
+    Effect.gen(function*() {
+      const [near] = MemoryTransport.pair<Message>()
+      const session = yield* Effect.flatMap(Connection.make(near), (lower) => Channels.client(lower))
+      const opening = yield* Effect.forkChild(session.open(), { startImmediately: true })
+      assert.strictEqual(session.size, 1)
+      yield* Fiber.interrupt(opening)
+      assert.strictEqual(session.size, 0)
+      yield* session.abort
+      assert.isDefined(failureOf(yield* Effect.exit(session.open())))
+    }).pipe(Effect.scoped))
+
+  it.effect("offers of names are met, or the channel is refused", () =>
+    between(Effect.fnUntraced(function*({ client, server }) {
+      const accepted = yield* accepting(server, { offers: ["b", "c"] })
+      const channel = yield* client.open({ offers: ["a", "c", "b"] })
+      const name = (of: Channels.ChannelConnection) => Connection.detail(of, Ask.Negotiated).protocol
+      assert.strictEqual(name(channel), "c")
+      assert.strictEqual(name(yield* accepted.next), "c")
+      assert.isUndefined(name(yield* client.open()))
+      assert.deepInclude(failureOf(yield* Effect.exit(client.open({ offers: ["a"] }))), { tag: "Refused" })
+    })))
+})
+
+describe("the end of the connection", () => {
+  it.effect("ends its channels with its reason", () =>
+    between(Effect.fnUntraced(function*({ client, server }) {
+      const accepted = yield* accepting(server)
+      const channel = yield* client.open()
+      const peer = yield* accepted.next
+      yield* client.abort
+      assert.deepInclude(failureOf(yield* Effect.exit(channel.pull)), { tag: "Aborted" })
+      assert.deepInclude(failureOf(yield* Effect.exit(peer.pull)), { layer: "memory", tag: "Reset" })
+      assert.isDefined((yield* server.closed).error)
+    })))
+
+  it.effect("says goodbye when it is closed", () =>
+    between(Effect.fnUntraced(function*({ client, closeClient, closeServer, server }) {
+      const accepted = yield* accepting(server)
+      const channel = yield* client.open()
+      const peer = yield* accepted.next
+      const closing = yield* closeClient
+      assert.deepInclude(failureOf(yield* Effect.exit(channel.pull)), { tag: "Closing" })
+      assert.deepInclude(failureOf(yield* Effect.exit(peer.pull)), { tag: "Closed" })
+      const outcome = yield* server.closed
+      assert.deepInclude(outcome, { clean: true, first: "remote", received: { code: 0, reason: "done" } })
+      assert.deepInclude(failureOf(yield* Effect.exit(server.open())), { tag: "Closed" })
+      yield* Fiber.join(yield* closeServer)
+      yield* Fiber.join(closing)
+    })))
+
+  it.effect("comes of a peer that breaks the rules, and says so", () =>
+    Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<Message>()
+      const session = yield* Effect.flatMap(Connection.make(near), (lower) => Channels.client(lower))
+      const peer = yield* Connection.make(far)
+      const opening = yield* Effect.forkChild(Effect.exit(session.open()))
+      yield* peer.pull
+      yield* peer.send("not a frame")
+      const failure = failureOf(yield* Fiber.join(opening))
+      assert.deepInclude(failure, { layer: "channels", tag: "Violation" })
+      assert.deepInclude(failure?.reason, { rule: "a frame that is text" })
+    }).pipe(Effect.scoped))
+})
+
+describe("channels on a stack", () => {
+  /** How many connections are made below. */
+  const counted = () => {
+    const connections: Array<Connection.Connection<Message, Message>> = []
+    const network = MemoryTransport.layerMessages()
+    const counting = Layer.effect(
+      Transport.Messages.key,
+      Effect.map(Transport.Messages.key, (lower) => ({
+        connect: (ask: Ask.Ask) =>
+          Effect.tap(lower.connect(ask), (connection) => Effect.sync(() => void connections.push(connection))),
+        listen: lower.listen
+      }))
+    ).pipe(Layer.provide(network)) as typeof network
+    return { connections, layer: counting }
+  }
+
+  const serving = Effect.gen(function*() {
+    const listener = yield* Transport.listen(Transport.Messages)("memory:here")
+    yield* Effect.forkScoped(listener.run(echo, { onIncident: () => Effect.void }))
+  })
+
+  it.effect("share a connection, which closes with the last of them", () => {
+    const { connections, layer } = counted()
+    return Effect.gen(function*() {
+      yield* serving
+      const connect = Transport.connect(Transport.Messages)("memory:here")
+      const first = yield* Scope.make()
+      const one = yield* Scope.provide(connect, first)
+      const second = yield* Scope.make()
+      const two = yield* Scope.provide(connect, second)
+      for (const channel of [one, two]) {
+        yield* channel.send("x")
+        assert.deepStrictEqual(yield* channel.pull, ["x"])
+      }
+      yield* Scope.close(first, Exit.void)
+      assert.strictEqual(connections.length, 1)
+      yield* two.send("y")
+      assert.deepStrictEqual(yield* two.pull, ["y"])
+      yield* Scope.close(second, Exit.void)
+      assert.isTrue((yield* connections[0].closed).clean)
+      yield* Effect.scoped(connect)
+      assert.strictEqual(connections.length, 2)
+    }).pipe(Effect.provide(Channels.over()(layer)))
+  })
+
+  it.effect("a connection that is lost is replaced for the next channel", () => {
+    const { connections, layer } = counted()
+    return Effect.gen(function*() {
+      yield* serving
+      const connect = Transport.connect(Transport.Messages)("memory:here")
+      const lost = yield* connect
+      yield* connections[0].abort
+      assert.isDefined(failureOf(yield* Effect.exit(lost.pull)))
+      const channel = yield* connect
+      yield* channel.send("x")
+      assert.deepStrictEqual(yield* channel.pull, ["x"])
+      assert.strictEqual(connections.length, 2)
+    }).pipe(Effect.provide(Channels.over()(layer)))
+  })
+
+  it.effect("a family of protocols is negotiated for each channel", () => {
+    const channels = MemoryTransport.layerMessages().pipe(Channels.over())
+    const stack = Layer.mergeAll(Chats.over(Codec.json())(channels), ChatV1.over(Codec.json())(channels))
+    return Effect.gen(function*() {
+      const listener = yield* Chats.listen("memory:chats")
+      yield* Effect.forkScoped(listener.run({
+        "chat.v2": (chat) => Effect.asVoid(chat.pull),
+        "chat.v1": (chat) => chat.send({ _tag: "Heard", text: chat.protocol, count: 1 })
+      }))
+      assert.strictEqual((yield* Chats.connect("memory:chats")).protocol, "chat.v2")
+      const old = yield* ChatV1.connect<Channels.Channel>("memory:chats")
+      assert.deepStrictEqual(yield* old.pull, [{ _tag: "Heard", text: "chat.v1", count: 1 }])
+      assert.isTrue(Option.isSome(Connection.detailOption(old, Channels.Channel)))
+    }).pipe(Effect.provide(stack))
+  })
+
+  it.effect("nobody is accepted once the listener has drained", () =>
+    Effect.gen(function*() {
+      const listener = yield* Transport.listen(Transport.Messages)("memory:here")
+      yield* Fiber.interrupt(yield* Effect.forkChild(listener.run(echo), { startImmediately: true }))
+      assert.deepInclude(yield* listener.drained, { open: 0 })
+      const connecting = yield* Effect.exit(Transport.connect(Transport.Messages)("memory:here"))
+      assert.deepInclude(failureOf(connecting), { layer: "channels", tag: "Refused" })
+    }).pipe(Effect.provide(Channels.over()(MemoryTransport.layerMessages()))))
+})
