@@ -56,8 +56,6 @@ export interface Steps<Old extends AnyService, New extends AnyService> {
 /** Versions from the oldest to the newest, and the steps between them. */
 export interface Chain<Newest extends AnyService, Name extends string> {
   readonly newest: Newest
-  /** The names of the versions, the newest first. */
-  readonly names: ReadonlyArray<Name>
   /** The versions before the newest, the newest first, each with its steps to the next one. */
   readonly older: ReadonlyArray<{ readonly version: AnyService; readonly steps: Steps<any, any> }>
   /** Adds a version that is newer than all so far. */
@@ -72,7 +70,6 @@ const chain = <Newest extends AnyService, Name extends string>(
   older: Chain<Newest, Name>["older"]
 ): Chain<Newest, Name> => ({
   newest,
-  names: [newest.protocol, ...older.map(({ version }) => version.protocol)] as Array<Name>,
   older,
   to: (next, steps) => chain(next, [{ version: newest, steps }, ...older])
 })
@@ -114,6 +111,8 @@ export interface Service<Self, Newest extends AnyService, Name extends string>
   }
   /** The version that the application speaks. */
   readonly newest: Newest
+  /** All versions by name, the newest first. */
+  readonly versions: { readonly [_ in Name]: AnyService }
   /** The operator that puts the versions on a stack, of what the codec stands on, in which a layer negotiates. */
   readonly over: <L, M>(codec: Codec<L, M>, options?: OverOptions) => Protocol.Over<L, Negotiated, Self, never>
 }
@@ -126,8 +125,10 @@ export interface Service<Self, Newest extends AnyService, Name extends string>
 export const Service =
   <Self>() =>
   <Newest extends AnyService, Name extends string>(versions: Chain<Newest, Name>): Service<Self, Newest, Name> => {
-    const { names, newest } = versions
-    const offers = offersOf(Object.fromEntries(names.map((name) => [name, name])))
+    const { newest, older } = versions
+    const all = [newest, ...older.map(({ version }) => version)]
+    const byName = Object.fromEntries(all.map((version) => [version.protocol, version]))
+    const offers = offersOf(byName)
     const shape = Transport.shape<Self, any, any, any, any>(`Migration/${offers.join(",")}`, offers)
     const over = <L, M>(codec: Codec<L, M>, options?: OverOptions): Protocol.Over<L, never, Self, never> => {
       const machines = machinesOf(versions, codec, options?.onMissing ?? (() => "refuse"))
@@ -142,6 +143,7 @@ export const Service =
       static readonly key = shape.key
       static readonly offers = offers
       static readonly newest = newest
+      static readonly versions = byName
       static readonly over = over
       static readonly connect = Transport.connect(shape)
       static readonly listen = Transport.listen(shape)

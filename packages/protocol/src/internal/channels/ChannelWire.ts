@@ -4,7 +4,7 @@
  * What is written waits here until the peer has given credit and it is the channel's turn. What arrives waits until the layer above takes
  * it, and is credited to the peer only then; of a large message, parts are credited as they are gathered, but only while nothing else waits.
  */
-import { Closed, ConnectionError, type ConnectionReason, lost, Reset } from "../../ConnectionError.ts"
+import { Closed, type ConnectionError, type ConnectionReason, lost, Reset } from "../../ConnectionError.ts"
 import type { LayerTransfer } from "../../DataTransferReport.ts"
 import { Gather } from "../../Gather.ts"
 import * as Loan from "../../Loan.ts"
