@@ -19,11 +19,13 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import * as Pull from "effect/Pull"
 import type * as Scope from "effect/Scope"
 import { type Negotiated, offersOf } from "./Ask.ts"
 import type { Carried, Codec, Received } from "./Codec.ts"
 import type { ConnectError } from "./ConnectError.ts"
-import type { Connection } from "./Connection.ts"
+import type { Batch, Connection } from "./Connection.ts"
+import type { ConnectionError } from "./ConnectionError.ts"
 import type * as Endpoint from "./Endpoint.ts"
 import { compile, offering, speak } from "./internal/speak.ts"
 import { type Listener, type RunOptions, withRun } from "./Listener.ts"
@@ -289,4 +291,36 @@ export const serverOn = <const V extends Versions, M>(versions: V & Named<V>, co
     lower: Connection<M, M, D>
   ): Effect.Effect<AnyServerConnection<V, D>, ConnectError, Scope.Scope> =>
     speak(lower, machines, "server", "named") as any
+}
+
+/** Messages that a tag tells apart. */
+export interface Tagged {
+  readonly _tag: string
+}
+
+/** A handler for every message, by its tag. */
+export type TagHandlers<In extends Tagged> = {
+  readonly [Tag in In["_tag"]]: (message: Extract<In, { readonly _tag: Tag }>) => Effect.Effect<void, any, any>
+}
+
+/** Says in the compiler's message which handlers are for no message. */
+export type OnlyTags<In extends Tagged, H> = [Exclude<keyof H, In["_tag"]>] extends [never] ? unknown
+  : { readonly "there is no message": Exclude<keyof H, In["_tag"]> }
+
+/** What the handlers of a record fail with. */
+export type HandlerErrors<H> = {
+  readonly [Name in keyof H]: H[Name] extends (...args: any) => Effect.Effect<any, infer E, any> ? E : never
+}[keyof H]
+
+/**
+ * Handles each message of a connection by its tag, one after the other, until the peer sends no more. A message without a handler does not
+ * compile. Safe to interrupt; a batch that was pulled is then not handled to its end.
+ */
+export const byTag = <In extends Tagged, Out, D, const H extends TagHandlers<In>>(
+  connection: Connection<In, Out, D>,
+  handlers: H & OnlyTags<In, H>
+): Effect.Effect<void, ConnectionError | HandlerErrors<H>, HandlerServices<H>> => {
+  const handle = (message: In): Effect.Effect<void, any, any> => (handlers as any)[message._tag](message)
+  const handleAll = (batch: Batch<In>) => Effect.forEach(batch, handle, { discard: true })
+  return Pull.catchDone(Effect.forever(Effect.flatMap(connection.pull, handleAll)), () => Effect.void)
 }

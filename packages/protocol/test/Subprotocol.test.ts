@@ -6,7 +6,7 @@ import {
   LengthPrefixed,
   Lines,
   MemoryTransport,
-  type Subprotocol,
+  Subprotocol,
   Transport
 } from "@wirestack/protocol"
 import type { Incident } from "@wirestack/protocol/Listener"
@@ -89,6 +89,39 @@ describe("one definition, both ends", () => {
     assert.isFalse(Schema.is(ChatV1.server)(said("x")))
   })
 })
+
+it.effect("messages are handled by their tag, until the peer sends no more", () =>
+  Effect.gen(function*() {
+    const handled: Array<string> = []
+    const done = yield* Deferred.make<void>()
+    const listener = yield* ChatV2.listen("memory:chat")
+    yield* Effect.forkScoped(listener.run((connection) =>
+      Effect.andThen(
+        Subprotocol.byTag(connection, {
+          Said: ({ text }) => Effect.sync(() => void handled.push(text)),
+          Joined: (joined) => connection.send(joined)
+        }),
+        Deferred.succeed(done, undefined)
+      )
+    ))
+    yield* Effect.scoped(Effect.gen(function*() {
+      const connection = yield* ChatV2.connect("memory:chat")
+      const joined = new Joined({ room: "a", at: new Date(0) })
+      yield* connection.sendAll([said("a"), joined, said("b")])
+      assert.deepStrictEqual(yield* connection.pull, [joined])
+    }))
+    yield* Deferred.await(done)
+    assert.deepStrictEqual(handled, ["a", "b"])
+  }).pipe(Effect.provide(MemoryTransport.layer().pipe(LengthPrefixed.over(), ChatV2.over(Codec.json())))))
+
+it.effect("a handler that fails ends the handling", () =>
+  Effect.gen(function*() {
+    yield* listening
+    const connection = yield* ChatV1.connect("memory:chat")
+    yield* connection.send(said("a"))
+    const handling = Subprotocol.byTag(connection, { Heard: ({ count }) => Effect.fail(count) })
+    assert.strictEqual(yield* Effect.flip(handling), 1)
+  }).pipe(Effect.provide(overMessages())))
 
 describe("errors name the protocol", () => {
   it.effect("a value that is no message is refused, and the connection goes on", () =>

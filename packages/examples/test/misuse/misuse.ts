@@ -2,7 +2,17 @@
 import { create } from "@bufbuild/protobuf"
 import { DurationSchema, TimestampSchema } from "@bufbuild/protobuf/wkt"
 import { Protobuf } from "@wirestack/codecs"
-import { Codec, LengthPrefixed, MemoryTransport, Subprotocol, Transport } from "@wirestack/protocol"
+import {
+  Channels,
+  Codec,
+  type Connection,
+  LengthPrefixed,
+  MemoryTransport,
+  Migration,
+  Requests,
+  Subprotocol,
+  Transport
+} from "@wirestack/protocol"
 import { Tcp, type TcpInfo } from "@wirestack/transport-tcp"
 import { Tls, type TlsInfo } from "@wirestack/transport-tls"
 import { CloseCode, WebSocket } from "@wirestack/websocket"
@@ -17,6 +27,23 @@ class Chat2 extends Subprotocol.Service<Chat2>()("chat.v2", {
   server: Schema.TaggedStruct("Said2", { text: Schema.String })
 }) {}
 class Chats extends Subprotocol.Family<Chats>()({ "chat.v2": Chat2, "chat.v1": Chat }) {}
+
+class Files extends Requests.Service<Files>()("files.v1", {
+  client: {
+    read: Requests.call({ payload: Schema.String, success: Schema.String, error: Schema.Int }),
+    remove: Requests.call({ payload: Schema.String })
+  },
+  server: { changed: Requests.notification(Schema.String) }
+}) {}
+const up = () => undefined
+const down = () => undefined
+const read = () => Effect.succeed("")
+const remove = () => Effect.void
+declare const files: Requests.Session<"files.v1", typeof Files.calls.client>
+declare const tagged: Connection.Connection<
+  { readonly _tag: "Say"; readonly text: string } | { readonly _tag: "Leave" },
+  never
+>
 
 const run = <A, E>(_: Effect.Effect<A, E>): void => {}
 const connect = Effect.scoped(Transport.connect(Transport.Messages)("ws://localhost/"))
@@ -120,6 +147,40 @@ Chat.over(Codec.records({ Say: 1, Said: 2 }, Codec.text()))
 // error: "the stack below gives": "messages"; readonly "this layer stands on": "records"
 Chat.over(Codec.records({ Say: 1, Said: 2 }, Codec.json()))(MemoryTransport.layerMessages())
 
+// Handlers by tag that forget a message, and one for a message that there is not.
+// error: Property 'Leave' is missing
+Subprotocol.byTag(tagged, { Say: () => Effect.void })
+// error: "there is no message": "Left"
+Subprotocol.byTag(tagged, { Say: () => Effect.void, Leave: () => Effect.void, Left: () => Effect.void })
+
+// A migration that forgets what servers send, and one to a message that there is not.
+// error: Property 'server' is missing
+Migration.from(Chat).to(Chat2, { client: { up: () => undefined, down: () => undefined } })
+// error: is not assignable to type '"Say2"'
+Migration.from(Chat).to(Chat2, { client: { up: () => ({ _tag: "Said", text: "" }), down }, server: { up, down } })
+
+// Calls without a handler, on either side.
+// error: Property 'remove' is missing
+Files.serve()("a:1", { read })
+// error: Property 'changed' is missing
+Files.connect()("a:1", {})
+
+// An answer, an error and a payload of other types than the call has.
+// error: Type 'number' is not assignable to type 'string'
+Files.serve()("a:1", { read: () => Effect.succeed(1), remove })
+// error: Type 'string' is not assignable to type 'number'
+Files.serve()("a:1", { read: () => Effect.fail(""), remove })
+// error: Argument of type 'number' is not assignable to parameter of type 'string'
+files.call.read(1)
+
+// The server's calls, from the client.
+// error: Property 'changed' does not exist
+files.call.changed("")
+
+// Channels on bytes.
+// error: "the stack below gives": "bytes"; readonly "this layer stands on": "messages"
+Channels.over()(Tcp.layer())
+
 // A server without an identity.
 // error: identity
 Tls.server({})(Tcp.layer())
@@ -130,3 +191,5 @@ Layer.mergeAll(Chat.over(Codec.json())(LengthPrefixed.over()(Tls.client()(Tcp.la
 run(Effect.provide(Effect.scoped(Transport.connect(Transport.Bytes)<TcpInfo>("a:1")), Tcp.layer()))
 Clock.over(Protobuf.codec())(MemoryTransport.layerMessages())
 Chats.over(Codec.binary())(Tls.client()(Tcp.layer()).pipe(WebSocket.client()))
+Chats.over(Codec.json())(Channels.over()(WebSocket.client()(Tcp.layer())))
+Files.serve()("a:1", { read, remove })
