@@ -30,9 +30,10 @@
  * The frames are described in `internal/channels/Frame.ts`; the name that is negotiated below is `channels.v1`. The design follows RFC
  * 4254 section 5 (windows, END and close apart) and yamux (numbers, refusal by reset).
  */
+
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
@@ -47,13 +48,15 @@ import { ConnectError, fromConnectionError, Refused } from "./ConnectError.ts"
 import * as Connection from "./Connection.ts"
 import { Closed, Closing, ConnectionError, lost } from "./ConnectionError.ts"
 import * as Endpoint from "./Endpoint.ts"
-import type { ChannelWire } from "./internal/channels/ChannelWire.ts"
+import { type ChannelWire, maxCredit } from "./internal/channels/ChannelWire.ts"
 import { Code } from "./internal/channels/Frame.ts"
 import { type Decision, layer, Mux, type Opened, type Opening } from "./internal/channels/Mux.ts"
 import { incidentLog } from "./internal/incidentLog.ts"
+import { errorOf } from "./internal/Stage.ts"
 import * as Listener from "./Listener.ts"
 import { AddressInUse, ListenError } from "./ListenError.ts"
 import type { Over } from "./Protocol.ts"
+import { TimedOut } from "./Reason.ts"
 import * as Transport from "./Transport.ts"
 import type { Message } from "./Transport.ts"
 
@@ -64,7 +67,7 @@ export const protocol = "channels.v1"
 export interface Options {
   /** How much the peer may send on a channel before it is taken, in bytes; 262,144 by default, and 1,024 at least. */
   readonly window?: number
-  /** How long a frame that we send may be, in bytes of its payload; 16,384 by default. */
+  /** How long a frame that we send may be, in bytes of its payload; 16,384 by default, and 256 at least. */
   readonly maxFrame?: number
   /** How long a message may be, sent or received, in bytes; 16,777,216 by default. */
   readonly maxMessage?: number
@@ -73,7 +76,7 @@ export interface Options {
 }
 
 /** How channels are put on a stack. */
-export interface OverOptions extends Options {
+export interface OverOptions extends Options, Pick<OpenOptions, "openWithin"> {
   /** How long a connection without channels is kept for further ones; 0 by default. */
   readonly idleFor?: Duration.Input
 }
@@ -94,8 +97,10 @@ export type ChannelConnection<D = never> = Connection.Connection<Message, Messag
 export interface OpenOptions extends Pick<Transport.ConnectOptions, "closeWithin"> {
   /** Names of protocols, the most wanted first; at most 254, of up to 255 bytes each. */
   readonly offers?: ReadonlyArray<string>
-  /** What the channel is for; empty by default. */
+  /** What the channel is for, in at most 1,024 bytes; empty by default. */
   readonly label?: string
+  /** How long the peer may take to accept it; 10 seconds by default. */
+  readonly openWithin?: Duration.Input
 }
 
 /** How channels are listened for. */
@@ -137,7 +142,12 @@ class Trunk {
     { maxChannels = 256, maxFrame = 16_384, maxMessage = 16_777_216, window = 262_144 }: Options = {}
   ): Effect.Effect<Trunk, never, Scope.Scope> {
     return Effect.suspend(() => {
-      const mux = new Mux(role, { maxChannels, maxFrame, maxMessage, window: Math.max(1_024, window) })
+      const mux = new Mux(role, {
+        maxChannels,
+        maxMessage,
+        maxFrame: Math.max(256, maxFrame),
+        window: Math.min(Math.max(1_024, window), maxCredit)
+      })
       return Effect.map(
         Connection.fuse<Message, Message, D, never, never>(lower, mux, {
           layer,
@@ -164,7 +174,7 @@ class Trunk {
   }
 
   open(
-    { label = "", offers = [] }: OpenOptions,
+    { label = "", offers = [], openWithin = "10 seconds" }: OpenOptions,
     address: string,
     ask?: Connection.Options<never>["ask"]
   ): Effect.Effect<ChannelConnection<any>, ConnectError, Scope.Scope> {
@@ -172,18 +182,29 @@ class Trunk {
       const { error } = this.mux
       if (error !== undefined) return Effect.fail(fromConnectionError(error))
       let opened: (opened: Opened) => void = () => {}
-      const channel = this.mux.open(offers, label, (result) => opened(result))
-      if (!("id" in channel)) return Effect.fail(new ConnectError({ layer, reason: channel }))
+      let channel: ChannelWire
+      try {
+        channel = this.mux.open(offers, label, (result) => opened(result))
+      } catch (thrown) {
+        return Effect.fail(fromConnectionError(errorOf(thrown, layer)))
+      }
       const answer = Effect.callback<string | undefined, ConnectError>((resume) => {
         opened = (opened) => resume(resultOf(opened, offers, address))
       })
+      const after = Duration.toMillis(openWithin)
       return Effect.flatMap(
-        Effect.onInterrupt(restore(answer), () => Effect.sync(() => channel.abort())),
+        Effect.onError(
+          restore(Effect.timeoutOrElse(answer, { duration: after, orElse: () => Effect.fail(late(after)) })),
+          () => Effect.sync(() => channel.abort())
+        ),
         (name) => Connection.make(channel, { ask, details: this.detailsOf(channel, "us", label, name) })
       )
     })
   }
 }
+
+const late = (after: number): ConnectError =>
+  new ConnectError({ layer, reason: new TimedOut({ phase: "opening a channel", after }) })
 
 /** Why there are no channels any more. */
 const endOf = (exit: Exit.Exit<unknown, unknown>): ConnectionError => {
@@ -352,10 +373,12 @@ const overMessages = (lower: Transport.Transport<Message, Message>, options: Ove
         () => Effect.andThen(RcMap.invalidate(trunks, place), shared(place))
       )
 
+    const opening = options.openWithin === undefined ? {} : { openWithin: options.openWithin }
     const connect = (ask: Ask) =>
       Effect.suspend(() => {
         const place = new Place(ask)
-        return Effect.flatMap(shared(place), (trunk) => trunk.open({ offers: ask.offers }, place.address, ask))
+        return Effect.flatMap(shared(place), (trunk) =>
+          trunk.open({ ...opening, offers: ask.offers }, place.address, ask))
       })
 
     const listen = (ask: Ask) =>
@@ -365,7 +388,8 @@ const overMessages = (lower: Transport.Transport<Message, Message>, options: Ove
         let report: NonNullable<Listener.RunOptions["onIncident"]> = incidentLog()
         const serving = listener.run((connection) =>
           Effect.flatMap(Trunk.make(connection, "server", options), (trunk) => {
-            trunk.mux.decide = (opening) => acceptor.decide(trunk, opening)
+            trunk.mux.decide = (opening) =>
+              acceptor.decide(trunk, opening)
             return trunk.ended
           }), { onIncident: (incident) => report(incident) })
         yield* Listener.runScoped(Effect.tapError(serving, (error) => Effect.sync(() => acceptor.lose(error))))

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Ask, Channels, Codec, Connection, MemoryTransport, Transport } from "@wirestack/protocol"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import { Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { Chats, ChatV1 } from "./support/chat.ts"
 import { failureOf } from "./support/failure.ts"
 
@@ -179,6 +180,19 @@ describe("a session", () => {
       assert.strictEqual(session.size, 0)
       yield* session.abort
       assert.isDefined(failureOf(yield* Effect.exit(session.open())))
+    }).pipe(Effect.scoped))
+
+  it.effect("opening a channel takes no longer than it may", () =>
+    Effect.gen(function*() {
+      const [near] = MemoryTransport.pair<Message>()
+      const session = yield* Effect.flatMap(Connection.make(near), (lower) => Channels.client(lower))
+      const opening = yield* Effect.forkChild(Effect.exit(session.open()), { startImmediately: true })
+      yield* TestClock.adjust("10 seconds")
+      assert.deepInclude(failureOf(yield* Fiber.join(opening)), { layer: "channels", tag: "TimedOut" })
+      assert.strictEqual(session.size, 0)
+      const asked = yield* Effect.exit(session.open({ label: "x".repeat(2_000) }))
+      assert.deepInclude(failureOf(asked), { layer: "channels", tag: "TooLarge" })
+      yield* session.abort
     }).pipe(Effect.scoped))
 
   it.effect("offers of names are met, or the channel is refused", () =>

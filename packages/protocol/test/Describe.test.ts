@@ -5,15 +5,15 @@ import { Ajv } from "ajv"
 import { Schema } from "effect"
 import { Chats, ChatV1, ChatV2 } from "./support/chat.ts"
 
+const isAsyncApi = new Ajv({ strict: false, validateFormats: false }).compile(asyncApiSchema)
+
 /** What the JSON Schema of AsyncAPI itself finds wrong, and references that lead nowhere. */
 const mistakes = (document: Describe.AsyncApi): ReadonlyArray<string> => {
-  const ajv = new Ajv({ strict: false, validateFormats: false })
-  const validate = ajv.compile(asyncApiSchema)
-  validate(document)
+  isAsyncApi(document)
   const lost = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]*)"/g)]
     .filter(([, path]) => path.split("/").reduce((at: any, key) => at?.[key], document) === undefined)
     .map(([reference]) => reference)
-  return [...(validate.errors ?? []).map((error) => JSON.stringify(error)), ...lost]
+  return [...(isAsyncApi.errors ?? []).map((error) => JSON.stringify(error)), ...lost]
 }
 
 const options = { title: "Chat", version: "1.0.0", servers: { main: { host: "chat.example", protocol: "wss" } } }

@@ -67,6 +67,16 @@ const text = (id: number, data: string, more = false) => {
 const bytes = (id: number, length: number, more = false) =>
   Frame.data(id, more ? Frame.Flag.More : 0, new Uint8Array(length), 0, length)
 
+/** What is thrown, as data. */
+const thrownBy = (act: () => unknown): object | undefined => {
+  try {
+    act()
+    return undefined
+  } catch (thrown) {
+    return { ...(thrown as object) }
+  }
+}
+
 describe("frames", () => {
   const samples = [
     Frame.open(1, 7, ["chat.v1", "é"], "label"),
@@ -253,8 +263,20 @@ describe("bounds", () => {
     for (const id of [1, 3, 5, 7]) opened(id)
     assert.deepStrictEqual(frames().at(-1), { type: Frame.Type.Reset, channel: 7, code: Frame.Code.TooMany })
     assert.strictEqual(mux.size, 3)
-    const refused = mux.open([], "", () => {})
-    assert.deepInclude({ ...refused }, { _tag: "TooLarge", size: 4, limit: 3 })
+    assert.deepInclude(thrownBy(() => mux.open([], "", () => {})), { _tag: "TooLarge", size: 4, limit: 3 })
+  })
+
+  it("what is said when a channel is opened is bounded", () => {
+    const { frames, mux } = server()
+    const open = (offers: ReadonlyArray<string>, label: string) => thrownBy(() => mux.open(offers, label, () => {}))
+    const long = "x".repeat(2_000)
+    assert.deepInclude(open([], long), { what: "a label", size: 2_000, limit: 1_024 })
+    assert.deepInclude(open([long], ""), { what: "an offered name", size: 2_000, limit: 255 })
+    assert.deepInclude(open(Array(255).fill("x"), ""), { what: "the number of offered names", size: 255, limit: 254 })
+    assert.deepInclude(open([], "\ud800"), { _tag: "Unencodable" })
+    assert.deepStrictEqual([mux.size, frames()], [0, []])
+    const frame = Frame.open(1, 0, [], "x".repeat(1_024))
+    assert.deepInclude(thrownBy(() => Frame.read(Uint8Array.of(...frame, 0x78))), { rule: "OPEN is malformed" })
   })
 
   it("a message beyond the limit resets its channel, and no other", async () => {
@@ -323,7 +345,7 @@ describe("the end", () => {
   it("an opening is told of the end, of a refusal, and of being given up not at all", () => {
     const { frames, mux, receive } = server()
     const opened: Array<string> = []
-    const open = () => mux.open([], "", (result) => opened.push(result._tag)) as ChannelWire
+    const open = () => mux.open([], "", (result) => opened.push(result._tag))
     open()
     receive(Frame.reset(2, Frame.Code.Refused))
     open().abort()

@@ -21,7 +21,7 @@ declare const queueMicrotask: (f: () => void) => void
 const layer = "channel"
 
 /** The largest credit there may be. */
-const maxCredit = 0x7fff_ffff
+export const maxCredit = 0x7fff_ffff
 
 /** What a channel needs of the connection it is on. */
 export interface Carrier {

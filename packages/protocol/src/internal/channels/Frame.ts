@@ -10,7 +10,7 @@
  *                           | GOODBYE code u8; on channel 0
  */
 import type { Why } from "../../Outcome.ts"
-import { Violation } from "../../Reason.ts"
+import { TooLarge, Violation } from "../../Reason.ts"
 import * as utf8 from "../utf8.ts"
 
 export const Type = { Open: 0, Accept: 1, Data: 2, Credit: 3, End: 4, Reset: 5, Goodbye: 6 } as const
@@ -64,10 +64,20 @@ const begin = (
   return { bytes, view }
 }
 
-/** The offers must be no more than 254, of up to 255 bytes each. */
+/** The most names that are offered, the bytes of each, and those of a label. */
+const most = { names: 254, name: 255, label: 1_024 }
+
+const within = (what: string, size: number, limit: number): void => {
+  if (size > limit) throw new TooLarge({ what, size, limit })
+}
+
+/** Throws a `ConnectionReason` if there are too many names, or what is said is too long, or no text. */
 export const open = (channel: number, window: number, offers: ReadonlyArray<string>, label: string): Uint8Array => {
   const names = offers.map((name) => utf8.encode(name).slice())
   const text = utf8.encode(label).slice()
+  within("the number of offered names", names.length, most.names)
+  for (const name of names) within("an offered name", name.length, most.name)
+  within("a label", text.length, most.label)
   const size = names.reduce((size, name) => size + 1 + name.length, 5)
   const { bytes, view } = begin(Type.Open, channel, size + text.length)
   view.setUint32(header, window)
@@ -168,6 +178,7 @@ const readOpen = (bytes: Uint8Array, channel: number, window: number): Frame => 
       offers.push(utf8.decode(bytes.subarray(at + 1, end)))
       at = end
     }
+    if (bytes.length - at > most.label) throw malformed("a label")
     return { type: Type.Open, channel, window, offers, label: utf8.decode(bytes.subarray(at)) }
   } catch {
     throw malformed("OPEN")

@@ -83,14 +83,19 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
 
   // For those who hold it.
 
-  /** Asks the peer for a channel; it tells `opened`, once, never within this call. */
-  open(offers: ReadonlyArray<string>, label: string, opened: (opened: Opened) => void): ChannelWire | TooLarge {
-    if (this.channels.size >= this.maxChannels) return this.tooMany(this.channels.size + 1)
-    const channel = new ChannelWire(this.nextOwn, this)
+  /**
+   * Asks the peer for a channel; it tells `opened`, once, never within this call. Throws a `ConnectionReason` if there are too many channels,
+   * or it can't be asked so.
+   */
+  open(offers: ReadonlyArray<string>, label: string, opened: (opened: Opened) => void): ChannelWire {
+    if (this.channels.size >= this.maxChannels) throw this.tooMany(this.channels.size + 1)
+    const id = this.nextOwn
+    const frame = Frame.open(id, this.window, offers, label)
     this.nextOwn += 2
-    this.channels.set(channel.id, channel)
-    this.openings.set(channel.id, opened)
-    this.say(Frame.open(channel.id, this.window, offers, label))
+    const channel = new ChannelWire(id, this)
+    this.channels.set(id, channel)
+    this.openings.set(id, opened)
+    this.say(frame)
     return channel
   }
 
