@@ -130,7 +130,7 @@ export interface SessionOptions {
   /** How many calls of the peer are handled at once; those beyond are refused. 256 by default. */
   readonly maxHandled?: number
   /** How long a call may take, from when it is made; 30 seconds by default. */
-  readonly callWithin?: Duration.Duration | Duration.Input
+  readonly callWithin?: Duration.Input
   /** Told of handlers that died, or answered what their Schema doesn't admit; by default an error is logged. */
   readonly onDefect?: (call: string, cause: Cause.Cause<unknown>) => Effect.Effect<void>
 }
@@ -223,6 +223,53 @@ export interface Service<Self, Name extends string, C extends Calls, S extends C
   ) => Layer.Layer<never, ListenError, At<Self, Listen | D> | Exclude<Subprotocol.HandlerServices<H>, Scope.Scope>>
 }
 
+/** A protocol of calls, as far as it says what is called. */
+export interface Definition<Name, C extends Calls, S extends Calls> {
+  readonly protocol: Name
+  readonly calls: { readonly client: C; readonly server: S }
+}
+
+/** A connection of envelopes, such as that of a version of a `Subprotocol.Family`, or of `Transport.listen(Files)`. */
+export type Line<D = never> = Connection<Envelope, Envelope, D>
+
+const begin = <D>(dialogue: Dialogue<D>): Effect.Effect<Session<any, any, D>, never, Scope.Scope> =>
+  Effect.as(Effect.forkScoped(dialogue.run), dialogue.session)
+
+/**
+ * Calls on a connection that is there already, as the client. The peer is listened to for as long as the scope is open; nobody else
+ * may pull.
+ *
+ * @category constructors
+ */
+export const asClient =
+  <Name extends string, C extends Calls, S extends Calls>({ calls, protocol }: Definition<Name, C, S>) =>
+  <D, const H extends Handlers<S, Session<Name, C, D>>>(
+    connection: Line<D>,
+    handlers: H,
+    options?: SessionOptions
+  ): Effect.Effect<Session<Name, C, D>, never, Scope.Scope | Subprotocol.HandlerServices<H>> =>
+    Effect.flatMap(
+      Dialogue.make(protocol, connection, calls.client, handlers as unknown as AnyHandlers, options),
+      begin
+    )
+
+/**
+ * The same as the server. Handlers are interrupted when the scope closes, so wait for the session's `closed` first.
+ *
+ * @category constructors
+ */
+export const asServer =
+  <Name extends string, C extends Calls, S extends Calls>({ calls, protocol }: Definition<Name, C, S>) =>
+  <D, const H extends Handlers<C, Session<Name, S, D>>>(
+    connection: Line<D>,
+    handlers: H,
+    options?: SessionOptions
+  ): Effect.Effect<Session<Name, S, D>, never, Scope.Scope | Subprotocol.HandlerServices<H>> =>
+    Effect.flatMap(
+      Dialogue.make(protocol, connection, calls.server, handlers as unknown as AnyHandlers, options),
+      begin
+    )
+
 /**
  * Defines a protocol of calls: `class Files extends Service<Files>()("files.v1", { client, server }) {}`. The name is negotiated as that of
  * any `Subprotocol`.
@@ -239,32 +286,30 @@ export const Service = <Self>() =>
     client: envelope(client, server),
     server: envelope(server, client)
   })
-  type Line = Connection<Envelope, Envelope>
-  const asServer = (handlers: AnyHandlers, options?: SessionOptions) => (connection: Line) =>
+  const definition = { protocol, calls: { client, server } }
+  const answering = (handlers: AnyHandlers, options?: SessionOptions) => (connection: Line) =>
     Effect.flatMap(Dialogue.make(protocol, connection, server, handlers, options), ({ run }) => run)
-  const asClient = (connection: Line, handlers: AnyHandlers, options?: SessionOptions) =>
-    Effect.flatMap(
-      Dialogue.make(protocol, connection, client, handlers, options),
-      (dialogue) => Effect.as(Effect.forkScoped(dialogue.run), dialogue.session)
-    )
   const listen = (endpoint: Endpoint.Input, options?: ListenOptions) =>
     Effect.map(Envelopes.listen(endpoint, options), (listener) =>
       withRun(
         listener,
         (handlers: AnyHandlers, options?: SessionOptions & RunOptions) =>
-          listener.run(asServer(handlers, options), options)
+          listener.run(answering(handlers, options), options)
       ))
   return class {
     static readonly key = Envelopes.key
     static readonly offers = Envelopes.offers
     static readonly protocol = protocol
-    static readonly calls = { client, server }
+    static readonly calls = definition.calls
     static readonly client = Envelopes.client
     static readonly server = Envelopes.server
     static readonly over = Envelopes.over
     static readonly connect =
       () => (endpoint: Endpoint.Inputs, handlers: AnyHandlers, options?: ConnectOptions & SessionOptions) =>
-        Effect.flatMap(Envelopes.connect(endpoint, options), (line) => asClient(line, handlers, options))
+        Effect.flatMap(
+          Envelopes.connect(endpoint, options),
+          (line) => asClient(definition)(line, handlers as any, options)
+        )
     static readonly listen = listen
     static readonly serve =
       () => (endpoint: Endpoint.Input, handlers: AnyHandlers, options?: ListenOptions & RunOptions & SessionOptions) =>

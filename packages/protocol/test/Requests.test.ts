@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Codec, Lines, MemoryTransport, Requests, Transport } from "@wirestack/protocol"
+import { Channels, Codec, Lines, MemoryTransport, Requests, Subprotocol, Transport } from "@wirestack/protocol"
 import type { SessionOptions } from "@wirestack/protocol/Requests"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -145,6 +145,36 @@ describe("a call", () => {
       assert.strictEqual(yield* files.call.twice(1), 2)
       assert.strictEqual(files.counts.waiting, 0)
     }).pipe(Effect.provide(stack())))
+})
+
+describe("connections that are there already", () => {
+  it.effect("a version of a family is called, and the server may be first", () => {
+    class Newer extends Requests.Service<Newer>()("files.v2", {
+      client: { size: Requests.call({ payload: Schema.String, success: Schema.Int }) },
+      server: { hello: Requests.notification(Schema.String) }
+    }) {}
+    class Both extends Subprotocol.Family<Both>()({ "files.v2": Newer, "files.v1": Files }) {}
+    return Effect.gen(function*() {
+      const said = yield* Deferred.make<string>()
+      const listener = yield* Both.listen("memory:files")
+      yield* Effect.forkScoped(listener.run({
+        "files.v2": (line) =>
+          Effect.gen(function*() {
+            const session = yield* Requests.asServer(Newer)(line, { size: (text) => Effect.succeed(text.length) })
+            yield* session.call.hello(session.protocol)
+            yield* session.closed
+          }),
+        "files.v1": (line) =>
+          Effect.flatMap(Requests.asServer(Files)(line, server), ({ closed }) => Effect.asVoid(closed))
+      }))
+      const line = yield* Both.connect("memory:files")
+      assert(line.protocol === "files.v2")
+      const session = yield* Requests.asClient(Newer)(line, { hello: (text) => Deferred.succeed(said, text) })
+      assert.strictEqual(yield* Deferred.await(said), "files.v2")
+      assert.strictEqual(yield* session.call.size("abc"), 3)
+      yield* session.abort
+    }).pipe(Effect.provide(MemoryTransport.layerMessages().pipe(Channels.over(), Both.over(Codec.json()))))
+  })
 })
 
 describe("time and interruption", () => {
