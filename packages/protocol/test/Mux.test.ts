@@ -67,6 +67,15 @@ const text = (id: number, data: string, more = false) => {
 const bytes = (id: number, length: number, more = false) =>
   Frame.data(id, more ? Frame.Flag.More : 0, new Uint8Array(length), 0, length)
 
+/** Pseudo-random numbers below a limit, the same for each seed. */
+const randomOf = (seed: number) => {
+  let state = seed
+  return (below: number) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return (state >>> 8) % below
+  }
+}
+
 /** What is thrown, as data. */
 const thrownBy = (act: () => unknown): object | undefined => {
   try {
@@ -105,12 +114,11 @@ describe("frames", () => {
   })
 
   it("that are cut anywhere, or too long, are a violation or another frame, and never anything else", () => {
-    let state = 1
-    const random = () => (state = Math.imul(state, 48_271) >>> 0) & 0xff
+    const random = randomOf(1)
     const tries = samples.flatMap((frame) => [
       ...Array.from(frame, (_, at) => frame.slice(0, at)),
       Uint8Array.of(...frame, 1),
-      ...Array.from({ length: 200 }, () => frame.map((byte) => random() < 64 ? random() : byte))
+      ...Array.from({ length: 200 }, () => frame.map((byte) => random(4) === 0 ? random(256) : byte))
     ])
     let violations = 0
     for (const bytes of tries) {
@@ -356,4 +364,67 @@ describe("the end", () => {
     frames()
     assert.strictEqual(mux.size, 0)
   })
+})
+
+describe("two ends", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    it(`whatever is said on channels with small windows arrives in order, seed ${seed}`, async () => {
+      const random = randomOf(seed)
+      const limits = { window: 1_024 + random(1_000), maxFrame: 1 + random(300), maxMessage: 10_000, maxChannels: 8 }
+      const ends = [new Mux("client", limits), new Mux("server", limits)] as const
+      const probes = ends.map(() => new Probe<never, Message>())
+      const channels: Array<readonly [ChannelWire, ChannelWire]> = []
+      /** Carries what one end has to say to the other, some frames at a time. */
+      const carry = (from: 0 | 1): boolean => {
+        const to = from === 0 ? 1 : 0
+        let carried = false
+        for (let n = random(5); n >= 0 && ends[from].proceed(probes[from]); n--) {
+          carried = true
+          ends[to].receive([probes[from].written.at(-1)!], probes[to])
+        }
+        return carried
+      }
+      const settled = async () => {
+        for (let idle = 0; idle < 20; idle++) {
+          if (carry(0) || carry(1)) idle = 0
+          else await Promise.resolve()
+        }
+      }
+      for (const mux of ends) {
+        mux.decide = ({ channel }) => ({ accepted: true, chosen: undefined, begin: () => void accepted.push(channel) })
+      }
+      const accepted: Array<ChannelWire> = []
+      for (let n = 0; n < 4; n++) {
+        const near = ends[n % 2].open([], "", () => {})
+        await settled()
+        channels.push([near, accepted.at(-1)!])
+      }
+      const wires = channels.flat()
+      const sinks = wires.map(attached)
+      const sent = wires.map((): Array<Message> => [])
+      for (let n = 0; n < 200; n++) {
+        const at = random(wires.length)
+        const size = [0, 1, 50, 900, 3_000][random(5)]
+        const message = random(2) === 0 ? String(n).padEnd(size, "é") : new Uint8Array(size).fill(n)
+        wires[at].write(message)
+        wires[at].flush()
+        sent[at].push(message)
+        const other = wires[random(wires.length)]
+        if (random(3) === 0) other.pause()
+        else other.resume()
+        carry(random(2) === 0 ? 0 : 1)
+        if (random(4) === 0) await Promise.resolve()
+      }
+      for (const wire of wires) {
+        wire.resume()
+        wire.end()
+      }
+      await settled()
+      const received = sinks.map((sink) => sink.received)
+      // What one end of a channel has sent, the other has received.
+      assert.deepStrictEqual(received, sent.map((_, at) => sent[at ^ 1]))
+      assert.deepStrictEqual(ends.map(({ size }) => size), [0, 0])
+      assert.deepStrictEqual(probes.map(({ ending }) => ending), ["open", "open"])
+    })
+  }
 })
