@@ -21,7 +21,7 @@ describe("a channel keeps the rules of a transport", () => {
 type Message = Transport.Message
 
 /** Both ends of a connection with channels, in scopes of their own. */
-const sessions = (options?: Channels.Options) =>
+const sessions = (options?: Channels.Options, ofServer = options) =>
   Effect.gen(function*() {
     const [near, far] = MemoryTransport.pair<Message>()
     const here = yield* Scope.fork(yield* Effect.scope)
@@ -29,7 +29,7 @@ const sessions = (options?: Channels.Options) =>
     const lower = yield* Scope.provide(Connection.make(near), here)
     const client = yield* Scope.provide(Channels.client(lower, options), here)
     const server = yield* Scope.provide(
-      Effect.flatMap(Connection.make(far), (lower) => Channels.server(lower, options)),
+      Effect.flatMap(Connection.make(far), (lower) => Channels.server(lower, ofServer)),
       there
     )
     const close = (scope: Scope.Closeable) => Effect.forkScoped(Scope.close(scope, Exit.void))
@@ -40,12 +40,14 @@ type Sessions = Effect.Success<ReturnType<typeof sessions>>
 
 /** Runs with both ends, and cuts the connection before the scopes of the channels close: then nobody waits for a peer. */
 const between = <E>(
-  run: (sessions: Sessions) => Effect.Effect<void, E, Scope.Scope>,
-  options?: Channels.Options
+  run: (both: Sessions) => Effect.Effect<void, E, Scope.Scope>,
+  ...options: Parameters<typeof sessions>
 ) =>
   Effect.scoped(
-    Effect.flatMap(sessions(options), (both) =>
-      Effect.ensuring(run(both), Effect.andThen(both.client.abort, both.server.abort)))
+    Effect.flatMap(
+      sessions(...options),
+      (both) => Effect.ensuring(run(both), Effect.andThen(both.client.abort, both.server.abort))
+    )
   )
 
 /** Accepts channels, and gives them one after the other. */
@@ -170,6 +172,19 @@ describe("a session", () => {
       { maxChannels: 2 }
     ))
 
+  it.effect("a peer that wants no more channels refuses them", () =>
+    between(
+      Effect.fnUntraced(function*({ client, server }) {
+        yield* accepting(server)
+        yield* client.open({ closeWithin: "1 second" })
+        const refused = failureOf(yield* Effect.exit(client.open()))
+        assert.deepInclude(refused, { layer: "channels", tag: "Refused" })
+        assert.deepInclude(refused?.reason, { cause: "there are too many channels" })
+      }),
+      {},
+      { maxChannels: 1 }
+    ))
+
   it.effect("opening a channel may be interrupted, and leaves none", () =>
     Effect.gen(function*() {
       const [near] = MemoryTransport.pair<Message>()
@@ -291,6 +306,22 @@ describe("channels on a stack", () => {
       yield* Effect.scoped(connect)
       assert.strictEqual(connections.length, 2)
     }).pipe(Effect.provide(Channels.over()(layer)))
+  })
+
+  it.effect("a connection may be kept for further channels", () => {
+    const { connections, layer } = counted()
+    return Effect.gen(function*() {
+      yield* serving
+      const connect = Effect.scoped(Transport.connect(Transport.Messages)("memory:here"))
+      yield* connect
+      yield* TestClock.adjust("59 seconds")
+      yield* connect
+      assert.strictEqual(connections.length, 1)
+      yield* TestClock.adjust("60 seconds")
+      yield* connections[0].closed
+      yield* connect
+      assert.strictEqual(connections.length, 2)
+    }).pipe(Effect.provide(Channels.over({ idleFor: "1 minute", openWithin: "1 second" })(layer)))
   })
 
   it.effect("a connection that is lost is replaced for the next channel", () => {

@@ -340,7 +340,7 @@ describe("the end", () => {
     assert.deepStrictEqual(frames(), [])
   })
 
-  it("without a goodbye is truncated while there are channels", () => {
+  it("without a goodbye is truncated while there are channels, or ours waits for its answer", () => {
     const { io, mux, opened } = server()
     opened(1)
     mux.ended("announced", io)
@@ -348,6 +348,10 @@ describe("the end", () => {
     const idle = server()
     idle.mux.ended("announced", idle.io)
     assert.strictEqual(idle.io.ending, "announced")
+    const closing = server()
+    closing.mux.close("done")
+    closing.mux.ended("announced", closing.io)
+    assert.strictEqual(closing.io.reason?._tag, "Truncated")
   })
 
   it("an opening is told of the end, of a refusal, and of being given up not at all", () => {

@@ -123,7 +123,6 @@ export class ChannelWire implements Wire<Message, Message> {
 
   /** The channel is cut, by the peer or with the connection it is on. */
   broken(error: ConnectionError): void {
-    if (this.cut !== undefined) return
     this.cut = error
     this.drop()
     this.schedule()

@@ -129,7 +129,7 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
   }
 
   readonly over = (channel: ChannelWire, code?: number): void => {
-    if (!this.channels.delete(channel.id)) return
+    this.channels.delete(channel.id)
     this.ring.delete(channel)
     this.owing.delete(channel)
     this.openings.delete(channel.id)
@@ -285,7 +285,6 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
   private data(): Uint8Array | undefined {
     for (const channel of this.ring) {
       this.ring.delete(channel)
-      if (!channel.canSend) continue
       const frame = channel.next()
       if (channel.canSend) this.ring.add(channel)
       return frame

@@ -125,9 +125,8 @@ export class Dialogue<D> {
 
   /** Listens to the peer until the connection is over; fails with what the peer has done wrong. */
   get run(): Effect.Effect<void, ConnectionError> {
-    const notified = Object.keys(this.handlers).length === 0 ? Effect.never : this.notified
     return Effect.onExit(
-      Effect.raceFirst(this.listen, notified),
+      Effect.raceFirst(this.listen, this.notified),
       (exit) => Effect.andThen(Exit.hasInterrupts(exit) ? this.leave : Effect.void, this.running.interruptAll)
     )
   }
@@ -195,7 +194,7 @@ export class Dialogue<D> {
     return Effect.forever(Effect.flatMap(Queue.take(this.notifications), ({ call, payload }) =>
       Effect.catchCause(
         Effect.suspend(() => this.handlers[call](payload, this.session)),
-        (cause) => Cause.hasInterruptsOnly(cause) ? Effect.interrupt : this.report(call, cause)
+        (cause) => this.report(call, cause)
       )))
   }
 

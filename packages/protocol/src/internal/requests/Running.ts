@@ -23,8 +23,6 @@ interface Options {
 export class Running {
   private readonly options: Options
   private readonly fibers = new Map<number, Fiber.Fiber<void>>()
-  /** The peer wants no answer to these any more. */
-  private readonly interrupted = new Set<number>()
 
   constructor(options: Options) {
     this.options = options
@@ -41,19 +39,13 @@ export class Running {
       : this.options.send({ _tag: "Rejected", id: request.id, reason: "busy" })
     const fiber = Effect.runForkWith(this.options.context)(Effect.ignore(answering))
     fibers.set(request.id, fiber)
-    fiber.addObserver(() => {
-      fibers.delete(request.id)
-      this.interrupted.delete(request.id)
-    })
+    fiber.addObserver(() => fibers.delete(request.id))
     return undefined
   }
 
   /** The peer wants no answer any more; it may have one already. */
   interrupt(id: number): void {
-    const fiber = this.fibers.get(id)
-    if (fiber === undefined) return
-    this.interrupted.add(id)
-    fiber.interruptUnsafe()
+    this.fibers.get(id)?.interruptUnsafe()
   }
 
   /** Waits until all have answered. */
@@ -62,12 +54,10 @@ export class Running {
   }
 
   get interruptAll(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      for (const id of this.fibers.keys()) this.interrupted.add(id)
-      return Fiber.interruptAll([...this.fibers.values()])
-    })
+    return Effect.suspend(() => Fiber.interruptAll([...this.fibers.values()]))
   }
 
+  /** Who is interrupted answers nothing; a handler that interrupts itself has failed. */
   private answer(request: Request): Effect.Effect<void, ConnectionError> {
     const { call, id } = request
     const { handle } = this.options
@@ -75,11 +65,9 @@ export class Running {
       onSuccess: (value) => this.say(request, { _tag: "Success", id, call, value }),
       onFailure: (cause) => {
         const error = Cause.findErrorOption(cause)
-        if (Option.isSome(error) && !Cause.hasDies(cause)) {
-          return this.say(request, { _tag: "Failure", id, call, error: error.value })
-        }
-        if (this.interrupted.has(id) && Cause.hasInterruptsOnly(cause)) return Effect.void
-        return this.failed(request, cause)
+        return Option.isSome(error) && !Cause.hasDies(cause)
+          ? this.say(request, { _tag: "Failure", id, call, error: error.value })
+          : this.failed(request, cause)
       }
     })
   }
