@@ -54,7 +54,7 @@ export interface Steps<Old extends AnyService, New extends AnyService> {
 }
 
 /** Versions from the oldest to the newest, and the steps between them. */
-export interface Chain<Newest extends AnyService, Name extends string> {
+export interface Chain<Newest extends AnyService, Name extends string, Sides = Carried> {
   readonly newest: Newest
   /** The versions before the newest, the newest first, each with its steps to the next one. */
   readonly older: ReadonlyArray<{ readonly version: AnyService; readonly steps: Steps<any, any> }>
@@ -62,13 +62,17 @@ export interface Chain<Newest extends AnyService, Name extends string> {
   readonly to: <Next extends AnyService>(
     next: Next,
     steps: Steps<Newest, Next>
-  ) => Chain<Next, Name | Next["protocol"]>
+  ) => Chain<Next, Name | Next["protocol"], Sides | SidesOf<Next>>
+  readonly "~@wirestack/protocol/Migration"?: Sides
 }
 
-const chain = <Newest extends AnyService, Name extends string>(
+/** The Schemas of both sides of a protocol. */
+export type SidesOf<P extends AnyService> = P["client" | "server"]
+
+const chain = <Newest extends AnyService, Name extends string, Sides>(
   newest: Newest,
   older: Chain<Newest, Name>["older"]
-): Chain<Newest, Name> => ({
+): Chain<Newest, Name, Sides> => ({
   newest,
   older,
   to: (next, steps) => chain(next, [{ version: newest, steps }, ...older])
@@ -79,7 +83,7 @@ const chain = <Newest extends AnyService, Name extends string>(
  *
  * @category constructors
  */
-export const from = <P extends AnyService>(oldest: P): Chain<P, P["protocol"]> => chain(oldest, [])
+export const from = <P extends AnyService>(oldest: P): Chain<P, P["protocol"], SidesOf<P>> => chain(oldest, [])
 
 /** How the versions are put on a stack. */
 export interface OverOptions {
@@ -91,16 +95,15 @@ export interface OverOptions {
 }
 
 /** The versions as one protocol, a class which is its shape and has its operations. */
-export interface Service<Self, Newest extends AnyService, Name extends string>
-  extends
-    Operations<
-      Self,
-      Name,
-      Received<Newest["server"]>,
-      Newest["client"]["Type"],
-      Received<Newest["client"]>,
-      Newest["server"]["Type"]
-    >
+export interface Service<Self, Newest extends AnyService, Name extends string, Sides = Carried> extends
+  Operations<
+    Self,
+    Name,
+    Received<Newest["server"]>,
+    Newest["client"]["Type"],
+    Received<Newest["client"]>,
+    Newest["server"]["Type"]
+  >
 {
   new(_: never): {
     readonly "~@wirestack/protocol/Migration": {
@@ -114,7 +117,7 @@ export interface Service<Self, Newest extends AnyService, Name extends string>
   /** All versions by name, the newest first. */
   readonly versions: { readonly [_ in Name]: AnyService }
   /** The operator that puts the versions on a stack, of what the codec stands on, in which a layer negotiates. */
-  readonly over: <L, M>(codec: Codec<L, M>, options?: OverOptions) => Protocol.Over<L, Negotiated, Self, never>
+  readonly over: <L, M>(codec: Codec<L, M, Sides>, options?: OverOptions) => Protocol.Over<L, Negotiated, Self, never>
 }
 
 /**
@@ -122,34 +125,35 @@ export interface Service<Self, Newest extends AnyService, Name extends string>
  *
  * @category constructors
  */
-export const Service =
-  <Self>() =>
-  <Newest extends AnyService, Name extends string>(versions: Chain<Newest, Name>): Service<Self, Newest, Name> => {
-    const { newest, older } = versions
-    const all = [newest, ...older.map(({ version }) => version)]
-    const byName = Object.fromEntries(all.map((version) => [version.protocol, version]))
-    const offers = offersOf(byName)
-    const shape = Transport.shape<Self, any, any, any, any>(`Migration/${offers.join(",")}`, offers)
-    const over = <L, M>(codec: Codec<L, M>, options?: OverOptions): Protocol.Over<L, never, Self, never> => {
-      const machines = machinesOf(versions, codec, options?.onMissing ?? (() => "refuse"))
-      return Protocol.make(codec.below, shape, {
-        layer: offers.join(", "),
-        below: offering(offers),
-        client: (lower) => speak(lower, machines, "client", "named"),
-        server: (lower) => speak(lower, machines, "server", "named")
-      })
-    }
-    return class {
-      static readonly key = shape.key
-      static readonly offers = offers
-      static readonly newest = newest
-      static readonly versions = byName
-      static readonly over = over
-      static readonly connect = Transport.connect(shape)
-      static readonly listen = Transport.listen(shape)
-      static readonly serve = Transport.serve(shape)
-    } as any
+export const Service = <Self>() =>
+<Newest extends AnyService, Name extends string, Sides>(
+  versions: Chain<Newest, Name, Sides>
+): Service<Self, Newest, Name, Sides> => {
+  const { newest, older } = versions
+  const all = [newest, ...older.map(({ version }) => version)]
+  const byName = Object.fromEntries(all.map((version) => [version.protocol, version]))
+  const offers = offersOf(byName)
+  const shape = Transport.shape<Self, any, any, any, any>(`Migration/${offers.join(",")}`, offers)
+  const over = <L, M>(codec: Codec<L, M, Sides>, options?: OverOptions): Protocol.Over<L, never, Self, never> => {
+    const machines = machinesOf(versions, codec, options?.onMissing ?? (() => "refuse"))
+    return Protocol.make(codec.below, shape, {
+      layer: offers.join(", "),
+      below: offering(offers),
+      client: (lower) => speak(lower, machines, "client", "named"),
+      server: (lower) => speak(lower, machines, "server", "named")
+    })
   }
+  return class {
+    static readonly key = shape.key
+    static readonly offers = offers
+    static readonly newest = newest
+    static readonly versions = byName
+    static readonly over = over
+    static readonly connect = Transport.connect(shape)
+    static readonly listen = Transport.listen(shape)
+    static readonly serve = Transport.serve(shape)
+  } as any
+}
 
 type AnyStep = Step<any, any>
 type OnMissing = NonNullable<OverOptions["onMissing"]>
@@ -168,10 +172,11 @@ const machinesOf = <M>(
       client: alike(version.client, newest.client),
       server: alike(version.server, newest.server)
     })
-    const between = { older: protocol, newest: newest.protocol, onMissing }
+    const names = { older: protocol, newest: newest.protocol }
     const machineOf = (machine: Machines<M>["client"], received: "client" | "server", sent: "client" | "server") => {
       const up = steps(at, received).reverse().map(({ up }) => up)
       const down = steps(at, sent).map(({ down }) => down)
+      const between = { ...names, onMissing, handedOut: handsOut(newest[received]) }
       return () => mapped(machine(), mapping<M>(up, down, between))
     }
     return { protocol, client: machineOf(client, "server", "client"), server: machineOf(server, "client", "server") }
@@ -189,10 +194,19 @@ const walk = (steps: ReadonlyArray<AnyStep>, message: unknown): unknown => {
   return migrated
 }
 
+/** What a mapping goes by. */
+interface Between {
+  readonly older: string
+  readonly newest: string
+  readonly onMissing: OnMissing
+  /** Messages that can't be decoded are handed out. */
+  readonly handedOut: boolean
+}
+
 const mapping = <M>(
   up: ReadonlyArray<AnyStep>,
   down: ReadonlyArray<AnyStep>,
-  { newest, older, onMissing }: { readonly older: string; readonly newest: string; readonly onMissing: OnMissing }
+  { handedOut, newest, older, onMissing }: Between
 ): Parameters<typeof mapped<M, unknown, unknown, unknown, unknown>>[1] => {
   const thrown = (from: string, to: string, cause: unknown) => ({
     detail: `its migration from ${from} to ${to} threw`,
@@ -201,7 +215,7 @@ const mapping = <M>(
   let dropped = 0
   return {
     receive: (value, size, io) => {
-      if (value instanceof Undecodable) return io.emit(value, size)
+      if (value instanceof Undecodable) return handedOut ? io.emit(value, size) : io.fail(value)
       let migrated: unknown
       try {
         migrated = walk(up, value)

@@ -19,7 +19,7 @@
  *
  * `client` is what the client calls, and so what the server handles; `server` is the other way round. The contract:
  *
- * - The envelopes are values of a Schema (`Envelope`), so they run over every codec, and anybody can speak them. A call that is not in the
+ * - The envelopes are values of a Schema (`Envelope`), so they run over every codec of messages, and anybody can speak them. A call that is not in the
  *   definition, or a payload that its Schema doesn't admit, is `Undecodable`, which ends the connection.
  * - A call fails with its own error, or with a `ConnectionError`: `TimedOut` after 30 seconds, `Busy`, `PeerFailed`, `Unencodable`,
  *   or the reason for which the connection ended. Calls beyond `maxInFlight` wait, and that counts for their time.
@@ -199,7 +199,10 @@ export interface Service<Self, Name extends string, C extends Calls, S extends C
   /** The envelopes of the server. */
   readonly server: Carried<Envelope>
   /** The operator that puts the protocol on a stack of what the codec stands on: messages, mostly. */
-  readonly over: <L, M>(codec: Codec<L, M>, options?: Subprotocol.OverOptions) => Protocol.Over<L, never, Self, never>
+  readonly over: <L, M>(
+    codec: Codec<L, M, Carried<Envelope>>,
+    options?: Subprotocol.OverOptions
+  ) => Protocol.Over<L, never, Self, never>
   /** Connects as the client; `D` names the details that must be below. The connection lives as long as the scope. */
   readonly connect: <D = never>() => <const H extends Handlers<S, Session<Name, C, D>>>(
     endpoint: Endpoint.Inputs,

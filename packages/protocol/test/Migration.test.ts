@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Codec, MemoryTransport, Migration, Subprotocol } from "@wirestack/protocol"
-import type { Unencodable, Unmigratable } from "@wirestack/protocol/ConnectionError"
-import { Effect, Layer, Schema } from "effect"
+import { Codec, MemoryTransport, Migration, Subprotocol, Transport } from "@wirestack/protocol"
+import { Undecodable, type Unencodable, type Unmigratable } from "@wirestack/protocol/ConnectionError"
+import { Effect, Exit, Layer, Schema } from "effect"
 import * as Choosing from "./support/Choosing.ts"
 import { failureOf } from "./support/failure.ts"
 
@@ -162,6 +162,8 @@ describe("a client of the newest version", () => {
       yield* client.sendAll([loud(1), saidBy("me", "gone"), saidBy("me", "b")])
       assert.deepStrictEqual(yield* client.pull, [saidBy("the server", "b")])
       assert.deepStrictEqual(received, ["gone", "b"])
+      yield* client.abort
+      assert.strictEqual((yield* client.closed).skipped, 1)
       assert.deepStrictEqual(dropped, [
         "a message Loud of notes.v3 has no form in notes.v1",
         "a message of notes.v1 has no form in notes.v3"
@@ -186,4 +188,43 @@ describe("a client of the newest version", () => {
       assert.deepStrictEqual(yield* client.pull, [saidBy("the server", "a")])
       assert.deepInclude(failureOf(yield* Effect.exit(client.pull)), { layer: "notes.v1", tag: "Undecodable" })
     }).pipe(Effect.provide(stack())))
+})
+
+describe("messages that can't be decoded", () => {
+  /** A client that migrates meets a bare server, which says something else than the oldest version; whether either version hands that out. */
+  const undecodable = (older: boolean, newer: boolean) => {
+    const handedOut = (is: boolean) => is ? Codec.orUndecodable(Schema.String) : Schema.String
+    class Old extends Subprotocol.Service<Old>()("old", { client: Schema.String, server: handedOut(older) }) {}
+    class New extends Subprotocol.Service<New>()("new", { client: Schema.String, server: handedOut(newer) }) {}
+    const same = { up: (text: string) => text, down: (text: string) => text }
+    class All extends Migration.Service<All>()(Migration.from(Old).to(New, { client: same, server: same })) {}
+    const messages = MemoryTransport.layerMessages()
+    return Effect.gen(function*() {
+      const listener = yield* Transport.listen(Transport.Messages)("memory:notes")
+      yield* Effect.forkScoped(
+        listener.run((connection) => Effect.andThen(connection.pull, connection.sendAll(["old", "1", `"a"`])))
+      )
+      return yield* Effect.exit((yield* All.connect("memory:notes")).pull)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Layer.merge(messages, messages.pipe(Choosing.over(), All.over(Codec.json()))))
+    )
+  }
+
+  it.effect("are handed out if the newest version has it so", () =>
+    Effect.gen(function*() {
+      for (const older of [true, false]) {
+        const exit = yield* undecodable(older, true)
+        assert(Exit.isSuccess(exit))
+        assert.instanceOf(exit.value[0], Undecodable)
+        assert.strictEqual(exit.value[1] as unknown, "a")
+      }
+    }))
+
+  it.effect("fail the connection otherwise", () =>
+    Effect.gen(function*() {
+      for (const older of [true, false]) {
+        assert.deepInclude(failureOf(yield* undecodable(older, false)), { layer: "old", tag: "Undecodable" })
+      }
+    }))
 })
