@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Channels, Codec, Lines, MemoryTransport, Requests, Subprotocol, Transport } from "@wirestack/protocol"
+import { Channels, Codec, LengthPrefixed, MemoryTransport, Requests, Subprotocol, Transport } from "@wirestack/protocol"
 import type { SessionOptions } from "@wirestack/protocol/Requests"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -121,18 +121,22 @@ describe("a call", () => {
       )
     }).pipe(Effect.provide(stack())))
 
-  it.effect("runs over lines of bytes, and is served for as long as a layer is provided", () =>
-    Effect.gen(function*() {
-      const files = yield* connecting()
-      assert.deepStrictEqual(yield* files.call.read("a"), Uint8Array.of(1, 2))
-    }).pipe(
-      Effect.scoped,
-      Effect.provide(
-        Files.serve()("memory:files", server).pipe(
-          Layer.provideMerge(MemoryTransport.layer().pipe(Lines.over(), Files.over(Codec.json())))
+  for (const codec of [Codec.json(), Codec.binary()]) {
+    it.effect(`runs over frames of ${codec.format}, and is served for as long as a layer is provided`, () =>
+      Effect.gen(function*() {
+        const files = yield* connecting()
+        assert.deepStrictEqual(yield* files.call.read("a"), Uint8Array.of(1, 2))
+        assert.deepStrictEqual(yield* Effect.flip(files.call.read("b")), new NotFound({ path: "b" }))
+        assert.isUndefined(yield* files.call.ping())
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(
+          Files.serve()("memory:files", server).pipe(
+            Layer.provideMerge(MemoryTransport.layer().pipe(LengthPrefixed.over(), Files.over(codec)))
+          )
         )
-      )
-    ))
+      ))
+  }
 
   it.effect("that its Schema does not admit is refused, and the others go on", () =>
     Effect.gen(function*() {
