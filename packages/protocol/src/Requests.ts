@@ -47,7 +47,7 @@ import type { ConnectError } from "./ConnectError.ts"
 import type { Connection } from "./Connection.ts"
 import type { ConnectionError } from "./ConnectionError.ts"
 import type * as Endpoint from "./Endpoint.ts"
-import { type AnyHandlers, Dialogue } from "./internal/requests/Dialogue.ts"
+import { type AnyHandlers, Conversation } from "./internal/requests/Conversation.ts"
 import { envelope } from "./internal/requests/envelope.ts"
 import { type Listener, type RunOptions, runScoped, withRun } from "./Listener.ts"
 import type { ListenError } from "./ListenError.ts"
@@ -235,8 +235,8 @@ export interface Definition<Name, C extends Calls, S extends Calls> {
 /** A connection of envelopes, such as that of a version of a `Subprotocol.Family`, or of `Transport.listen(Files)`. */
 export type Line<D = never> = Connection<Envelope, Envelope, D>
 
-const begin = <D>(dialogue: Dialogue<D>): Effect.Effect<Session<any, any, D>, never, Scope.Scope> =>
-  Effect.as(Effect.forkScoped(dialogue.run), dialogue.session)
+const begin = <D>(conversation: Conversation<D>): Effect.Effect<Session<any, any, D>, never, Scope.Scope> =>
+  Effect.as(Effect.forkScoped(conversation.run), conversation.session)
 
 /**
  * Calls on a connection that is there already, as the client. The peer is listened to for as long as the scope is open; nobody else
@@ -252,7 +252,7 @@ export const asClient =
     options?: SessionOptions
   ): Effect.Effect<Session<Name, C, D>, never, Scope.Scope | Subprotocol.HandlerServices<H>> =>
     Effect.flatMap(
-      Dialogue.make(protocol, connection, calls.client, handlers as unknown as AnyHandlers, options),
+      Conversation.make(protocol, connection, calls.client, handlers as unknown as AnyHandlers, options),
       begin
     )
 
@@ -269,7 +269,7 @@ export const asServer =
     options?: SessionOptions
   ): Effect.Effect<Session<Name, S, D>, never, Scope.Scope | Subprotocol.HandlerServices<H>> =>
     Effect.flatMap(
-      Dialogue.make(protocol, connection, calls.server, handlers as unknown as AnyHandlers, options),
+      Conversation.make(protocol, connection, calls.server, handlers as unknown as AnyHandlers, options),
       begin
     )
 
@@ -291,7 +291,7 @@ export const Service = <Self>() =>
   })
   const definition = { protocol, calls: { client, server } }
   const answering = (handlers: AnyHandlers, options?: SessionOptions) => (connection: Line) =>
-    Effect.flatMap(Dialogue.make(protocol, connection, server, handlers, options), ({ run }) => run)
+    Effect.flatMap(Conversation.make(protocol, connection, server, handlers, options), ({ run }) => run)
   const listen = (endpoint: Endpoint.Input, options?: ListenOptions) =>
     Effect.map(Envelopes.listen(endpoint, options), (listener) =>
       withRun(

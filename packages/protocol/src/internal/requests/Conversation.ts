@@ -23,7 +23,7 @@ type Notification = Extract<Envelope, { readonly _tag: "Notification" }>
 
 type Failure = ConnectionError | Violation | TooLarge
 
-export class Dialogue<D> {
+export class Conversation<D> {
   readonly session: Session<string, any, D>
   private readonly layer: string
   private readonly connection: Connection<Envelope, Envelope, D>
@@ -72,11 +72,11 @@ export class Dialogue<D> {
     calls: Calls,
     handlers: AnyHandlers,
     options: SessionOptions = {}
-  ): Effect.Effect<Dialogue<D>, never, Scope.Scope> {
+  ): Effect.Effect<Conversation<D>, never, Scope.Scope> {
     return Effect.flatMap(Effect.context<Scope.Scope>(), (context) =>
       Effect.map(
         Queue.bounded<Notification>(options.maxHandled ?? 256),
-        (notifications) => new Dialogue(layer, connection, calls, handlers, options, context, notifications)
+        (notifications) => new Conversation(layer, connection, calls, handlers, options, context, notifications)
       ))
   }
 
