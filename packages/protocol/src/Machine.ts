@@ -25,6 +25,8 @@ export interface Goodbye {
   readonly first: "local" | "remote"
   readonly sent?: Status
   readonly received?: Status
+  /** It has no answer, so that one side's is all there is, as DISCONNECT is in MQTT. */
+  readonly unanswered?: boolean
 }
 
 /** What a machine may do: give messages to the layer above, and write to the layer below. */

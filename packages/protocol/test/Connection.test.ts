@@ -226,6 +226,27 @@ describe("close", () => {
       assert.deepStrictEqual(pulled, ["a", "b", "c", "d", "e"])
     }))
 
+  it.effect("a goodbye that has no answer is all there is", () =>
+    Effect.gen(function*() {
+      const status = { code: 0, reason: "" }
+      for (const sent of [status, undefined]) {
+        const [near, far] = MemoryTransport.pair<Message>()
+        const scope = yield* Scope.make()
+        const peer = yield* Scope.make()
+        yield* Scope.provide(Connection.make(far), peer)
+        const machine: Machine.Machine<Message, Message, Message, Message> = {
+          receive: () => true,
+          encode: () => {},
+          ended: (endOfInput, io) => io.end(endOfInput),
+          close: (_, io) => io.closed({ first: "local", unanswered: true, ...sent && { sent } })
+        }
+        const lower = yield* Scope.provide(Connection.make(near), scope)
+        const connection = yield* Scope.provide(Connection.fuse(lower, machine, { layer: "leaving" }), scope)
+        yield* Effect.all([Scope.close(scope, Exit.void), Scope.close(peer, Exit.void)], { concurrency: "unbounded" })
+        assert.deepInclude(yield* connection.closed, { first: "local", clean: sent !== undefined })
+      }
+    }))
+
   it.effect("an end without a goodbye is an error", () =>
     Effect.gen(function*() {
       const { bare, close, connection } = yield* facing()

@@ -7,7 +7,7 @@
 import type { Patience, Phase } from "../ClosePolicy.ts"
 import { Aborted, ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
 import type { LayerTransfer } from "../DataTransferReport.ts"
-import type { Machine } from "../Machine.ts"
+import type { Goodbye, Machine } from "../Machine.ts"
 import { ownedFrom } from "../Memory.ts"
 import type { Draft, EndOfInput, Why } from "../Outcome.ts"
 import { Other } from "../Reason.ts"
@@ -29,6 +29,12 @@ export const errorOf = (thrown: unknown, layer: string): ConnectionError =>
       ? thrown as ConnectionReason
       : new Other({ cause: thrown })
   })
+
+/** Whether all was said that a closing handshake has. */
+const said = (goodbye: Goodbye | undefined): boolean =>
+  goodbye !== undefined && (goodbye.unanswered === true
+    ? goodbye.sent !== undefined || goodbye.received !== undefined
+    : goodbye.sent !== undefined && goodbye.received !== undefined)
 
 /** Whether messages are lent at a layer, or at one below it. */
 const lending = (wire: Wire<any, any> | undefined): boolean =>
@@ -380,9 +386,7 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
       if (goodbye.sent !== undefined) outcome.sent = goodbye.sent
       if (goodbye.received !== undefined) outcome.received = goodbye.received
     }
-    if (this.machine.close !== undefined && (goodbye?.sent === undefined || goodbye.received === undefined)) {
-      outcome.clean = false
-    }
+    if (this.machine.close !== undefined && !said(goodbye)) outcome.clean = false
     if (over instanceof ConnectionError && over !== this.lowerOver) {
       outcome.clean = false
       outcome.error ??= over
