@@ -13,8 +13,18 @@ const program = Effect.gen(function*() {
       return yield* (yield* Effect.promise(() => import("./echo-server.ts"))).main(args)
     case "echo-client":
       return yield* (yield* Effect.promise(() => import("./echo-client.ts"))).main(args)
+    case "mqtt":
+      return yield* (yield* Effect.promise(() => import("./mqtt/main.ts"))).main(args)
+    case "redis":
+      return yield* (yield* Effect.promise(() => import("./redis/main.ts"))).main(args)
+    case "nats":
+      return yield* (yield* Effect.promise(() => import("./nats/main.ts"))).main(args)
+    case "sip":
+      return yield* (yield* Effect.promise(() => import("./sip/main.ts"))).main(args)
+    case "game":
+      return yield* (yield* Effect.promise(() => import("./game/main.ts"))).main(args)
     default:
-      yield* Console.error("npm run example -- chat | echo-server | echo-client")
+      yield* Console.error("npm run example -- chat | echo-server | echo-client | mqtt | redis | nats | sip | game")
       process.exitCode = 2
   }
 })
