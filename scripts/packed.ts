@@ -28,8 +28,8 @@ const publint = async (folder: string): Promise<ReadonlyArray<string>> => {
 
 /** attw prints a section for each entry point, good or not; what counts are the bad lines of the ESM resolutions. */
 const attw = async (folder: string): Promise<ReadonlyArray<string>> => {
-  const modules = fs.globSync("*.ts", { cwd: path.join(folder, "src"), exclude: ["index.ts"] })
-  const entries = modules.map((file) => path.basename(file, ".ts"))
+  const modules = fs.globSync("{,*/}*.ts", { cwd: path.join(folder, "src"), exclude: ["**/index.ts", "internal"] })
+  const entries = modules.map((file) => file.replace(/\.ts$/, ""))
   const only = ["--profile", "esm-only", "--no-color", "--no-summary", "--include-entrypoints", ...entries]
   const output = await run(folder, "attw", "--pack", ".", ...only)
   if (output === undefined) return []

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Negotiated } from "@wirestack/protocol/Ask"
 import * as Connection from "@wirestack/protocol/Connection"
-import * as Lines from "@wirestack/protocol/Lines"
+import * as Lines from "@wirestack/protocol/framers/Lines"
 import * as Transport from "@wirestack/protocol/Transport"
 import { collect, pattern, take, until } from "@wirestack/test-support"
 import { Tcp } from "@wirestack/transport-tcp"

@@ -14,15 +14,15 @@
  * message over the limit is refused with `TooLarge`, text with a lone surrogate with `Unencodable`; nothing of it is
  * written and the connection goes on.
  */
-import * as Framer from "./Framer.ts"
-import { Gather } from "./Gather.ts"
-import { Kept } from "./internal/Kept.ts"
-import * as utf8 from "./internal/utf8.ts"
-import type { Io, Machine } from "./Machine.ts"
-import type { EndOfInput } from "./Outcome.ts"
-import type { Over } from "./Protocol.ts"
-import { TooLarge, Truncated } from "./Reason.ts"
-import type { Message } from "./Transport.ts"
+import * as Framer from "../Framer.ts"
+import { Gather } from "../Gather.ts"
+import { Kept } from "../internal/Kept.ts"
+import * as utf8 from "../internal/utf8.ts"
+import type { Io, Machine } from "../Machine.ts"
+import type { EndOfInput } from "../Outcome.ts"
+import type { Over } from "../Protocol.ts"
+import { TooLarge, Truncated } from "../Reason.ts"
+import type { Message } from "../Transport.ts"
 
 /** How frames are laid out and bounded. */
 export interface Options {

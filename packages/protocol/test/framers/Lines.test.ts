@@ -10,8 +10,8 @@ import {
   verifyRoundTrip
 } from "@wirestack/protocol/testing/machineSuite"
 import { Effect, Exit, Layer, Schema } from "effect"
-import { hex, text, utf8 } from "./support/bytes.ts"
-import { failureOf } from "./support/failure.ts"
+import { hex, text, utf8 } from "../support/bytes.ts"
+import { failureOf } from "../support/failure.ts"
 
 const machine = (options?: Lines.Options) => Lines.make(options).machine()
 

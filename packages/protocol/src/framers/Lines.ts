@@ -14,16 +14,16 @@
  * is written and the connection goes on.
  */
 
-import { Undecodable, Unencodable } from "./ConnectionError.ts"
-import * as Framer from "./Framer.ts"
-import { Gather } from "./Gather.ts"
-import { Kept } from "./internal/Kept.ts"
-import * as utf8 from "./internal/utf8.ts"
-import type { Io, Machine } from "./Machine.ts"
-import type { EndOfInput } from "./Outcome.ts"
-import type { Over } from "./Protocol.ts"
-import { TooLarge, Truncated } from "./Reason.ts"
-import type { Message } from "./Transport.ts"
+import { Undecodable, Unencodable } from "../ConnectionError.ts"
+import * as Framer from "../Framer.ts"
+import { Gather } from "../Gather.ts"
+import { Kept } from "../internal/Kept.ts"
+import * as utf8 from "../internal/utf8.ts"
+import type { Io, Machine } from "../Machine.ts"
+import type { EndOfInput } from "../Outcome.ts"
+import type { Over } from "../Protocol.ts"
+import { TooLarge, Truncated } from "../Reason.ts"
+import type { Message } from "../Transport.ts"
 
 /** How lines end and are bounded. */
 export interface Options {

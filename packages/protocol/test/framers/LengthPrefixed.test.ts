@@ -11,8 +11,8 @@ import {
   verifyRoundTrip
 } from "@wirestack/protocol/testing/machineSuite"
 import { Effect, Exit, Schema } from "effect"
-import { hex, pattern, text as asText, utf8 } from "./support/bytes.ts"
-import { failureOf } from "./support/failure.ts"
+import { hex, pattern, text as asText, utf8 } from "../support/bytes.ts"
+import { failureOf } from "../support/failure.ts"
 
 const machine = (options?: LengthPrefixed.Options) =>
   LengthPrefixed.make(options).machine() as Machine.Machine<Uint8Array, Uint8Array, Uint8Array, Transport.Message>
