@@ -1,5 +1,5 @@
 /**
- * Frames with their length in front: an unsigned integer of one to four bytes, then that many bytes of payload.
+ * Frames with their length in front: an unsigned integer of one to four or of eight bytes, then that many bytes of payload.
  *
  *     0                   1                   2                   3
  *     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
@@ -9,28 +9,48 @@
  *    |                     payload (length bytes)                   ...
  *    +---------------------------------------------------------------+
  *
- * The length counts the payload only, and may be zero. Every message is received as bytes; text is sent as UTF-8. A length over the limit
- * fails with `TooLarge` before any of its payload is read, the end of the input inside a frame with `Truncated`. A
- * message over the limit is refused with `TooLarge`, text with a lone surrogate with `Unencodable`; nothing of it is
- * written and the connection goes on.
+ * By default the length counts the payload only, and may be zero. Headers that are laid out in another way are told by three numbers,
+ * in the order of the bytes:
+ *
+ *    |<-- lengthOffset -->|<-- lengthBytes -->|<-- length + lengthAdjustment -->|
+ *    |<-- strip -->|<-- message                                              -->|
+ *
+ * The first `strip` bytes of a frame are no part of the message. They are sent as zeros, apart from the length; a length that is part
+ * of the message is set to what it has to be, so that what was received can be sent as it is.
+ *
+ * Every message is received as bytes; text is sent as UTF-8. A length over the limit fails with `TooLarge` before any of its payload
+ * is read, one that ends a frame inside of its header with a `Violation`, the end of the input inside a frame with `Truncated`. A
+ * message over the limit is refused with `TooLarge`, one without the header it should have, or text with a lone surrogate, with
+ * `Unencodable`; nothing of it is written and the connection goes on.
  */
+
+import { Unencodable } from "../ConnectionError.ts"
 import * as Framer from "../Framer.ts"
-import { Gather } from "../Gather.ts"
-import { Kept } from "../internal/Kept.ts"
+import { FrameMachine } from "../internal/framing/FrameMachine.ts"
+import * as unsigned from "../internal/framing/unsigned.ts"
+import { nothing, writeFrame } from "../internal/framing/write.ts"
 import * as utf8 from "../internal/utf8.ts"
-import type { Io, Machine } from "../Machine.ts"
-import type { EndOfInput } from "../Outcome.ts"
+import type { Io } from "../Machine.ts"
 import type { Over } from "../Protocol.ts"
-import { TooLarge, Truncated } from "../Reason.ts"
+import { TooLarge, Violation } from "../Reason.ts"
 import type { Message } from "../Transport.ts"
 
 /** How frames are laid out and bounded. */
 export interface Options {
   /** How many bytes the length has; 4 by default. */
-  readonly lengthBytes?: 1 | 2 | 3 | 4
+  readonly lengthBytes?: 1 | 2 | 3 | 4 | 8
   /** Which byte of the length comes first; the most significant (`"big"`) by default. */
-  readonly endian?: "big" | "little"
-  /** The largest payload in bytes, both ways; 1 MiB by default, and never more than the length can say. */
+  readonly endian?: unsigned.Endian
+  /** How many bytes of a frame come before the length, 64 at most; none by default. */
+  readonly lengthOffset?: number
+  /**
+   * How many bytes come after the length beside those it counts; 0 by default. Less than 0 if it counts some that come before its own
+   * end: a length of 4 bytes that counts itself has an adjustment of -4.
+   */
+  readonly lengthAdjustment?: number
+  /** How many bytes at the beginning of a frame are no part of the message; by default all up to the end of the length. */
+  readonly strip?: number
+  /** The largest message in bytes, both ways; 1 MiB by default, and never more than the length can say. */
   readonly maxFrameSize?: number
 }
 
@@ -42,114 +62,102 @@ export interface Options {
 export const over = (options?: Options): Over<"bytes", never, "messages", never> => Framer.over(make(options))
 
 /**
- * The framer itself.
+ * The framer itself. Throws a `RangeError` if the header can't be laid out as the options say.
  *
  * @category constructors
  */
-export const make = (options?: Options): Framer.Framer => {
+export const make = (options?: Options): Framer.Framer<Uint8Array> => {
   const lengthBytes = options?.lengthBytes ?? 4
-  const big = options?.endian !== "little"
-  const limit = Math.min(options?.maxFrameSize ?? 1_048_576, 2 ** (8 * lengthBytes) - 1)
-  return { layer: "length-prefixed", machine: () => new LengthPrefixed(lengthBytes, big, limit) }
+  const offset = options?.lengthOffset ?? 0
+  const adjustment = options?.lengthAdjustment ?? 0
+  const header = offset + lengthBytes
+  const strip = options?.strip ?? header
+  if (!(isCount(offset) && isCount(strip) && offset <= 64 && strip <= 128 && Number.isSafeInteger(adjustment))) {
+    throw new RangeError(`a header can't have lengthOffset ${offset}, lengthAdjustment ${adjustment}, strip ${strip}`)
+  }
+  const said = unsigned.largest(lengthBytes) + header + adjustment - strip
+  const layout: Layout = {
+    lengthBytes,
+    big: options?.endian !== "little",
+    offset,
+    header,
+    adjustment,
+    strip,
+    limit: Math.min(options?.maxFrameSize ?? 1_048_576, said)
+  }
+  return {
+    layer: "length-prefixed",
+    machine: () => new LengthPrefixed(layout)
+  }
 }
 
-class LengthPrefixed implements Machine<Uint8Array, Uint8Array, Uint8Array, Message> {
+const isCount = (n: number): boolean => Number.isSafeInteger(n) && n >= 0
+
+interface Layout {
+  readonly lengthBytes: number
+  readonly big: boolean
+  readonly offset: number
+  /** Up to the end of the length. */
+  readonly header: number
+  readonly adjustment: number
+  readonly strip: number
+  readonly limit: number
+}
+
+class LengthPrefixed extends FrameMachine<Uint8Array, Message> {
   private readonly lengthBytes: number
   private readonly big: boolean
+  private readonly offset: number
+  private readonly header: number
+  private readonly adjustment: number
+  private readonly strip: number
   private readonly limit: number
+  /** What stands before a message that is sent. */
+  private readonly head: Uint8Array
 
-  encoded = 0
-  private readonly kept = new Kept<Uint8Array>()
-  private readonly length: Uint8Array
-  /** How many bytes of the length have arrived. */
-  private lengthHave = 0
-  /** The payload that is awaited; 0 between two frames. */
-  private awaited = 0
-  private readonly payload = new Gather()
-
-  constructor(lengthBytes: number, big: boolean, limit: number) {
+  constructor({ adjustment, big, header, lengthBytes, limit, offset, strip }: Layout) {
+    super("a frame")
     this.lengthBytes = lengthBytes
     this.big = big
+    this.offset = offset
+    this.header = header
+    this.adjustment = adjustment
+    this.strip = strip
     this.limit = limit
-    this.length = new Uint8Array(lengthBytes)
+    this.head = new Uint8Array(Math.max(header, strip))
   }
 
-  receive(input: ReadonlyArray<Uint8Array>, io: Io<Uint8Array, Uint8Array>): boolean {
-    const chunks = this.kept.and(input)
-    for (let i = 0; i < chunks.length; i++) {
-      const chunk = chunks[i]
-      let at = 0
-      while (at < chunk.length) {
-        const start = at
-        let size = this.awaited
-        if (size === 0) {
-          if (this.lengthHave === 0 && chunk.length - at >= this.lengthBytes) {
-            size = this.read(chunk, at)
-            at += this.lengthBytes
-          } else {
-            this.length[this.lengthHave] = chunk[at++]
-            if (this.lengthHave + 1 < this.lengthBytes) {
-              this.lengthHave++
-              continue
-            }
-            size = this.read(this.length, 0)
-          }
-          if (size > this.limit) {
-            io.fail(new TooLarge({ what: "a frame", size, limit: this.limit }))
-            return true
-          }
-        }
-        const missing = size - this.payload.size
-        const end = at + missing
-        if (end <= chunk.length && !io.room()) return this.kept.keep(chunks, i, chunk.subarray(start))
-        this.lengthHave = 0
-        if (end > chunk.length) {
-          this.awaited = size
-          this.payload.add(chunk, at, chunk.length, size)
-          at = chunk.length
-        } else {
-          this.awaited = 0
-          if (missing === size) io.emit(chunk.subarray(at, end), size)
-          else {
-            this.payload.add(chunk, at, end, size)
-            io.emit(this.payload.take(), size)
-          }
-          at = end
-        }
-      }
+  protected measure(bytes: Uint8Array, from: number): number {
+    const { header, limit, strip } = this
+    if (bytes.length - from < header) return header
+    const length = unsigned.read(bytes, from + this.offset, this.lengthBytes, this.big) + this.adjustment
+    const size = header + length - strip
+    if (size > limit) throw new TooLarge({ what: "a frame", size, limit })
+    if (length < 0 || size < 0) {
+      throw new Violation({ rule: `a length says where its frame ends, and ${length - this.adjustment} says too little` })
     }
-    return true
+    return header + length
+  }
+
+  protected open(bytes: Uint8Array, from: number, to: number, io: Io<Uint8Array, Uint8Array>): void {
+    const start = from + this.strip
+    io.emit(bytes.subarray(start, to), to - start)
   }
 
   encode(message: Message, io: Io<Uint8Array, Uint8Array>): void {
-    const payload = typeof message === "string" ? utf8.encode(message) : message
+    const payload = utf8.bytesOf(message)
     const size = payload.length
     if (size > this.limit) throw new TooLarge({ what: "a message", size, limit: this.limit })
-    const together = size <= utf8.copied || (typeof message === "string" && message.length <= utf8.copied)
-    const offset = io.reserve(together ? this.lengthBytes + size : this.lengthBytes)
-    const buffer = io.buffer
-    this.write(size, buffer, offset)
-    if (together) buffer.set(payload, offset + this.lengthBytes)
-    else io.write(payload)
+    const { head, strip } = this
+    const length = strip + size - this.header
+    if (length < 0 || length < this.adjustment) {
+      throw new Unencodable({ detail: `a message of ${size} bytes does not have all of its header` })
+    }
+    const own = this.header - strip
+    if (own > 0) head.set(payload.subarray(0, own), strip)
+    unsigned.write(length - this.adjustment, head, this.offset, this.lengthBytes, this.big)
+    if (own > 0) writeFrame(io, head, this.header, message, payload.subarray(own), nothing)
+    else writeFrame(io, head, strip, message, payload, nothing)
     this.encoded += size
-  }
-
-  end(): void {}
-
-  ended(endOfInput: EndOfInput, io: Io<Uint8Array, Uint8Array>): void {
-    if (this.awaited > 0 || this.lengthHave > 0) io.fail(new Truncated({ inside: "a frame" }))
-    else io.end(endOfInput)
-  }
-
-  private read(bytes: Uint8Array, at: number): number {
-    let size = 0
-    if (this.big) { for (let i = 0; i < this.lengthBytes; i++) size = size * 256 + bytes[at + i] }
-    else for (let i = this.lengthBytes - 1; i >= 0; i--) size = size * 256 + bytes[at + i]
-    return size
-  }
-
-  private write(size: number, bytes: Uint8Array, at: number): void {
-    const last = this.lengthBytes - 1
-    for (let i = 0; i <= last; i++) bytes[at + (this.big ? last - i : i)] = size >>> (8 * i)
   }
 }

@@ -17,4 +17,9 @@ export class Kept<A> {
     this.input = index === 0 && rest === input[0] ? input : [rest, ...input.slice(index + 1)]
     return false
   }
+
+  /** Replaces all that is kept. */
+  replace(by: (input: A) => A): void {
+    this.input = this.input.map(by)
+  }
 }

@@ -15,6 +15,7 @@ import type { Receiver, Released, Wire } from "../Wire.ts"
 import { Alarm } from "./Alarm.ts"
 import type { Deadlines } from "./Deadlines.ts"
 import { Exchange } from "./Exchange.ts"
+import { reasonOf } from "./reasonOf.ts"
 
 declare const queueMicrotask: (f: () => void) => void
 declare const setTimeout: (f: () => void, millis: number) => unknown
@@ -25,9 +26,7 @@ const nothing: ReadonlyArray<never> = []
 export const errorOf = (thrown: unknown, layer: string): ConnectionError =>
   thrown instanceof ConnectionError ? thrown : new ConnectionError({
     layer,
-    reason: typeof thrown === "object" && thrown !== null && "_tag" in thrown && !(thrown instanceof Error)
-      ? thrown as ConnectionReason
-      : new Other({ cause: thrown })
+    reason: reasonOf(thrown) ?? new Other({ cause: thrown })
   })
 
 /** Whether all was said that a closing handshake has. */

@@ -1,5 +1,6 @@
 /** Text as UTF-8 and back, for machines: strict both ways, and without an allocation for short texts. */
 import { Unencodable } from "../ConnectionError.ts"
+import type { Message } from "../Transport.ts"
 
 declare const TextDecoder: {
   new(label: string, options: { fatal: boolean; ignoreBOM: boolean }): { decode(bytes: Uint8Array): string }
@@ -29,6 +30,9 @@ export const encode = (text: string): Uint8Array => {
   }
   return text.length > copied ? encoder.encode(text) : scratch.subarray(0, encoder.encodeInto(text, scratch).written)
 }
+
+/** A message's bytes; those of a short text as `encode` has them. */
+export const bytesOf = (message: Message): Uint8Array => typeof message === "string" ? encode(message) : message
 
 /** Bytes as text, with a byte order mark like any other character; throws if they aren't UTF-8. */
 export const decode = (bytes: Uint8Array): string => decoder.decode(bytes)
