@@ -134,7 +134,9 @@ class LengthPrefixed extends FrameMachine<Uint8Array, Message> {
     const size = header + length - strip
     if (size > limit) throw new TooLarge({ what: "a frame", size, limit })
     if (length < 0 || size < 0) {
-      throw new Violation({ rule: `a length says where its frame ends, and ${length - this.adjustment} says too little` })
+      throw new Violation({
+        rule: `a length says where its frame ends, and ${length - this.adjustment} says too little`
+      })
     }
     return header + length
   }

@@ -3,6 +3,7 @@
  * are made of.
  */
 export * from "./codecSuite.ts"
+export * from "./framerSuite.ts"
 export * from "./leaks.ts"
 export * as MachineSuite from "./machineSuite.ts"
 export * from "./protocolSuite.ts"

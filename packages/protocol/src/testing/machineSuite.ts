@@ -126,6 +126,8 @@ export interface FeedOptions {
   readonly end?: EndOfInput | undefined
   /** Whether a machine that borrows is lent its input: then that is overwritten as soon as it was shown. */
   readonly lent?: boolean | undefined
+  /** Whether its input is read into the memory that the machine offers, in as many reads as that takes. */
+  readonly placed?: boolean | undefined
 }
 
 /** Shows a machine a piece, lent if it may be. */
@@ -147,6 +149,22 @@ const show = <LIn, LOut, In, Out>(
   return took
 }
 
+/** A piece in reads, each into the memory that the machine offers by then, if it does. */
+function* reads<LIn>(machine: Machine<LIn, any, any, any>, piece: ReadonlyArray<LIn>): Iterable<ReadonlyArray<LIn>> {
+  for (const part of piece) {
+    if (!(part instanceof Uint8Array)) yield [part]
+    else {
+      for (let at = 0; at < part.length;) {
+        const memory = machine.memory?.() ?? new Uint8Array(part.length - at)
+        const read = memory.subarray(0, part.length - at)
+        read.set(part.subarray(at, at + read.length))
+        at += read.length
+        yield [read as LIn]
+      }
+    }
+  }
+}
+
 /** Shows a machine its input, a call a piece, and tells what came of it. */
 export const feed = <LIn, LOut, In, Out>(
   machine: Machine<LIn, LOut, In, Out>,
@@ -154,19 +172,21 @@ export const feed = <LIn, LOut, In, Out>(
   options?: FeedOptions
 ): Probe<In, LOut> => {
   const io = new Probe<In, LOut>()
-  const { lent = false, room = Infinity } = options ?? {}
+  const { lent = false, placed = false, room = Infinity } = options ?? {}
   machine.start?.(io, io)
   for (const piece of pieces) {
-    io.capacity = room
-    let input = piece
-    for (let before = io.emitted.length; io.ending === "open" && !show(machine, input, io, lent);) {
-      const reason = io.capacity <= 0 || io.emitted.length > before || io.ending !== "open"
-      holds("it stops only without room, or behind what it emitted", reason, io.capacity)
-      before = io.emitted.length
+    for (const read of placed ? reads(machine, piece) : [piece]) {
       io.capacity = room
-      input = []
+      let input = read
+      for (let before = io.emitted.length; io.ending === "open" && !show(machine, input, io, lent);) {
+        const reason = io.capacity <= 0 || io.emitted.length > before || io.ending !== "open"
+        holds("it stops only without room, or behind what it emitted", reason, io.capacity)
+        before = io.emitted.length
+        io.capacity = room
+        input = []
+      }
+      if (io.ending !== "open") break
     }
-    if (io.ending !== "open") break
   }
   io.capacity = room
   if (io.ending === "open" && options?.end !== undefined) machine.ended(options.end, io)
@@ -341,4 +361,11 @@ const truncate = <In>(
   io.verify(what)
 }
 
-const copy = <A>(message: A): A => message instanceof Uint8Array ? message.slice() as A : message
+/** A message of one's own: bytes, also as fields, may be written to by others. */
+const copy = <A>(message: A): A => {
+  if (message instanceof Uint8Array) return message.slice() as A
+  if (typeof message !== "object" || message === null || Object.getPrototypeOf(message) !== Object.prototype) {
+    return message
+  }
+  return Object.fromEntries(Object.entries(message).map(([key, value]) => [key, copy(value)])) as A
+}

@@ -41,15 +41,10 @@ export class FormatMachine<In, Out> extends FrameMachine<In, Out> {
   }
 
   protected open(bytes: Uint8Array, from: number, to: number, io: Io<In, Uint8Array>): void {
-    const message = this.format.decode(bytes, from, to)
-    io.emit(message, weightOf(message, to - from))
+    io.emit(this.format.decode(bytes, from, to), to - from)
   }
 
   encode(message: Out, io: Io<In, Uint8Array>): void {
-    this.encoded += weightOf(message, writePieces(io, this.format.encode(message), this.limit))
+    this.encoded += writePieces(io, this.format.encode(message), this.limit)
   }
 }
-
-/** What a message counts: the bytes it is, or else those of its frame. */
-export const weightOf = (message: unknown, size: number): number =>
-  message instanceof Uint8Array ? message.length : size

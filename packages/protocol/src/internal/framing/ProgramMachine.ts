@@ -6,7 +6,7 @@
 import type { Io } from "../../Machine.ts"
 import { TooLarge } from "../../Reason.ts"
 import { find } from "./find.ts"
-import { defaultLimit, weightOf } from "./FormatMachine.ts"
+import { defaultLimit } from "./FormatMachine.ts"
 import { FrameMachine } from "./FrameMachine.ts"
 import { writePieces } from "./write.ts"
 
@@ -77,7 +77,9 @@ export class ProgramMachine<In, Out> extends FrameMachine<In, Out> {
     while (result!.done !== true) {
       const step = result!.value
       const start = from + this.taken
-      const end = step.delimiter === undefined ? start + step.size : this.search(bytes, start, step.delimiter, step.size)
+      const end = step.delimiter === undefined
+        ? start + step.size
+        : this.search(bytes, start, step.delimiter, step.size)
       if (end - from > this.limit) throw new TooLarge({ what: this.what, size: end - from, limit: this.limit })
       if (end > bytes.length) {
         this.result = result
@@ -99,11 +101,11 @@ export class ProgramMachine<In, Out> extends FrameMachine<In, Out> {
     this.reading = undefined
     this.result = undefined
     this.taken = 0
-    io.emit(message, weightOf(message, size))
+    io.emit(message, size)
   }
 
   encode(message: Out, io: Io<In, Uint8Array>): void {
-    this.encoded += weightOf(message, writePieces(io, this.program.encode(message), this.limit))
+    this.encoded += writePieces(io, this.program.encode(message), this.limit)
   }
 
   /** Where the delimiter ends, or behind the last byte if it has not come. */

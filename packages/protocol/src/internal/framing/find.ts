@@ -2,7 +2,7 @@
 
 /** Whether the first `size` bytes of the delimiter lie there. */
 export const lies = (bytes: Uint8Array, at: number, delimiter: Uint8Array, size: number): boolean => {
-  for (let i = 0; i < size; i++) { if (bytes[at + i] !== delimiter[i]) return false }
+  for (let i = 0; i < size; i++) if (bytes[at + i] !== delimiter[i]) return false
   return true
 }
 
