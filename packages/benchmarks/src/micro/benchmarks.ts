@@ -2,6 +2,8 @@
 import type { Benchmark } from "./Benchmark.ts"
 import * as Deflate from "./subjects/Deflate.ts"
 import * as Echo from "./subjects/Echo.ts"
+import * as Framers from "./subjects/Framers.ts"
+import * as FramersTcp from "./subjects/FramersTcp.ts"
 import * as Frames from "./subjects/Frames.ts"
 import * as Masking from "./subjects/Masking.ts"
 import * as Text from "./subjects/Text.ts"
@@ -13,5 +15,7 @@ export const benchmarks: ReadonlyArray<Benchmark> = [
   ...Frames.benchmarks,
   ...Deflate.benchmarks,
   ...Values.benchmarks,
-  ...Echo.benchmarks
+  ...Framers.benchmarks,
+  ...Echo.benchmarks,
+  ...FramersTcp.benchmarks
 ]
