@@ -17,6 +17,7 @@
 import { type Connection, detail } from "@wirestack/protocol/Connection"
 import { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import { Truncated } from "@wirestack/protocol/Reason"
+import * as Utf8 from "@wirestack/protocol/Utf8"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -26,7 +27,6 @@ import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { layer, WebSocket } from "./internal/details.ts"
 import type { OutgoingPart, Part } from "./machines/StreamedMachine.ts"
-import * as Utf8 from "./Utf8.ts"
 
 /** A message whose data comes, or goes, as a Stream. */
 export type StreamedMessage<E = ConnectionError, R = never> =

@@ -21,6 +21,7 @@ import * as utf8 from "../internal/utf8.ts"
 import type { Io } from "../Machine.ts"
 import type { Over } from "../Protocol.ts"
 import type { Message } from "../Transport.ts"
+import * as Utf8 from "../Utf8.ts"
 
 /** How lines end and are bounded. */
 export interface Options {
@@ -78,25 +79,15 @@ class Lines extends DelimitedMachine<string> {
   }
 
   encode(message: Message, io: Io<string, Uint8Array>): void {
-    if (typeof message !== "string") check(message)
+    if (typeof message !== "string" && Utf8.decode(message, 0, message.length) === undefined) {
+      throw new Unencodable({ detail: "a line is UTF-8, and these bytes are not" })
+    }
     this.writePayload(message, utf8.bytesOf(message), io)
   }
 
   protected deliverPayload(bytes: Uint8Array, from: number, to: number, io: Io<string, Uint8Array>): void {
-    let line: string
-    try {
-      line = utf8.decode(bytes.subarray(from, to))
-    } catch (cause) {
-      throw new Undecodable({ detail: "the line is not UTF-8", cause })
-    }
+    const line = Utf8.decode(bytes, from, to)
+    if (line === undefined) throw new Undecodable({ detail: "the line is not UTF-8" })
     io.emit(line, to - from)
-  }
-}
-
-const check = (bytes: Uint8Array): void => {
-  try {
-    utf8.decode(bytes)
-  } catch (cause) {
-    throw new Unencodable({ detail: "a line is UTF-8, and these bytes are not", cause })
   }
 }

@@ -9,8 +9,8 @@
  */
 import type { Status } from "@wirestack/protocol/Outcome"
 import { Violation } from "@wirestack/protocol/Reason"
+import * as Utf8 from "@wirestack/protocol/Utf8"
 import { TextEncoder } from "../internal/platform.ts"
-import * as Utf8 from "../Utf8.ts"
 import { Absent, type CloseCode, isCloseCode, textSection } from "./CloseCode.ts"
 
 /** How long the reason may be in UTF-8, for the body to fit into a control frame. */

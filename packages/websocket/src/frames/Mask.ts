@@ -8,8 +8,8 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.3
  */
+import { viewOf } from "@wirestack/protocol/viewOf"
 import { crypto } from "../internal/platform.ts"
-import { viewOf } from "../internal/viewOf.ts"
 
 const keys = new Int32Array(1_024)
 let used = keys.length

@@ -10,11 +10,11 @@ import * as Loan from "@wirestack/protocol/Loan"
 import type { Io } from "@wirestack/protocol/Machine"
 import type { Unsent } from "@wirestack/protocol/Outcome"
 import { Other } from "@wirestack/protocol/Reason"
+import * as Utf8 from "@wirestack/protocol/Utf8"
 import type { ExtensionChain } from "../extensions/ExtensionChain.ts"
 import { Bits, headSize, writeHead } from "../frames/Frame.ts"
 import * as Mask from "../frames/Mask.ts"
 import { Opcode } from "../frames/Opcode.ts"
-import * as Utf8 from "../Utf8.ts"
 
 /** A payload is not copied from this size on, where it need not be masked. */
 const large = 32_768

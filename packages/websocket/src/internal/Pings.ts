@@ -6,9 +6,9 @@
  */
 import type { ConnectionReason } from "@wirestack/protocol/ConnectionError"
 import { TooLarge } from "@wirestack/protocol/Reason"
+import * as Utf8 from "@wirestack/protocol/Utf8"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Utf8 from "../Utf8.ts"
 import { type Framed, maxControls } from "./Framed.ts"
 import { millis } from "./millis.ts"
 

@@ -3,12 +3,12 @@
  * as it comes.
  */
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
+import * as Utf8 from "@wirestack/protocol/Utf8"
 import type { ExtensionChain } from "../extensions/ExtensionChain.ts"
 import { pieceSize } from "../extensions/Zlib.ts"
 import { textSection } from "../frames/CloseCode.ts"
 import type { FrameDecoder } from "../frames/FrameDecoder.ts"
 import { Opcode } from "../frames/Opcode.ts"
-import * as Utf8 from "../Utf8.ts"
 import { Assembly } from "./Assembly.ts"
 
 export const notText = (): Violation => new Violation({ rule: "a text is UTF-8", section: textSection })

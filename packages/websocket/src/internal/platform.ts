@@ -4,10 +4,6 @@ interface Platform {
     /** Writes as many whole characters as fit; `read` counts UTF-16 units, `written` bytes. */
     encodeInto(text: string, target: Uint8Array): { readonly read: number; readonly written: number }
   }
-  readonly TextDecoder: new(
-    label: "utf-8",
-    options: { readonly fatal: boolean; readonly ignoreBOM: boolean }
-  ) => { decode(bytes: Uint8Array): string }
   /** What Node and Bun have of their own, without being imported. */
   readonly process?: {
     readonly getBuiltinModule?: (name: "node:crypto") => {
@@ -17,4 +13,4 @@ interface Platform {
   readonly crypto: { getRandomValues<A extends Int32Array | Uint8Array>(array: A): A }
 }
 
-export const { TextDecoder, TextEncoder, crypto, process } = globalThis as unknown as Platform
+export const { TextEncoder, crypto, process } = globalThis as unknown as Platform

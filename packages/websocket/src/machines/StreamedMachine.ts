@@ -8,11 +8,11 @@
 
 import { Unencodable } from "@wirestack/protocol/ConnectionError"
 import * as Loan from "@wirestack/protocol/Loan"
+import * as Utf8 from "@wirestack/protocol/Utf8"
 import { type Found, part } from "../frames/FrameDecoder.ts"
 import { Opcode } from "../frames/Opcode.ts"
 import { type Below, Framed, type Options as FramedOptions } from "../internal/Framed.ts"
 import { next, notText } from "../internal/Transformed.ts"
-import * as Utf8 from "../Utf8.ts"
 
 /** A part of a message. Those of one message come one after the other, and with the `last` it is complete. */
 export type Part =

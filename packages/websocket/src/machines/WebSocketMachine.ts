@@ -17,11 +17,11 @@
  */
 
 import * as Loan from "@wirestack/protocol/Loan"
+import * as Utf8 from "@wirestack/protocol/Utf8"
 import { type Found, part } from "../frames/FrameDecoder.ts"
 import { Opcode } from "../frames/Opcode.ts"
 import { type Below, Framed, type Options as FramedOptions } from "../internal/Framed.ts"
 import { Transformed } from "../internal/Transformed.ts"
-import * as Utf8 from "../Utf8.ts"
 
 export { defaultLimits, maxControls } from "../internal/Framed.ts"
 

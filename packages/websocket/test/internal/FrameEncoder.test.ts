@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { MachineSuite } from "@wirestack/protocol/testing"
+import * as Utf8 from "@wirestack/protocol/Utf8"
 import type { ExtensionChain } from "../../src/extensions/ExtensionChain.ts"
 import { Opcode } from "../../src/frames/Opcode.ts"
 import { FrameEncoder } from "../../src/internal/FrameEncoder.ts"
 import { type Message, type Options, WebSocketMachine } from "../../src/machines/WebSocketMachine.ts"
-import * as Utf8 from "../../src/Utf8.ts"
 import { invertingChain } from "../extensions/inverting.ts"
 import { concat, frame, framesOf, text, utf8 } from "../support.ts"
 

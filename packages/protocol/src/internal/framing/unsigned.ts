@@ -17,11 +17,15 @@ export const check = (what: string, value: number, width: number): void => {
 
 /** Reads one; beyond `Number.MAX_SAFE_INTEGER` about what it is. */
 export const read = (bytes: Uint8Array, at: number, width: number, big: boolean): number => {
+  if (width === 4 && big) return at32(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3])
   let value = 0
   if (big) { for (let i = 0; i < width; i++) value = value * 256 + bytes[at + i] }
   else for (let i = width - 1; i >= 0; i--) value = value * 256 + bytes[at + i]
   return value
 }
+
+/** The most common width has no loop. */
+const at32 = (a: number, b: number, c: number, d: number): number => (a << 24 | b << 16 | c << 8 | d) >>> 0
 
 /** Writes one, which has at most `width` bytes. */
 export const write = (value: number, bytes: Uint8Array, at: number, width: number, big: boolean): void => {

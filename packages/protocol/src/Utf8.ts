@@ -10,8 +10,17 @@
  * @see https://www.rfc-editor.org/rfc/rfc3629#section-4
  */
 import { asciiOf, writeUtf8 } from "./internal/nodeText.ts"
-import { TextDecoder, TextEncoder } from "./internal/platform.ts"
-import { viewOf } from "./internal/viewOf.ts"
+import { viewOf } from "./viewOf.ts"
+
+declare const TextDecoder: new(
+  label: "utf-8",
+  options: { readonly fatal: boolean; readonly ignoreBOM: boolean }
+) => { decode(bytes: Uint8Array): string }
+
+declare const TextEncoder: new() => {
+  /** Writes as many whole characters as fit; `read` counts UTF-16 units, `written` bytes. */
+  encodeInto(text: string, target: Uint8Array): { readonly read: number; readonly written: number }
+}
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const encoder = new TextEncoder()

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as Utf8 from "../src/Utf8.ts"
-import { hex, notUtf8, random, utf8 } from "./support.ts"
+import * as Utf8 from "@wirestack/protocol/Utf8"
+import { notUtf8, random } from "@wirestack/test-support"
+import { hex, utf8 } from "./support/bytes.ts"
 
 const right = [
   "",
