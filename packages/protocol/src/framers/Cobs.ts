@@ -16,6 +16,7 @@
  */
 
 import * as Framer from "../Framer.ts"
+import { indexOf } from "../internal/framing/find.ts"
 import { FrameMachine } from "../internal/framing/FrameMachine.ts"
 import * as utf8 from "../internal/utf8.ts"
 import type { Io } from "../Machine.ts"
@@ -75,7 +76,7 @@ class Cobs extends FrameMachine<Uint8Array, Message> {
   }
 
   protected measure(bytes: Uint8Array, from: number, seen: number): number {
-    const found = bytes.indexOf(0, from + seen)
+    const found = indexOf(bytes, 0, from + seen)
     const size = (found < 0 ? bytes.length : found) - from
     if (size > this.stuffedLimit) throw this.tooLarge()
     return size + 1

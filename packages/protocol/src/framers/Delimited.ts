@@ -66,6 +66,6 @@ class Delimited extends DelimitedMachine<Uint8Array> {
   }
 
   protected deliverPayload(bytes: Uint8Array, from: number, to: number, io: Io<Uint8Array, Uint8Array>): void {
-    io.emit(bytes.subarray(from, to), to - from)
+    io.emit(this.view(bytes, from, to), to - from)
   }
 }

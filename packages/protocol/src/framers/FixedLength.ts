@@ -54,7 +54,7 @@ class FixedLength extends FrameMachine<Uint8Array, Message> {
   }
 
   protected open(bytes: Uint8Array, from: number, to: number, io: Io<Uint8Array, Uint8Array>): void {
-    io.emit(bytes.subarray(from, to), this.size)
+    io.emit(this.view(bytes, from, to), this.size)
   }
 
   encode(message: Message, io: Io<Uint8Array, Uint8Array>): void {

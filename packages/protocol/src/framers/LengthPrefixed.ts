@@ -143,7 +143,7 @@ class LengthPrefixed extends FrameMachine<Uint8Array, Message> {
 
   protected open(bytes: Uint8Array, from: number, to: number, io: Io<Uint8Array, Uint8Array>): void {
     const start = from + this.strip
-    io.emit(bytes.subarray(start, to), to - start)
+    io.emit(this.view(bytes, start, to), to - start)
   }
 
   encode(message: Message, io: Io<Uint8Array, Uint8Array>): void {

@@ -87,7 +87,7 @@ class Netstring extends FrameMachine<Uint8Array, Message> {
 
   protected open(bytes: Uint8Array, from: number, to: number, io: Io<Uint8Array, Uint8Array>): void {
     const start = from + this.headSize
-    io.emit(bytes.subarray(start, to - 1), to - 1 - start)
+    io.emit(this.view(bytes, start, to - 1), to - 1 - start)
   }
 
   encode(message: Message, io: Io<Uint8Array, Uint8Array>): void {

@@ -79,7 +79,7 @@ class Tlv extends FrameMachine<Record, Record> {
   }
 
   protected open(bytes: Uint8Array, from: number, to: number, io: Io<Record, Uint8Array>): void {
-    const value = bytes.subarray(from + this.head.length, to)
+    const value = this.view(bytes, from + this.head.length, to)
     io.emit({ type: unsigned.read(bytes, from, this.typeBytes, this.big), value }, value.length)
   }
 

@@ -17,7 +17,7 @@ import * as handWritten from "./handWritten.ts"
 import { sameBytes } from "./same.ts"
 import { ascii, binary, text } from "./samples.ts"
 
-/** What a socket reads at once; frames are cut where it ends. */
+/** What a socket reads at once, into memory of its own or that the machine offers; frames are cut where it ends. */
 const readSize = 65_536
 
 /** What a framer writes for the messages, in one piece. */
@@ -27,9 +27,6 @@ export const written = <M>(framer: Framer.Framer<unknown, M>, messages: Readonly
   for (const message of messages) machine.encode(message, io)
   return Buffer.concat(io.takeDown())
 }
-
-const cut = (bytes: Buffer): ReadonlyArray<Buffer> =>
-  Array.from({ length: Math.ceil(bytes.length / readSize) }, (_, n) => bytes.subarray(n * readSize, (n + 1) * readSize))
 
 /** Bytes or text, as plain bytes: a parser by hand gives those of Node. */
 const plain = (message: unknown): unknown =>
@@ -54,19 +51,24 @@ const decode = <M>(
   reference: "by hand",
   messages: messages.length,
   prepare: () => {
-    const reads = cut(written(framer, messages))
+    const sent = written(framer, messages)
     const machine = framer.machine()
     const io = new Surroundings<unknown, Uint8Array>()
-    const inputs = reads.map((read) => [Uint8Array.from(read)])
     let found: Array<unknown> = []
     const onData = parser((message) => found.push(message))
     return {
       ours: () => {
-        for (const input of inputs) machine.receive(input, io)
+        for (let at = 0; at < sent.length;) {
+          const memory = machine.memory?.() ?? new Uint8Array(readSize)
+          const read = memory.subarray(0, Math.min(readSize, sent.length - at))
+          read.set(sent.subarray(at, at + read.length))
+          machine.receive([read], io)
+          at += read.length
+        }
         return io.takeUp()
       },
       reference: () => {
-        for (const read of reads) onData(read)
+        for (let at = 0; at < sent.length; at += readSize) onData(Buffer.from(sent.subarray(at, at + readSize)))
         const messages = found
         found = []
         return messages

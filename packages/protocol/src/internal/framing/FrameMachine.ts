@@ -16,6 +16,8 @@ import { reasonOf } from "../reasonOf.ts"
 /** How many bytes of a chunk are joined to a frame at least before it is looked at again. */
 const smallestStep = 64
 
+const nothing = new Uint8Array(0)
+
 /** For how many times the bytes that have come there is memory, at most. */
 const growth = 64
 
@@ -31,6 +33,10 @@ export abstract class FrameMachine<In, Out> implements Machine<Uint8Array, Uint8
   private readonly kept = new Kept<Uint8Array>()
   /** How many bytes that frame has at least. */
   private need = 0
+  /** What `view` was asked about last, and where that lies, which takes its time to ask of the bytes themselves. */
+  private viewed: Uint8Array = nothing
+  private viewedMemory: ArrayBufferLike = nothing.buffer
+  private viewedOffset = 0
 
   constructor(what: string) {
     this.what = what
@@ -58,6 +64,9 @@ export abstract class FrameMachine<In, Out> implements Machine<Uint8Array, Uint8
       }
     } catch (thrown) {
       failed(thrown, io)
+    } finally {
+      // Between two frames nothing is held that was received.
+      this.viewed = nothing
     }
     return true
   }
@@ -83,6 +92,16 @@ export abstract class FrameMachine<In, Out> implements Machine<Uint8Array, Uint8
   /** The input is over inside a frame. Throws the reason if that is no end. */
   protected cutOff(_endOfInput: EndOfInput, _io: Io<In, Uint8Array>): void {
     throw new Truncated({ inside: this.what })
+  }
+
+  /** The bytes from `from` to `to`, without a copy. */
+  protected view(bytes: Uint8Array, from: number, to: number): Uint8Array {
+    if (bytes !== this.viewed) {
+      this.viewed = bytes
+      this.viewedMemory = bytes.buffer
+      this.viewedOffset = bytes.byteOffset
+    }
+    return new Uint8Array(this.viewedMemory, this.viewedOffset + from, to - from)
   }
 
   /** `borrow`, for one whose messages never lie in what it receives. */

@@ -1,4 +1,18 @@
-/** Delimiters of several bytes, found by their last one. */
+/** Bytes and delimiters in bytes. */
+
+import { findByte } from "../nodeText.ts"
+
+/** Up to this distance, a loop is faster. */
+const near = 96
+
+/** Where a byte is, at `from` at the earliest; -1 if it is not there. */
+export const indexOf = (bytes: Uint8Array, byte: number, from: number): number => {
+  const { length } = bytes
+  const end = Math.min(length, from + near)
+  for (let at = from; at < end; at++) if (bytes[at] === byte) return at
+  if (end >= length) return -1
+  return findByte === undefined ? bytes.indexOf(byte, end) : findByte.call(bytes, byte, end)
+}
 
 /** Whether the first `size` bytes of the delimiter lie there. */
 export const lies = (bytes: Uint8Array, at: number, delimiter: Uint8Array, size: number): boolean => {
@@ -6,10 +20,10 @@ export const lies = (bytes: Uint8Array, at: number, delimiter: Uint8Array, size:
   return true
 }
 
-/** Where a delimiter ends, at `from` at the earliest; -1 if it doesn't. */
+/** Where a delimiter ends, at `from` at the earliest; -1 if it doesn't. It is found by its last byte. */
 export const find = (bytes: Uint8Array, delimiter: Uint8Array, from: number): number => {
   const last = delimiter.length - 1
-  let found = bytes.indexOf(delimiter[last], from)
-  while (found >= 0 && !lies(bytes, found - last, delimiter, last)) found = bytes.indexOf(delimiter[last], found + 1)
+  let found = indexOf(bytes, delimiter[last], from)
+  while (found >= 0 && !lies(bytes, found - last, delimiter, last)) found = indexOf(bytes, delimiter[last], found + 1)
   return found
 }
