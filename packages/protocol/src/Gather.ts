@@ -3,6 +3,7 @@
  *
  * Bytes that were read into its `free` memory are in place already, and are not copied.
  */
+
 import { allocate } from "./Memory.ts"
 
 const nothing = new Uint8Array(0)
