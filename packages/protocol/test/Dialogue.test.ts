@@ -4,6 +4,7 @@ import {
   Connection,
   DataTransferReport,
   Dialogue,
+  type Framer,
   LengthPrefixed,
   Lines,
   MemoryTransport,
@@ -188,7 +189,7 @@ describe("a peer that says something else", () => {
 })
 
 describe("a framer that is chosen in band", () => {
-  const framers = { lines: Lines.make(), prefixed: LengthPrefixed.make() }
+  const framers: Record<"lines" | "prefixed", Framer.Framer> = { lines: Lines.make(), prefixed: LengthPrefixed.make() }
 
   /** The server says which framer is put on the connection. */
   const choosing = (choice: keyof typeof framers) =>

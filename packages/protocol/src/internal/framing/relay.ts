@@ -47,6 +47,8 @@ export const relay = <A, B, In, Out>(
     get encoded() {
       return machine.encoded!
     },
+    ...machine.start && { start: (io, timer) => machine.start!(by(io), timer) },
+    ...machine.wakeup && { wakeup: (io) => machine.wakeup!(by(io)) },
     ...machine.borrow && { borrow: (input, length, io) => machine.borrow!(input, length, by(io)) },
     ...machine.own && { own: () => machine.own!() },
     ...machine.memory && { memory: () => machine.memory!() },
