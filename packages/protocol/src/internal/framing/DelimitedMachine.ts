@@ -81,7 +81,9 @@ export abstract class DelimitedMachine<In> extends FrameMachine<In, Message> {
     const { delimiter } = this
     const { length } = payload
     if (length > this.limit) throw new TooLarge({ what: `a message for ${this.what}`, size: length, limit: this.limit })
-    if (find(payload, delimiter, this.lastAt) >= 0 || endsInto(payload, delimiter)) {
+    // Most messages have not even the last byte of it.
+    const last = payload.indexOf(delimiter[this.lastAt], this.lastAt)
+    if ((last >= 0 && find(payload, delimiter, last) >= 0) || endsInto(payload, delimiter)) {
       throw new Unencodable({ detail: `${this.what} can't contain its own end, ${this.shown}` })
     }
     if (this.strip && length > 0 && payload[length - 1] === carriageReturn) {
