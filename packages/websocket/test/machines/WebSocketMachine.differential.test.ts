@@ -9,4 +9,4 @@ import { beside } from "../differential/beside.ts"
 import * as differences from "../differential/differences.ts"
 import { plain } from "../differential/traffic.ts"
 
-beside({ variant: plain, table: differences.plain, others: [], cases: 100_000, simplest: 20 })
+beside({ variant: plain, table: differences.plain, others: [], cases: 40_000, simplest: 20 })
