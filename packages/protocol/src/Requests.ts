@@ -29,8 +29,9 @@
  * - Two calls of a peer with one id, or an answer to another call than was asked, are a `Violation`, which cuts the connection.
  * - Notifications are handled one at a time. While `maxHandled` of them wait nothing further is read, so their handlers should be quick,
  *   and not wait for an answer of the peer.
- * - When the connection is over, calls fail. Handlers are interrupted once nobody can get their answer; a listener that drains lets
- *   them end first, within `drainWithin`.
+ * - When the connection is over, calls fail, and notifications that came before are still handled. Handlers of calls are interrupted once
+ *   nobody can get their answer; a listener that drains lets them end first, within `drainWithin`. A session whose peer asks nothing more
+ *   answers what was asked, and closes.
  *
  * When to use `effect/rpc` instead: for HTTP, for streams as answers, for middleware and headers, and for what `effect/cluster` needs. It
  * brings its own transports and serialization; on a stack of layers it runs over an Effect `Socket`. This is for calls on a protocol
@@ -235,9 +236,6 @@ export interface Definition<Name, C extends Calls, S extends Calls> {
 /** A connection of envelopes, such as that of a version of a `Subprotocol.Family`, or of `Transport.listen(Files)`. */
 export type Line<D = never> = Connection<Envelope, Envelope, D>
 
-const begin = <D>(conversation: Conversation<D>): Effect.Effect<Session<any, any, D>, never, Scope.Scope> =>
-  Effect.as(Effect.forkScoped(conversation.run), conversation.session)
-
 /**
  * Calls on a connection that is there already, as the client. The peer is listened to for as long as the scope is open; nobody else
  * may pull.
@@ -253,11 +251,12 @@ export const asClient =
   ): Effect.Effect<Session<Name, C, D>, never, Scope.Scope | Subprotocol.HandlerServices<H>> =>
     Effect.flatMap(
       Conversation.make(protocol, connection, calls.client, handlers as unknown as AnyHandlers, options),
-      begin
+      ({ begin }) => begin
     )
 
 /**
- * The same as the server. Handlers are interrupted when the scope closes, so wait for the session's `closed` first.
+ * The same as the server. Handlers are interrupted when the scope closes, so wait for the session's `closed` first: it comes when all
+ * that the peer has said is handled.
  *
  * @category constructors
  */
@@ -270,7 +269,7 @@ export const asServer =
   ): Effect.Effect<Session<Name, S, D>, never, Scope.Scope | Subprotocol.HandlerServices<H>> =>
     Effect.flatMap(
       Conversation.make(protocol, connection, calls.server, handlers as unknown as AnyHandlers, options),
-      begin
+      ({ begin }) => begin
     )
 
 /**

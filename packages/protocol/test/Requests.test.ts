@@ -4,6 +4,7 @@ import type { SessionOptions } from "@wirestack/protocol/Requests"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { failureOf } from "./support/failure.ts"
+import { turns } from "./support/turns.ts"
 
 class NotFound extends Schema.TaggedError<NotFound>()("NotFound", { path: Schema.String }) {}
 
@@ -395,6 +396,63 @@ describe("the end", () => {
       yield* Deferred.await(interrupted)
       yield* Fiber.join(closing)
     }).pipe(Effect.provide(stack())))
+
+  it.effect("a session ends when its peer does", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      yield* Scope.provide(serving(), scope)
+      const files = yield* connecting()
+      yield* files.call.ping()
+      const draining = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      assert.deepInclude(yield* files.closed, { clean: true, first: "remote" })
+      yield* Fiber.join(draining)
+    }).pipe(Effect.provide(stack())))
+
+  describe("notifications that came before are handled", () => {
+    class Notes extends Requests.Service<Notes>()("notes.v1", {
+      client: { note: Requests.notification(Schema.Int) }
+    }) {}
+    type Handling = (handlers: {
+      readonly note: (n: number) => Effect.Effect<void>
+    }) => Effect.Effect<unknown, unknown, Scope.Scope | Transport.At<Notes, Transport.Listen>>
+    const servers: ReadonlyArray<readonly [string, Handling]> = [
+      [
+        "by a listener",
+        (handlers) => Effect.flatMap(Notes.listen("memory:notes"), (listener) => listener.run(handlers))
+      ],
+      [
+        "by who waits for the session",
+        (handlers) =>
+          Effect.flatMap(
+            Transport.listen(Notes)("memory:notes"),
+            (listener) =>
+              listener.run((line) =>
+                Effect.flatMap(Requests.asServer(Notes)(line, handlers), ({ closed }) => Effect.asVoid(closed))
+              )
+          )
+      ]
+    ]
+    for (const [how, handling] of servers) {
+      for (const end of ["a goodbye", "a cut"]) {
+        it.effect(`${how}, after ${end}`, () =>
+          Effect.gen(function*() {
+            const seen: Array<number> = []
+            const note = (n: number) => Effect.delay(Effect.sync(() => void seen.push(n)), "1 second")
+            yield* Effect.forkScoped(handling({ note }))
+            yield* Effect.yieldNow
+            const scope = yield* Scope.make()
+            const notes = yield* Scope.provide(Notes.connect()("memory:notes", {}), scope)
+            for (const n of [1, 2, 3]) yield* notes.call.note(n)
+            yield* turns
+            if (end === "a cut") yield* notes.abort
+            const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+            yield* TestClock.adjust("3 seconds")
+            assert.deepStrictEqual(seen, [1, 2, 3])
+            yield* Fiber.join(closing)
+          }).pipe(Effect.provide(Notes.over(Codec.json())(MemoryTransport.layerMessages()))))
+      }
+    }
+  })
 
   it.effect("a peer that has only ended its input still gets its answers", () =>
     Effect.gen(function*() {

@@ -5,13 +5,16 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Pull from "effect/Pull"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Connection } from "../../Connection.ts"
 import { Closed, Closing, ConnectionError, lost } from "../../ConnectionError.ts"
+import type { Outcome } from "../../Outcome.ts"
 import { TimedOut, type TooLarge, type Violation } from "../../Reason.ts"
-import type { CallOptions, Calls, Counts, Envelope, Session, SessionOptions } from "../../Requests.ts"
+import type { CallOptions, Calls, Envelope, Session, SessionOptions } from "../../Requests.ts"
 import { lifeOf } from "../LiveConnection.ts"
 import { Pending } from "./Pending.ts"
 import { Running } from "./Running.ts"
@@ -24,14 +27,16 @@ type Notification = Extract<Envelope, { readonly _tag: "Notification" }>
 type Failure = ConnectionError | Violation | TooLarge
 
 export class Conversation<D> {
-  readonly session: Session<string, any, D>
+  /** What handlers are given. */
+  private readonly session: Session<string, any, D>
+  private readonly calls: Session<string, any>["call"]
   private readonly layer: string
   private readonly connection: Connection<Envelope, Envelope, D>
   private readonly handlers: AnyHandlers
   private readonly report: Running["options"]["report"]
   private readonly pending: Pending
   private readonly running: Running
-  private readonly notifications: Queue.Queue<Notification>
+  private readonly notifications: Queue.Queue<Notification, Cause.Done>
   private readonly slots: Semaphore.Semaphore
   private readonly within: number
   /** Why no calls are made any more. */
@@ -44,7 +49,7 @@ export class Conversation<D> {
     handlers: AnyHandlers,
     options: SessionOptions,
     context: Context.Context<Scope.Scope>,
-    notifications: Queue.Queue<Notification>
+    notifications: Queue.Queue<Notification, Cause.Done>
   ) {
     const { callWithin = "30 seconds", maxHandled = 256, maxInFlight = 128, onDefect = logDefect(layer) } = options
     this.layer = layer
@@ -62,7 +67,8 @@ export class Conversation<D> {
     this.notifications = notifications
     this.slots = Semaphore.makeUnsafe(maxInFlight)
     this.within = Duration.toMillis(callWithin)
-    this.session = sessionOf(layer, connection, this.callsOf(calls), () => this.pending.counts)
+    this.calls = this.callsOf(calls)
+    this.session = this.sessionUntil(connection.closed)
   }
 
   /** Begins; the peer is listened to in `run`. `calls` are those we make. */
@@ -75,7 +81,7 @@ export class Conversation<D> {
   ): Effect.Effect<Conversation<D>, never, Scope.Scope> {
     return Effect.flatMap(Effect.context<Scope.Scope>(), (context) =>
       Effect.map(
-        Queue.bounded<Notification>(options.maxHandled ?? 256),
+        Queue.bounded<Notification, Cause.Done>(options.maxHandled ?? 256),
         (notifications) => new Conversation(layer, connection, calls, handlers, options, context, notifications)
       ))
   }
@@ -89,6 +95,32 @@ export class Conversation<D> {
           : (payload: unknown, options?: CallOptions) => this.call(name, payload, options)
       ])
     )
+  }
+
+  /** Runs for as long as the scope is open, or until the peer is done; the session is closed when all that arrived is handled. */
+  get begin(): Effect.Effect<Session<any, any, D>, never, Scope.Scope> {
+    const { connection } = this
+    const close = Effect.sync(() => lifeOf(connection).top.depart("done"))
+    return Effect.map(
+      Effect.forkScoped(Effect.andThen(this.run, close)),
+      (running) => this.sessionUntil(Effect.tap(connection.closed, () => Fiber.await(running)))
+    )
+  }
+
+  private sessionUntil(closed: Effect.Effect<Outcome>): Session<any, any, D> {
+    const { calls, connection, layer, pending } = this
+    return {
+      protocol: layer,
+      call: calls,
+      abort: connection.abort,
+      closed,
+      get counts() {
+        return pending.counts
+      },
+      get details() {
+        return connection.details
+      }
+    }
   }
 
   // Calling.
@@ -123,11 +155,20 @@ export class Conversation<D> {
 
   // Answering.
 
-  /** Listens to the peer until the connection is over; fails with what the peer has done wrong. */
+  /**
+   * Listens to the peer until the connection is over, and handles what it has notified of until then; fails with what the peer has done
+   * wrong.
+   */
   get run(): Effect.Effect<void, ConnectionError> {
-    return Effect.onExit(
-      Effect.raceFirst(this.listen, this.notified),
-      (exit) => Effect.andThen(Exit.hasInterrupts(exit) ? this.leave : Effect.void, this.running.interruptAll)
+    const listening = Effect.onExit(this.listen, (exit) =>
+      Effect.all([
+        Exit.hasInterrupts(exit) ? this.leave : Effect.void,
+        this.running.interruptAll,
+        Queue.end(this.notifications)
+      ], { discard: true }))
+    return Effect.flatMap(
+      Effect.all([Effect.exit(listening), this.notified], { concurrency: "unbounded" }),
+      ([exit]) => exit
     )
   }
 
@@ -189,13 +230,14 @@ export class Conversation<D> {
     }
   }
 
-  /** Notifications are handled in their order, one at a time. */
-  private get notified(): Effect.Effect<never> {
-    return Effect.forever(Effect.flatMap(Queue.take(this.notifications), ({ call, payload }) =>
+  /** Notifications are handled in their order, one at a time, until no more come. */
+  private get notified(): Effect.Effect<void> {
+    const next = Effect.flatMap(Queue.take(this.notifications), ({ call, payload }) =>
       Effect.catchCause(
         Effect.suspend(() => this.handlers[call](payload, this.session)),
         (cause) => this.report(call, cause)
-      )))
+      ))
+    return Pull.catchDone(Effect.forever(next), () => Effect.void)
   }
 
   private end(error: ConnectionError): void {
@@ -209,21 +251,3 @@ const orFail = (failure: Violation | TooLarge | undefined): Effect.Effect<void, 
 
 const logDefect = (layer: string) => (call: string, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
   Effect.logError(`${layer}: the handler of ${call} failed`, cause)
-
-const sessionOf = <D>(
-  protocol: string,
-  connection: Connection<Envelope, Envelope, D>,
-  call: Session<string, any>["call"],
-  counts: () => Counts
-): Session<string, any, D> => ({
-  protocol,
-  call,
-  abort: connection.abort,
-  closed: connection.closed,
-  get counts() {
-    return counts()
-  },
-  get details() {
-    return connection.details
-  }
-})
