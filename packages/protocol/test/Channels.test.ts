@@ -5,6 +5,7 @@ import { Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Chats, ChatV1 } from "./support/chat.ts"
 import { failureOf } from "./support/failure.ts"
+import { turns } from "./support/turns.ts"
 
 describe("a channel keeps the rules of a transport", () => {
   const suite = transportSuite({
@@ -143,6 +144,24 @@ describe("a session", () => {
       assert.deepInclude(failureOf(yield* Effect.exit(cut.pull)), { layer: "channel", tag: "Reset" })
       yield* other.send("x")
       assert.deepStrictEqual(yield* atOther.pull, ["x"])
+    })))
+
+  it.effect("what is sent after a reset fails, also before the reader has come to it", () =>
+    between(Effect.fnUntraced(function*({ client, server }) {
+      const accepted = yield* accepting(server)
+      const channel = yield* client.open()
+      const peer = yield* accepted.next
+      const unread = new Uint8Array(70_000)
+      yield* peer.sendAll([unread, unread])
+      yield* turns
+      yield* peer.abort
+      yield* turns
+      const sending = yield* Effect.forkChild(Effect.exit(channel.send("lost")), { startImmediately: true })
+      let received = 0
+      const end = yield* Effect.exit(Effect.forever(Effect.map(channel.pull, (batch) => received += batch.length)))
+      assert.strictEqual(received, 2)
+      assert.deepInclude(failureOf(end), { tag: "Reset" })
+      assert.deepInclude(failureOf(yield* Fiber.join(sending)), { tag: "Reset" })
     })))
 
   it.effect("is listened to once, and refuses channels before and after", () =>

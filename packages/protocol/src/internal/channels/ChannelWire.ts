@@ -204,14 +204,17 @@ export class ChannelWire implements Wire<Message, Message> {
       this.lost.bytes += bytes.length
     }
     this.lost.bytes -= this.sentOfFirst
+    this.sentOfFirst = 0
     this.outgoing = []
     this.outgoingSize = 0
   }
 
   // From the layer above.
 
+  /** One that is cut takes nothing more, also while what arrived before is not taken yet and so nobody is told. */
   get writable(): boolean {
-    const writable = this.outgoingSize < writeAhead && this.outgoing.length < readAheadMessages
+    const writable = this.cut === undefined && this.outgoingSize < writeAhead &&
+      this.outgoing.length < readAheadMessages
     this.starved ||= !writable
     return writable
   }
@@ -221,7 +224,7 @@ export class ChannelWire implements Wire<Message, Message> {
   }
 
   write(message: Message): void {
-    if (this.ending || this.cut !== undefined) return
+    if (this.ending) return
     const text = typeof message === "string"
     // Short texts share their memory with the next one.
     const bytes = text ? utf8.encode(message).slice() : Loan.own(message)
@@ -231,6 +234,7 @@ export class ChannelWire implements Wire<Message, Message> {
     this.outgoingSize += bytes.length
     this.written.messages++
     this.written.bytes += bytes.length
+    if (this.cut !== undefined) this.drop()
   }
 
   flush(): void {
