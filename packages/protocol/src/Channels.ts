@@ -115,7 +115,10 @@ export interface Session<D = never>
 {
   /** Opens a channel, which the scope owns. Fails with `Refused` if the peer does not want it. Safe to interrupt. */
   readonly open: (options?: OpenOptions) => Effect.Effect<ChannelConnection<D>, ConnectError, Scope.Scope>
-  /** Listens for the channels that the peer opens; before, and after the scope has closed, they are refused. */
+  /**
+   * Listens for the channels that the peer opens; before, and after the scope has closed, they are refused. Who listens as soon as there is a
+   * session also gets those that were opened before.
+   */
   readonly listen: (
     options?: ListenOptions
   ) => Effect.Effect<Listener.Listener<Message, Message, Channel | Negotiated | D>, ListenError, Scope.Scope>
@@ -235,6 +238,9 @@ const resultOf = (
 
 const refused: Decision = { accepted: false, code: Code.Refused }
 
+/** Takes no channel. */
+const nobody = (): Decision => refused
+
 /** What accepts the channels of one connection, or of several. */
 class ChannelAcceptor implements Listener.Acceptor<Message, Message, any> {
   readonly layer = layer
@@ -275,17 +281,21 @@ class ChannelAcceptor implements Listener.Acceptor<Message, Message, any> {
 
 const sessionOf = <D>(trunk: Trunk): Session<D> => {
   const { connection, mux } = trunk
-  const nobody = mux.decide
+  let listening = false
   const listen = ({ offers = [], ...options }: ListenOptions = {}) =>
     Effect.suspend(() => {
-      if (mux.decide !== nobody) {
+      if (listening) {
         return Effect.fail(new ListenError({ layer, reason: new AddressInUse({ address: "the channels" }) }))
       }
+      listening = true
       const acceptor = new ChannelAcceptor(here, offers, () => {
-        mux.decide = nobody
+        listening = false
+        mux.decideBy(nobody)
       })
-      mux.decide = (opening) => acceptor.decide(trunk, opening)
-      return Listener.make(acceptor, { endpoint: here, offers, demands: [], ...options })
+      return Effect.tap(
+        Listener.make(acceptor, { endpoint: here, offers, demands: [], ...options }),
+        () => Effect.sync(() => mux.decideBy((opening) => acceptor.decide(trunk, opening)))
+      )
     })
   return {
     open: ({ closeWithin, ...options } = {}) =>
@@ -307,10 +317,14 @@ const session = (role: "client" | "server") =>
   lower: Connection.Connection<Message, Message, D>,
   options?: Options
 ): Effect.Effect<Session<D>, never, Scope.Scope> =>
-  Effect.flatMap(
-    Trunk.make(lower, role, options),
-    (trunk) => Effect.as(Effect.forkScoped(trunk.ended), sessionOf<D>(trunk))
-  )
+  Effect.flatMap(Trunk.make(lower, role, options), (trunk) => {
+    const { mux } = trunk
+    // It begins when the fiber that makes the session has had its turn, in which it may listen.
+    const refusing = Effect.sync(() => {
+      if (!mux.decides) mux.decideBy(nobody)
+    })
+    return Effect.as(Effect.forkScoped(Effect.andThen(refusing, trunk.ended)), sessionOf<D>(trunk))
+  })
 
 /**
  * Channels on a connection that was connected. The connection can no longer be used by itself.
@@ -360,6 +374,7 @@ const overMessages = (lower: Transport.Transport<Message, Message>, options: Ove
       lookup: ({ ask }: Place) =>
         Effect.gen(function*() {
           const trunk = yield* Trunk.make(yield* lower.connect(below(ask)), "client", options)
+          trunk.mux.decideBy(nobody)
           yield* Effect.forkScoped(trunk.ended)
           return trunk
         }),
@@ -388,8 +403,9 @@ const overMessages = (lower: Transport.Transport<Message, Message>, options: Ove
         let report: NonNullable<Listener.RunOptions["onIncident"]> = incidentLog()
         const serving = listener.run((connection) =>
           Effect.flatMap(Trunk.make(connection, "server", options), (trunk) => {
-            trunk.mux.decide = (opening) =>
+            trunk.mux.decideBy((opening) =>
               acceptor.decide(trunk, opening)
+            )
             return trunk.ended
           }), { onIncident: (incident) => report(incident) })
         yield* Listener.runScoped(Effect.tapError(serving, (error) => Effect.sync(() => acceptor.lose(error))))

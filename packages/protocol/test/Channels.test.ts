@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Ask, Channels, Codec, Connection, MemoryTransport, Transport } from "@wirestack/protocol"
+import { Ask, Channels, Codec, Connection, MemoryTransport, Protocol, Transport } from "@wirestack/protocol"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import { Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import * as Frame from "../src/internal/channels/Frame.ts"
 import { Chats, ChatV1 } from "./support/chat.ts"
 import { failureOf } from "./support/failure.ts"
 import { turns } from "./support/turns.ts"
@@ -145,6 +146,37 @@ describe("a session", () => {
       yield* other.send("x")
       assert.deepStrictEqual(yield* atOther.pull, ["x"])
     })))
+
+  it.effect("is listened to in time by who does so at once, also for what was opened before", () =>
+    Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<Message>()
+      const client = yield* Effect.flatMap(Connection.make(near), (lower) => Channels.client(lower))
+      const lower = yield* Connection.make(far)
+      const opening = yield* Effect.forkChild(client.open({ label: "early" }), { startImmediately: true })
+      yield* turns
+      const server = yield* Channels.server(lower)
+      const accepted = yield* accepting(server)
+      yield* Fiber.join(opening)
+      assert.strictEqual(Connection.detail(yield* accepted.next, Channels.Channel).label, "early")
+      yield* client.abort
+    }).pipe(Effect.scoped))
+
+  it.effect("a peer that opens many more channels at once than we take has its fill", () =>
+    Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<Message>()
+      const server = yield* Effect.flatMap(Connection.make(near), (lower) => Channels.server(lower))
+      yield* accepting(server)
+      const peer = yield* Connection.make(far)
+      const opens = Array.from({ length: 1_000 }, (_, n) => Frame.open(2 * n + 1, 1_000, [], ""))
+      yield* peer.sendAll(opens as [Uint8Array, ...Array<Uint8Array>])
+      const answers: Array<number> = []
+      while (answers.length < 1_000) {
+        answers.push(...(yield* peer.pull).map((bytes) => Frame.read(bytes as Uint8Array).type))
+      }
+      assert.strictEqual(answers.filter((type) => type === Frame.Type.Accept).length, 256)
+      assert.strictEqual(server.size, 256)
+      yield* peer.abort
+    }).pipe(Effect.scoped))
 
   it.effect("what is sent after a reset fails, also before the reader has come to it", () =>
     between(Effect.fnUntraced(function*({ client, server }) {
@@ -301,6 +333,20 @@ describe("channels on a stack", () => {
   const serving = Effect.gen(function*() {
     const listener = yield* Transport.listen(Transport.Messages)("memory:here")
     yield* Effect.forkScoped(listener.run(echo, { onIncident: () => Effect.void }))
+  })
+
+  it.effect("accept what was opened while the listener still shook hands", () => {
+    const slow = Protocol.within(Transport.Messages)({
+      layer: "slow",
+      client: (lower) => Effect.succeed(lower),
+      server: (lower) => Effect.as(turns, lower)
+    })
+    return Effect.gen(function*() {
+      yield* serving
+      const channel = yield* Transport.connect(Transport.Messages)("memory:here")
+      yield* channel.send("x")
+      assert.deepStrictEqual(yield* channel.pull, ["x"])
+    }).pipe(Effect.provide(MemoryTransport.layerMessages().pipe(slow, Channels.over())))
   })
 
   it.effect("share a connection, which closes with the last of them", () => {

@@ -43,7 +43,7 @@ const server = () => {
   const mux = new Mux("server", limits)
   const io = new Probe<never, Message>()
   const channels: Array<ChannelWire> = []
-  mux.decide = ({ channel }) => ({ accepted: true, chosen: undefined, begin: () => void channels.push(channel) })
+  mux.decideBy(({ channel }) => ({ accepted: true, chosen: undefined, begin: () => void channels.push(channel) }))
   const receive = (...frames: ReadonlyArray<Message>) => mux.receive(frames, io)
   /** The frames that it has to say, one at a time. */
   const frames = (most = Infinity): ReadonlyArray<Frame.Frame> => {
@@ -260,12 +260,27 @@ describe("a peer that breaks the rules", () => {
 
   it("by opening and resetting without an end is stopped", () => {
     const { io, receive } = server()
-    for (let id = 1; id < 400; id += 2) receive(Frame.open(id, 0, [], ""), Frame.reset(id, 0))
+    for (let id = 1; id < 9_000; id += 2) receive(Frame.open(id, 0, [], ""), Frame.reset(id, 0))
     assert.strictEqual(io.reason?._tag, "TooLarge")
   })
 })
 
 describe("bounds", () => {
+  it("what is opened before it is known who wants it waits, and may be given up", () => {
+    const mux = new Mux("server", limits)
+    const io = new Probe<never, Message>()
+    mux.receive([1, 3, 5, 7].map((id) => Frame.open(id, 100, [], "")), io)
+    mux.receive([Frame.reset(3, Frame.Code.Aborted)], io)
+    const labels: Array<number> = []
+    mux.decideBy(({ channel }) => ({ accepted: true, chosen: undefined, begin: () => void labels.push(channel.id) }))
+    while (mux.proceed(io));
+    assert.deepStrictEqual(labels, [1, 5])
+    assert.deepStrictEqual(
+      io.written.map((bytes) => Frame.read(bytes as Uint8Array)).map(({ channel, type }) => [channel, type]),
+      [[7, Frame.Type.Reset], [1, Frame.Type.Accept], [5, Frame.Type.Accept]]
+    )
+  })
+
   it("channels beyond the limit are refused on either side", () => {
     const { frames, mux, opened } = server()
     for (const id of [1, 3, 5, 7]) opened(id)
@@ -395,7 +410,7 @@ describe("two ends", () => {
         }
       }
       for (const mux of ends) {
-        mux.decide = ({ channel }) => ({ accepted: true, chosen: undefined, begin: () => void accepted.push(channel) })
+        mux.decideBy(({ channel }) => ({ accepted: true, chosen: undefined, begin: () => void accepted.push(channel) }))
       }
       const accepted: Array<ChannelWire> = []
       for (let n = 0; n < 4; n++) {

@@ -38,8 +38,8 @@ export type Opened =
   | { readonly _tag: "Refused"; readonly code: number }
   | { readonly _tag: "Lost"; readonly error: ConnectionError }
 
-/** How many resets and answers may wait to be sent, beyond one a channel. */
-const spare = 64
+/** How many resets and answers may wait to be sent, beyond one a channel: a peer may well open many more channels at once than we take. */
+const spare = 4_096
 
 const statusOf = (code: number): Status => ({ code, reason: Frame.whys[code] ?? "" })
 
@@ -47,14 +47,15 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
   readonly window: number
   readonly maxFrame: number
   readonly maxMessage: number
-  /** Whether a channel that the peer opens is taken. */
-  decide: (opening: Opening) => Decision = () => ({ accepted: false, code: Frame.Code.Refused })
   /** Hands down what there is to send. */
   flush: () => void = () => {}
 
   private readonly maxChannels: number
   private readonly channels = new Map<number, ChannelWire>()
   private readonly openings = new Map<number, (opened: Opened) => void>()
+  private decide: ((opening: Opening) => Decision) | undefined = undefined
+  /** What the peer has opened before anybody decides about it. */
+  private readonly undecided = new Map<number, () => void>()
   private nextOwn: number
   private lastOther: number
   private readonly control: Array<Uint8Array> = []
@@ -83,6 +84,19 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
 
   // For those who hold it.
 
+  /** Whether somebody decides about the channels that the peer opens. */
+  get decides(): boolean {
+    return this.decide !== undefined
+  }
+
+  /** Says which of the channels that the peer opens are taken, from now on and of those that wait for it. */
+  decideBy(decide: (opening: Opening) => Decision): void {
+    this.decide = decide
+    const waiting = [...this.undecided.values()]
+    this.undecided.clear()
+    for (const settle of waiting) settle()
+  }
+
   /**
    * Asks the peer for a channel; it tells `opened`, once, never within this call. Throws a `ConnectionReason` if there are too many channels,
    * or it can't be asked so.
@@ -106,6 +120,7 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
     const openings = [...this.openings.values()]
     this.channels.clear()
     this.openings.clear()
+    this.undecided.clear()
     this.ring.clear()
     this.owing.clear()
     for (const channel of channels) channel.broken(error)
@@ -172,6 +187,7 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
       default:
         this.known(frame.channel)
     }
+    if (frame.type === Frame.Type.Reset) this.undecided.delete(frame.channel)
     const channel = this.channels.get(frame.channel)
     // What was on its way when a channel was reset.
     if (channel === undefined) return
@@ -190,14 +206,25 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
     }
   }
 
-  private opening({ channel: id, label, offers, window }: Extract<Frame.Frame, { type: 0 }>): void {
+  private opening(frame: Extract<Frame.Frame, { type: 0 }>): void {
+    const id = frame.channel
     if ((id & 1) === (this.nextOwn & 1) || id <= this.lastOther) {
       throw new Violation({ rule: `channel ${id} can't be opened` })
     }
     this.lastOther = id
-    if (this.channels.size >= this.maxChannels) return this.say(Frame.reset(id, Frame.Code.TooMany))
+    if (this.channels.size + this.undecided.size >= this.maxChannels) {
+      return this.say(Frame.reset(id, Frame.Code.TooMany))
+    }
+    if (this.decide === undefined) this.undecided.set(id, () => this.settle(frame, this.decide!))
+    else this.settle(frame, this.decide)
+  }
+
+  private settle(
+    { channel: id, label, offers, window }: Extract<Frame.Frame, { type: 0 }>,
+    decide: (opening: Opening) => Decision
+  ): void {
     const channel = new ChannelWire(id, this)
-    const decision = this.decide({ channel, offers, label })
+    const decision = decide({ channel, offers, label })
     if (!decision.accepted) return this.say(Frame.reset(id, decision.code))
     this.channels.set(id, channel)
     channel.creditGiven(window)
