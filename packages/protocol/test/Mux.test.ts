@@ -258,6 +258,13 @@ describe("a peer that breaks the rules", () => {
     }
   })
 
+  it("by choosing a name that was not offered", () => {
+    const { mux, receive, rule } = server()
+    mux.open(["a", "b"], "", () => {})
+    receive(Frame.accept(2, 100, 2))
+    assert.strictEqual(rule(), "channel 2 was accepted for a name that was not offered")
+  })
+
   it("by opening and resetting without an end is stopped", () => {
     const { io, receive } = server()
     for (let id = 1; id < 9_000; id += 2) receive(Frame.open(id, 0, [], ""), Frame.reset(id, 0))
@@ -287,6 +294,16 @@ describe("bounds", () => {
     assert.deepStrictEqual(frames().at(-1), { type: Frame.Type.Reset, channel: 7, code: Frame.Code.TooMany })
     assert.strictEqual(mux.size, 3)
     assert.deepInclude(thrownBy(() => mux.open([], "", () => {})), { _tag: "TooLarge", size: 4, limit: 3 })
+  })
+
+  it("a connection whose numbers are used up opens no more channels", () => {
+    const { frames, mux } = server()
+    Object.assign(mux, { nextOwn: Frame.maxChannel - 1 })
+    assert.isTrue(mux.opens)
+    mux.open([], "", () => {})
+    assert.strictEqual(frames()[0].channel, Frame.maxChannel - 1)
+    assert.deepInclude(thrownBy(() => mux.open([], "", () => {})), { what: "the number of a channel" })
+    assert.isFalse(mux.opens)
   })
 
   it("what is said when a channel is opened is bounded", () => {

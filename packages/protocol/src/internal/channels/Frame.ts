@@ -27,6 +27,9 @@ export const whys: ReadonlyArray<Why> = ["done", "failed", "away"]
 /** What a DATA frame costs beyond its payload, so that empty messages are bounded too. */
 export const frameCost = 16
 
+/** The largest number of a channel. */
+export const maxChannel = 0xffff_ffff
+
 /** The index of no name. */
 const noName = 255
 

@@ -52,7 +52,7 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
 
   private readonly maxChannels: number
   private readonly channels = new Map<number, ChannelWire>()
-  private readonly openings = new Map<number, (opened: Opened) => void>()
+  private readonly openings = new Map<number, { readonly offered: number; readonly tell: (opened: Opened) => void }>()
   private decide: ((opening: Opening) => Decision) | undefined = undefined
   /** What the peer has opened before anybody decides about it. */
   private readonly undecided = new Map<number, () => void>()
@@ -82,6 +82,11 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
     return this.channels.size
   }
 
+  /** Whether channels may still be opened, now or when others have ended. */
+  get opens(): boolean {
+    return this.error === undefined && this.nextOwn <= Frame.maxChannel
+  }
+
   // For those who hold it.
 
   /** Whether somebody decides about the channels that the peer opens. */
@@ -104,11 +109,14 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
   open(offers: ReadonlyArray<string>, label: string, opened: (opened: Opened) => void): ChannelWire {
     if (this.channels.size >= this.maxChannels) throw this.tooMany(this.channels.size + 1)
     const id = this.nextOwn
+    if (id > Frame.maxChannel) {
+      throw new TooLarge({ what: "the number of a channel", size: id, limit: Frame.maxChannel })
+    }
     const frame = Frame.open(id, this.window, offers, label)
     this.nextOwn += 2
     const channel = new ChannelWire(id, this)
     this.channels.set(id, channel)
-    this.openings.set(id, opened)
+    this.openings.set(id, { offered: offers.length, tell: opened })
     this.say(frame)
     return channel
   }
@@ -124,7 +132,7 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
     this.ring.clear()
     this.owing.clear()
     for (const channel of channels) channel.broken(error)
-    for (const opened of openings) opened({ _tag: "Lost", error })
+    for (const { tell } of openings) tell({ _tag: "Lost", error })
   }
 
   private tooMany(size: number): TooLarge {
@@ -235,20 +243,23 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
   private answered(id: number, window: number, chosen: number | undefined): void {
     this.known(id)
     const channel = this.channels.get(id)
-    const opened = this.openings.get(id)
+    const opening = this.openings.get(id)
     // We have given it up meanwhile.
     if (channel === undefined) return
-    if (opened === undefined) throw new Violation({ rule: `channel ${id} was accepted before` })
+    if (opening === undefined) throw new Violation({ rule: `channel ${id} was accepted before` })
+    if (chosen !== undefined && chosen >= opening.offered) {
+      throw new Violation({ rule: `channel ${id} was accepted for a name that was not offered` })
+    }
     this.openings.delete(id)
     channel.creditGiven(window)
-    opened({ _tag: "Accepted", chosen })
+    opening.tell({ _tag: "Accepted", chosen })
   }
 
   private wasReset(channel: ChannelWire, code: number): void {
-    const opened = this.openings.get(channel.id)
+    const opening = this.openings.get(channel.id)
     this.over(channel)
     channel.reset()
-    opened?.({ _tag: "Refused", code })
+    opening?.tell({ _tag: "Refused", code })
   }
 
   // The end.
