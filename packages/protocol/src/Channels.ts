@@ -349,7 +349,7 @@ const below = ({ closeWithin, demands, drainWithin, endpoint }: Ask): Ask => ({
   ...(drainWithin === undefined ? undefined : { drainWithin })
 })
 
-/** Where a connection goes, which is all that tells one from another. */
+/** Where a connection goes, and for whom, which is all that tells one from another. */
 class Place implements Equal.Equal {
   readonly ask: Ask
   readonly address: string
@@ -360,7 +360,8 @@ class Place implements Equal.Equal {
   }
 
   [Equal.symbol](that: unknown): boolean {
-    return that instanceof Place && that.address === this.address
+    return that instanceof Place && that.address === this.address &&
+      Equal.equals(that.ask.endpoint.credentials, this.ask.endpoint.credentials)
   }
 
   [Hash.symbol](): number {
@@ -381,11 +382,15 @@ const overMessages = (lower: Transport.Transport<Message, Message>, options: Ove
       idleTimeToLive: options.idleFor ?? 0
     })
 
+    const kept = (place: Place): Effect.Effect<Trunk, ConnectError, Scope.Scope> =>
+      Effect.tapError(RcMap.get(trunks, place), () => RcMap.invalidate(trunks, place))
+
+    /** The connection that is there, if it is still good for channels, or another one; that one is as good as they get. */
     const shared = (place: Place): Effect.Effect<Trunk, ConnectError, Scope.Scope> =>
       Effect.filterOrElse(
-        RcMap.get(trunks, place),
-        (trunk) => trunk.mux.error === undefined,
-        () => Effect.andThen(RcMap.invalidate(trunks, place), shared(place))
+        kept(place),
+        (trunk) => trunk.mux.opens,
+        () => Effect.andThen(RcMap.invalidate(trunks, place), kept(place))
       )
 
     const opening = options.openWithin === undefined ? {} : { openWithin: options.openWithin }

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Ask, Channels, Codec, Connection, MemoryTransport, Protocol, Transport } from "@wirestack/protocol"
+import { Ask, Channels, Codec, Connection, Endpoint, MemoryTransport, Protocol, Transport } from "@wirestack/protocol"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
-import { Effect, Exit, Fiber, Layer, Option, Queue, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Option, Queue, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Frame from "../src/internal/channels/Frame.ts"
 import { Chats, ChatV1 } from "./support/chat.ts"
@@ -330,17 +330,20 @@ describe("channels on a stack", () => {
     return { connections, layer: counting }
   }
 
+  const here = Result.getOrThrow(Endpoint.make("memory:here"))
+
   const serving = Effect.gen(function*() {
     const listener = yield* Transport.listen(Transport.Messages)("memory:here")
     yield* Effect.forkScoped(listener.run(echo, { onIncident: () => Effect.void }))
   })
 
+  const slow = Protocol.within(Transport.Messages)({
+    layer: "slow",
+    client: (lower) => Effect.as(turns, lower),
+    server: (lower) => Effect.as(turns, lower)
+  })
+
   it.effect("accept what was opened while the listener still shook hands", () => {
-    const slow = Protocol.within(Transport.Messages)({
-      layer: "slow",
-      client: (lower) => Effect.succeed(lower),
-      server: (lower) => Effect.as(turns, lower)
-    })
     return Effect.gen(function*() {
       yield* serving
       const channel = yield* Transport.connect(Transport.Messages)("memory:here")
@@ -372,6 +375,42 @@ describe("channels on a stack", () => {
       assert.strictEqual(connections.length, 2)
     }).pipe(Effect.provide(Channels.over()(layer)))
   })
+
+  it.effect("are not tried for ever with a peer that says goodbye at once", () => {
+    const { connections, layer } = counted()
+    return Effect.gen(function*() {
+      const network = yield* Transport.Messages.key
+      const listener = yield* network.listen({ endpoint: here, offers: [], demands: [] })
+      yield* Effect.forkScoped(listener.run((connection) => connection.send(Frame.goodbye("done"))))
+      const channels = yield* Layer.build(
+        Channels.over()(slow(Layer.succeed(Transport.Messages.key, network) as typeof layer))
+      )
+      const connect = Effect.provide(Transport.connect(Transport.Messages)(here), channels)
+      assert.deepInclude(failureOf(yield* Effect.exit(connect)), { layer: "channels", tag: "Closed" })
+      assert.strictEqual(connections.length, 2)
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.effect("are on connections of their own for other credentials", () => {
+    const { connections, layer } = counted()
+    const as = (username: string) =>
+      Transport.connect(Transport.Messages)({ ...here, credentials: { username, password: "secret" } })
+    return Effect.gen(function*() {
+      yield* serving
+      for (const [username, count] of [["alice", 1], ["bob", 2], ["alice", 2]] as const) {
+        yield* as(username)
+        assert.strictEqual(connections.length, count)
+      }
+    }).pipe(Effect.provide(Channels.over()(layer)))
+  })
+
+  it.effect("connect again after a connection that failed, however long one is kept", () =>
+    Effect.gen(function*() {
+      const connect = Effect.scoped(Transport.connect(Transport.Messages)("memory:here"))
+      assert.deepInclude(failureOf(yield* Effect.exit(connect)), { layer: "memory", tag: "Refused" })
+      yield* serving
+      yield* connect
+    }).pipe(Effect.provide(MemoryTransport.layerMessages().pipe(Channels.over({ idleFor: "1 minute" })))))
 
   it.effect("a connection may be kept for further channels", () => {
     const { connections, layer } = counted()
