@@ -7,6 +7,7 @@
  */
 import * as JsonSchema from "effect/JsonSchema"
 import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import type { Carried } from "./Codec.ts"
 import type { Calls } from "./Requests.ts"
 import type { AnyService, Versions } from "./Subprotocol.ts"
@@ -104,8 +105,10 @@ export const asyncApi = (subject: Subject, options: Options): AsyncApi => {
     ...membersOf(server).map((schema): Said => ({ protocol, side: "server", schema }))
   ])
   const { definitions, payloads } = payloadsOf(said.map(({ schema }) => schema))
+  const keys = keysOf(protocols.map(({ protocol }) => protocol))
   const channels = protocols.map((protocol) =>
     new Channel(
+      keys.get(protocol.protocol)!,
       protocol,
       said.flatMap((one, at) =>
         one.protocol === protocol.protocol ? [{ side: one.side, payload: payloads[at], definitions }] : []
@@ -117,15 +120,19 @@ export const asyncApi = (subject: Subject, options: Options): AsyncApi => {
     info: { title, version, ...(description === undefined ? undefined : { description }) },
     defaultContentType: "application/json",
     servers,
-    channels: Object.fromEntries(channels.map(({ key, messages, title }) => [key, { title, messages }])),
+    channels: Object.fromEntries(
+      channels.map(({ key, messages, title }) => [key, { title, messages: Object.fromEntries(messages) }])
+    ),
     operations: Object.fromEntries(channels.flatMap((channel) => channel.operations(side))),
     components: { schemas: definitions }
   }
 }
 
-/** The members of a union, and whatever else by itself. */
-const membersOf = (schema: Carried): ReadonlyArray<Carried> =>
-  "members" in schema ? (schema.members as ReadonlyArray<Carried>).flatMap(membersOf) : [schema]
+/** The members of a union, and whatever else by itself; nothing of who says nothing. */
+const membersOf = (schema: Carried): ReadonlyArray<Carried> => {
+  if ("members" in schema) return (schema.members as ReadonlyArray<Carried>).flatMap(membersOf)
+  return SchemaAST.isNever(schema.ast) ? [] : [schema]
+}
 
 interface Payloads {
   readonly payloads: ReadonlyArray<JsonSchema.JsonSchema>
@@ -134,27 +141,52 @@ interface Payloads {
 
 /** JSON Schemas (draft 7, as AsyncAPI has it) that share what they refer to. */
 const payloadsOf = (schemas: ReadonlyArray<Carried>): Payloads => {
+  // A tuple of nothing says nothing about its items.
+  if (schemas.length === 0) return { payloads: [], definitions: {} }
   const document = JsonSchema.toDocumentDraft07(Schema.toJsonSchemaDocument(Schema.Tuple(schemas as any)))
+  const keys = keysOf(Object.keys(document.definitions))
+  const local = localTo(keys)
   return {
     payloads: (document.schema.items as ReadonlyArray<JsonSchema.JsonSchema>).map(local),
     definitions: Object.fromEntries(
-      Object.entries(document.definitions).map(([name, schema]) => [keyOf(name), local(schema)])
+      Object.entries(document.definitions).map(([name, schema]) => [keys.get(name)!, local(schema)])
     )
   }
 }
 
-/** A name as a key of the document. */
+/** A name in the letters that a key of the document may have. */
 const keyOf = (name: string): string => name.replace(/[^\w.-]/g, "_")
 
-/** The same schema, whose references lead to the components. */
-const local = (schema: JsonSchema.JsonSchema): JsonSchema.JsonSchema =>
+/** The first of a name and its numbered forms that will do. */
+const firstOf = (name: string, willDo: (name: string) => boolean): string => {
+  let form = name
+  for (let n = 2; !willDo(form); n++) form = `${name}.${n}`
+  return form
+}
+
+/** A key of the document for each name, and none for two. */
+const keysOf = (names: ReadonlyArray<string>): ReadonlyMap<string, string> => {
+  const keys = new Map<string, string>()
+  const taken = new Set<string>()
+  for (const name of names) {
+    const key = firstOf(keyOf(name), (key) => !taken.has(key))
+    taken.add(key)
+    keys.set(name, key)
+  }
+  return keys
+}
+
+/** The same schema, whose references lead to the components, which have these keys. */
+const localTo = (keys: ReadonlyMap<string, string>) => (schema: JsonSchema.JsonSchema): JsonSchema.JsonSchema =>
   JSON.parse(
     JSON.stringify(schema),
-    (key, value) => key === "$ref" && typeof value === "string" ? `#/components/schemas/${keyOf(nameIn(value))}` : value
+    (key, value) =>
+      key === "$ref" && typeof value === "string" ? `#/components/schemas/${keys.get(nameIn(value))}` : value
   )
 
-/** What a reference names. */
-const nameIn = ($ref: string): string => $ref.slice($ref.lastIndexOf("/") + 1)
+/** What a reference names: the last part of a JSON pointer in a URI (RFC 6901 section 6). */
+const nameIn = ($ref: string): string =>
+  decodeURIComponent($ref.slice($ref.lastIndexOf("/") + 1)).replaceAll("~1", "/").replaceAll("~0", "~")
 
 /** A message before it has its name. */
 interface Draft {
@@ -171,31 +203,42 @@ const literalOf = ({ definitions, payload }: Draft, property: string): string | 
   return value?.enum?.length === 1 ? String(value.enum[0]) : undefined
 }
 
+/** A message with its name, and what it is. */
+interface Named {
+  readonly name: string
+  readonly tag: string | undefined
+  readonly call: string | undefined
+}
+
 /** A protocol with its messages by name. */
 class Channel {
   readonly key: string
   readonly title: string
-  readonly messages: Record<string, Message> = {}
-  private readonly names: { readonly [_ in Side]: Array<string> } = { client: [], server: [] }
+  readonly messages = new Map<string, Message>()
+  private readonly names: { readonly [_ in Side]: Array<Named> } = { client: [], server: [] }
   private readonly calls: { readonly [_ in Side]: Calls } | undefined
 
-  constructor(protocol: AnyService, drafts: ReadonlyArray<Draft>) {
+  constructor(key: string, protocol: AnyService, drafts: ReadonlyArray<Draft>) {
+    this.key = key
     this.title = protocol.protocol
-    this.key = keyOf(protocol.protocol)
     this.calls = "calls" in protocol ? protocol.calls as any : undefined
     for (const draft of drafts) this.add(draft)
   }
 
-  /** Names a message by its tag, and what is told of a call by the call too; one name for both sides only if it is the same message. */
+  /** Names a message by its tag, and what is told of a call by the call too; one name for two only if it is the same message. */
   private add(draft: Draft): void {
-    const tag = literalOf(draft, "_tag") ?? "Message"
+    const { payload, side } = draft
+    const tag = literalOf(draft, "_tag")
     const call = this.calls === undefined ? undefined : literalOf(draft, "call")
-    const plain = call === undefined ? tag : `${tag}.${call}`
-    const isFree = this.messages[plain] === undefined ||
-      JSON.stringify(this.messages[plain].payload) === JSON.stringify(draft.payload)
-    const name = isFree ? plain : `${plain}.${draft.side}`
-    this.messages[name] = { name, contentType: "application/json", payload: draft.payload }
-    this.names[draft.side].push(name)
+    const plain = keyOf([tag ?? "Message", ...(call === undefined ? [] : [call])].join("."))
+    const said = JSON.stringify(payload)
+    const fits = (name: string) => {
+      const other = this.messages.get(name)
+      return other === undefined || JSON.stringify(other.payload) === said
+    }
+    const name = fits(plain) ? plain : firstOf(`${plain}.${side}`, fits)
+    this.messages.set(name, { name, contentType: "application/json", payload })
+    if (!this.names[side].some((other) => other.name === name)) this.names[side].push({ name, tag, call })
   }
 
   operations(side: Side): ReadonlyArray<readonly [string, Operation]> {
@@ -207,11 +250,8 @@ class Channel {
 
   /** All that one side says, in any order. */
   private said(speaker: Side, action: Operation["action"]): ReadonlyArray<readonly [string, Operation]> {
-    return [[`${this.key}.${speaker}`, {
-      action,
-      channel: this.reference,
-      messages: this.references(this.names[speaker])
-    }]]
+    const messages = this.references(this.names[speaker])
+    return messages.length === 0 ? [] : [[`${this.key}.${speaker}`, { action, channel: this.reference, messages }]]
   }
 
   /** The calls and notifications of one side, each with what answers it. */
@@ -221,27 +261,32 @@ class Channel {
     action: Operation["action"]
   ): ReadonlyArray<readonly [string, Operation]> {
     const channel = this.reference
-    const answers = speaker === "client" ? this.names.server : this.names.client
-    return Object.entries(calls).map(([call, { _tag }]) => {
-      const asked = _tag === "Call" ? [`Request.${call}`, "Interrupt"] : [`Notification.${call}`]
-      const answered = answers.filter((name) =>
-        name === `Success.${call}` || name === `Failure.${call}` || name === "Rejected"
+    const others = this.names[speaker === "client" ? "server" : "client"]
+    const answers = (call: string) =>
+      others.filter(({ call: of, tag }) =>
+        tag === "Rejected" || ((tag === "Success" || tag === "Failure") && of === call)
       )
-      const messages = this.references(asked)
-      return [`${this.key}.${speaker}.${call}`, {
-        action,
-        channel,
-        messages,
-        ...(_tag === "Call" ? { reply: { channel, messages: this.references(answered) } } : undefined)
-      }]
-    })
+    const asked = (call: string, name: string) =>
+      this.names[speaker].filter(({ call: of, tag }) => tag === name && of === call)
+    const interrupt = this.names[speaker].filter(({ tag }) => tag === "Interrupt")
+    return Object.entries(calls).map(([call, { _tag }]) => [
+      `${this.key}.${speaker}.${call}`,
+      _tag === "Call"
+        ? {
+          action,
+          channel,
+          messages: this.references([...asked(call, "Request"), ...interrupt]),
+          reply: { channel, messages: this.references(answers(call)) }
+        }
+        : { action, channel, messages: this.references(asked(call, "Notification")) }
+    ])
   }
 
   private get reference(): Reference {
     return { $ref: `#/channels/${this.key}` }
   }
 
-  private references(names: ReadonlyArray<string>): ReadonlyArray<Reference> {
-    return names.map((name) => ({ $ref: `#/channels/${this.key}/messages/${name}` }))
+  private references(names: ReadonlyArray<Named>): ReadonlyArray<Reference> {
+    return names.map(({ name }) => ({ $ref: `#/channels/${this.key}/messages/${name}` }))
   }
 }

@@ -38,6 +38,46 @@ describe("AsyncAPI", () => {
     )
   })
 
+  it("says each message once, and all of them, whatever their names are", () => {
+    class Spaced extends Schema.Class<Spaced>("@app/a user")({ a: Schema.String }) {}
+    class Other extends Schema.Class<Other>("@app/a_user")({ b: Schema.String }) {}
+    class Odd extends Subprotocol.Service<Odd>()("odd/v1", {
+      client: Schema.Union([
+        Schema.Literals(["a", "b", "c"]),
+        Schema.TaggedStruct("x/y", { spaced: Spaced }),
+        Schema.TaggedStruct("x y", { other: Other })
+      ]),
+      server: Schema.Never
+    }) {}
+    const document = Describe.asyncApi(Odd, options)
+    assert.deepStrictEqual(mistakes(document), [])
+    assert.deepStrictEqual(Object.keys(document.channels), ["odd_v1"])
+    const names = ["Message", "Message.client", "Message.client.2", "x_y", "x_y.client"]
+    assert.deepStrictEqual(Object.keys(document.channels["odd_v1"].messages), names)
+    assert.deepStrictEqual(
+      refs(document, "odd_v1.client"),
+      names.map((name) => `#/channels/odd_v1/messages/${name}`)
+    )
+    assert.strictEqual(Object.keys(document.components.schemas).length, 2)
+    // Who says nothing has no operation.
+    assert.deepStrictEqual(Object.keys(document.operations), ["odd_v1.client"])
+  })
+
+  it("tells calls apart whose names look alike, and takes a protocol without any", () => {
+    class Calls extends Requests.Service<Calls>()("calls", {
+      client: { "a/b": Requests.call({ payload: Schema.String }), "a b": Requests.call({ payload: Schema.Int }) }
+    }) {}
+    const document = Describe.asyncApi(Calls, options)
+    assert.deepStrictEqual(mistakes(document), [])
+    const asked = ["a/b", "a b"].map((call) => refs(document, `calls.client.${call}`)[0])
+    assert.deepStrictEqual(asked, [
+      "#/channels/calls/messages/Request.a_b",
+      "#/channels/calls/messages/Request.a_b.client"
+    ])
+    class Mute extends Requests.Service<Mute>()("mute", {}) {}
+    assert.deepStrictEqual(mistakes(Describe.asyncApi(Mute, options)), [])
+  })
+
   it("has a channel for each version", () => {
     class Chat extends Migration.Service<Chat>()(
       Migration.from(ChatV1).to(ChatV2, {
