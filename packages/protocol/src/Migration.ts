@@ -121,7 +121,8 @@ export interface Service<Self, Newest extends AnyService, Name extends string, S
 }
 
 /**
- * Defines versions as one protocol: `class Chat extends Service<Chat>()(from(ChatV1).to(ChatV2, steps)) {}`.
+ * Defines versions as one protocol: `class Chat extends Service<Chat>()(from(ChatV1).to(ChatV2, steps)) {}`. Throws a `RangeError` if two
+ * versions have one name.
  *
  * @category constructors
  */
@@ -131,6 +132,7 @@ export const Service = <Self>() =>
 ): Service<Self, Newest, Name, Sides> => {
   const { newest, older } = versions
   const all = [newest, ...older.map(({ version }) => version)]
+  distinct(all.map(({ protocol }) => protocol))
   const byName = Object.fromEntries(all.map((version) => [version.protocol, version]))
   const offers = offersOf(byName)
   const shape = Transport.shape<Self, any, any, any, any>(`Migration/${offers.join(",")}`, offers)
@@ -153,6 +155,12 @@ export const Service = <Self>() =>
     static readonly listen = Transport.listen(shape)
     static readonly serve = Transport.serve(shape)
   } as any
+}
+
+/** Throws if a name is there twice: of two versions with one name the older would never be spoken. */
+const distinct = (names: ReadonlyArray<string>): void => {
+  const twice = names.find((name, at) => names.indexOf(name) !== at)
+  if (twice !== undefined) throw new RangeError(`two versions have the name ${JSON.stringify(twice)}`)
 }
 
 type AnyStep = Step<any, any>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Codec, MemoryTransport, Migration, Subprotocol, Transport } from "@wirestack/protocol"
+import { Codec, MemoryTransport, Migration, Requests, Subprotocol, Transport } from "@wirestack/protocol"
 import { Undecodable, type Unencodable, type Unmigratable } from "@wirestack/protocol/ConnectionError"
 import { Effect, Exit, Layer, Schema } from "effect"
 import * as Choosing from "./support/Choosing.ts"
@@ -227,4 +227,49 @@ describe("messages that can't be decoded", () => {
         assert.deepInclude(failureOf(yield* undecodable(older, false)), { layer: "old", tag: "Undecodable" })
       }
     }))
+})
+
+it("two versions with one name are a mistake of who defines them", () => {
+  const same = { up: (text: string) => text, down: (text: string) => text }
+  const twice = Migration.from(V1).to(V1, { client: same, server: same })
+  assert.throws(() => Migration.Service<never>()(twice), "two versions have the name \"notes.v1\"")
+})
+
+describe("calls", () => {
+  class Old extends Requests.Service<Old>()("sums.v1", {
+    client: { sum: Requests.call({ payload: Schema.Int, success: Schema.Int }) }
+  }) {}
+  class New extends Requests.Service<New>()("sums.v2", {
+    client: { add: Requests.call({ payload: Schema.Tuple([Schema.Int, Schema.Int]), success: Schema.Int }) }
+  }) {}
+  const renamed = (call: string, payload?: (payload: unknown) => unknown) => (message: Requests.Envelope) =>
+    "call" in message
+      ? {
+        ...message,
+        call,
+        ...("payload" in message && payload !== undefined ? { payload: payload(message.payload) } : undefined)
+      }
+      : message
+  class Sums extends Migration.Service<Sums>()(
+    Migration.from(Old).to(New, {
+      client: { up: renamed("add", (n) => [n, n]), down: () => undefined },
+      server: { up: renamed("add"), down: renamed("sum") }
+    })
+  ) {}
+
+  it.effect("of an older version are handled as those of the newest", () => {
+    const network = MemoryTransport.layerMessages().pipe(Choosing.over())
+    return Effect.gen(function*() {
+      const listener = yield* Sums.listen("memory:sums")
+      yield* Effect.forkScoped(listener.run((line) =>
+        Effect.flatMap(
+          Requests.asServer(New)(line, { add: ([a, b]) => Effect.succeed(a + b) }),
+          ({ closed }) => Effect.asVoid(closed)
+        )
+      ))
+      const sums = yield* Old.connect()("memory:sums", {})
+      assert.strictEqual(yield* sums.call.sum(4), 8)
+      yield* sums.abort
+    }).pipe(Effect.provide([Sums.over(Codec.json())(network), Old.over(Codec.json())(network)]))
+  })
 })
