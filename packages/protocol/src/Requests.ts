@@ -54,7 +54,7 @@ import { type Listener, type RunOptions, runScoped, withRun } from "./Listener.t
 import type { ListenError } from "./ListenError.ts"
 import type * as Protocol from "./Protocol.ts"
 import * as Subprotocol from "./Subprotocol.ts"
-import type { At, Connect, ConnectOptions, Listen, ListenOptions, Shape } from "./Transport.ts"
+import type { At, Connect, ConnectOptions, Listen, ListenOptions, Message, Shape } from "./Transport.ts"
 
 /** A call: what is asked, what is answered, and how it may fail. */
 export interface Call<P extends Carried, A extends Carried, E extends Carried> {
@@ -199,11 +199,11 @@ export interface Service<Self, Name extends string, C extends Calls, S extends C
   readonly client: Carried<Envelope>
   /** The envelopes of the server. */
   readonly server: Carried<Envelope>
-  /** The operator that puts the protocol on a stack of what the codec stands on: messages, mostly. */
-  readonly over: <L, M>(
-    codec: Codec<L, M, Carried<Envelope>>,
+  /** The operator that puts the protocol on a stack of messages. Records have one Schema a tag, and envelopes one a call. */
+  readonly over: (
+    codec: Codec<"messages", Message, Carried<Envelope>>,
     options?: Subprotocol.OverOptions
-  ) => Protocol.Over<L, never, Self, never>
+  ) => Protocol.Over<"messages", never, Self, never>
   /** Connects as the client; `D` names the details that must be below. The connection lives as long as the scope. */
   readonly connect: <D = never>() => <const H extends Handlers<S, Session<Name, C, D>>>(
     endpoint: Endpoint.Inputs,
@@ -234,7 +234,13 @@ export interface Definition<Name, C extends Calls, S extends Calls> {
 }
 
 /** A connection of envelopes, such as that of a version of a `Subprotocol.Family`, or of `Transport.listen(Files)`. */
-export type Line<D = never> = Connection<Envelope, Envelope, D>
+export type Line<D = never, Spoken extends string = string> = Connection<Envelope, Envelope, D> & {
+  /** Which protocol it speaks, as far as it is known. */
+  readonly protocol?: Spoken
+}
+
+/** Says in the compiler's message which protocol a line must speak. */
+export type Speaks<Name, Spoken> = Name extends Spoken ? unknown : { readonly "the line must speak": Name }
 
 /**
  * Calls on a connection that is there already, as the client. The peer is listened to for as long as the scope is open; nobody else
@@ -244,8 +250,8 @@ export type Line<D = never> = Connection<Envelope, Envelope, D>
  */
 export const asClient =
   <Name extends string, C extends Calls, S extends Calls>({ calls, protocol }: Definition<Name, C, S>) =>
-  <D, const H extends Handlers<S, Session<Name, C, D>>>(
-    connection: Line<D>,
+  <D, Spoken extends string, const H extends Handlers<S, Session<Name, C, D>>>(
+    connection: Line<D, Spoken> & Speaks<Name, Spoken>,
     handlers: H,
     options?: SessionOptions
   ): Effect.Effect<Session<Name, C, D>, never, Scope.Scope | Subprotocol.HandlerServices<H>> =>
@@ -262,8 +268,8 @@ export const asClient =
  */
 export const asServer =
   <Name extends string, C extends Calls, S extends Calls>({ calls, protocol }: Definition<Name, C, S>) =>
-  <D, const H extends Handlers<C, Session<Name, S, D>>>(
-    connection: Line<D>,
+  <D, Spoken extends string, const H extends Handlers<C, Session<Name, S, D>>>(
+    connection: Line<D, Spoken> & Speaks<Name, Spoken>,
     handlers: H,
     options?: SessionOptions
   ): Effect.Effect<Session<Name, S, D>, never, Scope.Scope | Subprotocol.HandlerServices<H>> =>
@@ -289,6 +295,8 @@ export const Service = <Self>() =>
     server: envelope(server, client)
   })
   const definition = { protocol, calls: { client, server } }
+  const asking = (handlers: AnyHandlers, options?: SessionOptions) => (connection: Line) =>
+    Effect.flatMap(Conversation.make(protocol, connection, client, handlers, options), ({ begin }) => begin)
   const answering = (handlers: AnyHandlers, options?: SessionOptions) => (connection: Line) =>
     Effect.flatMap(Conversation.make(protocol, connection, server, handlers, options), ({ run }) => run)
   const listen = (endpoint: Endpoint.Input, options?: ListenOptions) =>
@@ -308,10 +316,7 @@ export const Service = <Self>() =>
     static readonly over = Envelopes.over
     static readonly connect =
       () => (endpoint: Endpoint.Inputs, handlers: AnyHandlers, options?: ConnectOptions & SessionOptions) =>
-        Effect.flatMap(
-          Envelopes.connect(endpoint, options),
-          (line) => asClient(definition)(line, handlers as any, options)
-        )
+        Effect.flatMap(Envelopes.connect(endpoint, options), asking(handlers, options))
     static readonly listen = listen
     static readonly serve =
       () => (endpoint: Endpoint.Input, handlers: AnyHandlers, options?: ListenOptions & RunOptions & SessionOptions) =>

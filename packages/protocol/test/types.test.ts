@@ -10,6 +10,7 @@ import {
   Lines,
   MemoryTransport,
   type Protocol,
+  Requests,
   Subprotocol,
   type Transport
 } from "@wirestack/protocol"
@@ -196,5 +197,25 @@ it("a Schema that needs services is no message", () => {
     // Type '{ readonly service: 1; }' is not assignable to type 'never'.
     // @ts-expect-error
     Subprotocol.Service<unknown>()("needy", { client: needy, server: Schema.String })
+  })
+})
+
+it("calls are made on a line of their protocol, which messages carry", () => {
+  class Files extends Requests.Service<Files>()("files.v1", {
+    client: { read: Requests.call({ payload: Schema.String }), ping: Requests.call() }
+  }) {}
+  class Mails extends Requests.Service<Mails>()("mails.v1", { client: { ping: Requests.call() } }) {}
+  class Either extends Subprotocol.Family<Either>()({ "files.v1": Files, "mails.v1": Mails }) {}
+  typeOnly(() => {
+    const on = (line: Subprotocol.AnyClientConnection<typeof Either.versions>, unknown: Requests.Line) => [
+      line.protocol === "files.v1" ? Requests.asClient(Files)(line, {}) : Requests.asClient(Mails)(line, {}),
+      Requests.asClient(Files)(unknown, {}),
+      // Property '"the line must speak"' is missing.
+      // @ts-expect-error
+      line.protocol === "files.v1" ? Requests.asClient(Mails)(line, {}) : undefined
+    ]
+    // Type '"records"' is not assignable to type '"messages"'.
+    // @ts-expect-error
+    return [on, Files.over(Codec.records({ Request: 1, Interrupt: 2, Success: 3, Failure: 4, Rejected: 5 }, codec))]
   })
 })
