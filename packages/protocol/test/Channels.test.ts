@@ -196,6 +196,18 @@ describe("a session", () => {
       assert.deepInclude(failureOf(yield* Fiber.join(sending)), { tag: "Reset" })
     })))
 
+  it.effect("what a channel that we cut has received is told as undelivered, wherever it waits", () =>
+    between(Effect.fnUntraced(function*({ client, server }) {
+      const accepted = yield* accepting(server)
+      const channel = yield* client.open()
+      const peer = yield* accepted.next
+      const unread = new Uint8Array(70_000)
+      yield* peer.sendAll([unread, unread, unread])
+      yield* turns
+      yield* channel.abort
+      assert.deepInclude(yield* channel.closed, { undelivered: 3, clean: false })
+    })))
+
   it.effect("is listened to once, and refuses channels before and after", () =>
     between(Effect.fnUntraced(function*({ client, server }) {
       const refusal = Effect.map(Effect.exit(Effect.scoped(client.open())), failureOf)

@@ -69,6 +69,8 @@ export class ChannelWire implements Wire<Message, Message> {
   private readonly gather = new Gather()
   private gathering = false
   private arrived: Array<Message> = []
+  /** How many of them were given up. */
+  private undelivered = 0
   /** What the peer may still send. */
   private granted: number
   /** What waits here has cost that much, and what has been taken and not been credited yet. */
@@ -267,6 +269,7 @@ export class ChannelWire implements Wire<Message, Message> {
     this.cut = lost(layer, new Closed())
     this.told = true
     this.drop()
+    this.undelivered = this.arrived.length
     this.arrived = []
     if (!(this.endSent && this.endReceived)) this.carrier.over(this, Frame.Code.Aborted)
     this.settle()
@@ -275,6 +278,7 @@ export class ChannelWire implements Wire<Message, Message> {
   report(outcome: Draft): void {
     if (this.inputEnded) outcome.endOfInput = "announced"
     else if (this.cut !== undefined) outcome.endOfInput = "unannounced"
+    outcome.undelivered += this.undelivered
     outcome.unsent.messages += this.lost.messages
     outcome.unsent.bytes += this.lost.bytes
   }
