@@ -163,7 +163,10 @@ export interface Session<Name, C extends Calls, D = never>
   readonly counts: Counts
 }
 
-/** A handler for every call and notification; `peer` calls back. */
+/**
+ * A handler for every call and notification; `peer` calls back. The `Scope` that a handler finds is that of the connection, so what it forks
+ * there may go on after its answer; what it acquires for one call alone belongs into `Effect.scoped`.
+ */
 export type Handlers<C extends Calls, Peer> = {
   readonly [Name in keyof C]: C[Name] extends Call<infer P, infer A, infer E>
     ? (payload: P["Type"], peer: Peer) => Effect.Effect<A["Type"], E["Type"], any>

@@ -254,6 +254,26 @@ describe("time and interruption", () => {
     }).pipe(Effect.provide(stack())))
 })
 
+it.effect("the scope of a handler is that of the connection", () =>
+  Effect.gen(function*() {
+    const ends: Array<string> = []
+    const closed = yield* Deferred.make<void>()
+    const listener = yield* Files.listen("memory:files")
+    yield* Effect.forkScoped(listener.run({
+      ...server,
+      ping: () =>
+        Effect.addFinalizer(() =>
+          Effect.andThen(Effect.sync(() => void ends.push("closed")), Deferred.succeed(closed, undefined))
+        )
+    }))
+    const files = yield* connecting()
+    yield* files.call.ping()
+    ends.push("answered")
+    yield* files.abort
+    yield* Deferred.await(closed)
+    assert.deepStrictEqual(ends, ["answered", "closed"])
+  }).pipe(Effect.provide(stack())))
+
 describe("what a handler does wrong", () => {
   it.effect("is reported, and the peer is told nothing of it", () =>
     Effect.gen(function*() {
