@@ -64,7 +64,8 @@ export type { Program, Reading, Step } from "./internal/framing/ProgramMachine.t
 
 /**
  * A framer of one's own from three functions of bytes, which know nothing of chunks: how long is the frame that begins here, what does
- * it say, and how is one written. They throw a reason (`Violation`) for what is no frame, or for what can't be sent.
+ * it say, and how is one written. They throw a reason (`Violation`) for what is no frame, or for what can't
+ * be sent; whatever else is thrown becomes `Other`.
  *
  * ```ts import.meta.vitest
  * import { Framer } from "@wirestack/protocol"
