@@ -239,7 +239,8 @@ export const typed = (
 
 /**
  * A framer in the frames of another: what those carry, one after the other, is the stream that the inner one reads, so its frames may
- * begin and end anywhere in them. Each message is sent in a frame of the outer one.
+ * begin and end anywhere in them. Each message is sent in a frame of the outer one, which is only a container: with a goodbye, timers or a
+ * queue of its own, building the machine throws a `TypeError`. Those of the inner one work as ever.
  *
  * @category combinators
  */

@@ -7,6 +7,7 @@ import {
   Framer,
   LengthPrefixed,
   Lines,
+  type Machine,
   MemoryTransport,
   Netstring,
   Subprotocol,
@@ -15,7 +16,7 @@ import {
   VarintPrefixed
 } from "@wirestack/protocol"
 import type { TooLarge } from "@wirestack/protocol/Reason"
-import { concat, encode, feed } from "@wirestack/protocol/testing/machineSuite"
+import { concat, encode, feed, Probe } from "@wirestack/protocol/testing/machineSuite"
 import { Effect, Exit, Layer, Schema } from "effect"
 import { hex, pattern, text, utf8 } from "../support/bytes.ts"
 import { failureOf } from "../support/failure.ts"
@@ -199,6 +200,144 @@ describe("a nested framer", () => {
     const { reason } = feed(framer.machine(), [[hex("03 313a61")]], { end: "announced" })
     assert.strictEqual(reason?.message, "the input ended inside a netstring")
     assert.strictEqual(feed(framer.machine(), [[hex("03 31")]], { end: "announced" }).ending, "Truncated")
+  })
+})
+
+describe("a nested framer, about which nothing is lost", () => {
+  const short = LengthPrefixed.make({ lengthBytes: 1, maxFrameSize: 50 })
+  const nested = Framer.nest(short, short)
+  const three = [utf8("a"), utf8("b"), utf8("c")]
+
+  it("tells what came before a bad frame of the outer one, with room or without", () => {
+    for (const room of [Infinity, 1, 2]) {
+      const { emitted, ending } = feed(nested.machine(), [[hex("06 0161 0162 0163 ff")]], { room })
+      assert.deepStrictEqual(emitted, three)
+      assert.strictEqual(ending, "TooLarge")
+    }
+  })
+
+  it("tells what came in a last frame of the outer one without its end", () => {
+    const outer = Delimited.make({ delimiter: "|", unterminated: "deliver" })
+    for (const room of [Infinity, 1]) {
+      const { emitted, ending } = feed(Framer.nest(outer, short).machine(), [[hex("0161 0162 0163")]], {
+        room,
+        end: "announced"
+      })
+      assert.deepStrictEqual(emitted, three)
+      assert.strictEqual(ending, "announced")
+    }
+  })
+
+  it("keeps what is shown to it while it has no room", () => {
+    const machine = nested.machine()
+    const io = new Probe<Uint8Array, Uint8Array>()
+    io.capacity = 1
+    machine.receive([hex("04 0161 0162")], io)
+    machine.receive([hex("02 0163")], io)
+    for (io.capacity = 1; !machine.receive([], io);) io.capacity = 1
+    assert.deepStrictEqual(io.emitted, three)
+    io.verify("nested")
+  })
+
+  it("writes no frame over another one", () => {
+    const outer = relayed<Uint8Array, Uint8Array>(short, () => ({
+      encode: (payload, io) => {
+        io.write(Uint8Array.of(payload.length))
+        io.write(payload)
+      }
+    }))
+    const machine = Framer.nest(outer, short).machine()
+    const wire = encode(machine, three)
+    assert.deepStrictEqual(feed(nested.machine(), [wire]).emitted, three)
+  })
+})
+
+/** A framer whose machine does something of its own. */
+const relayed = <In, Out>(
+  { layer, machine }: Framer.Framer<In, Out>,
+  by: (own: Machine.Machine<Uint8Array, Uint8Array, In, Out>) => Partial<
+    Machine.Machine<Uint8Array, Uint8Array, In, Out>
+  >
+): Framer.Framer<In, Out> => ({
+  layer,
+  machine: () => {
+    const own = machine()
+    const relaying: Machine.Machine<Uint8Array, Uint8Array, In, Out> = {
+      receive: (input, io) => own.receive(input, io),
+      encode: (message, io) => own.encode(message, io),
+      ended: (endOfInput, io) => own.ended(endOfInput, io)
+    }
+    return Object.defineProperties(relaying, Object.getOwnPropertyDescriptors(by(own)))
+  }
+})
+
+describe("a framer that does more than framing", () => {
+  /** Says "hi" when it begins and when it is woken, "ok" to what it receives, sends what waits, and "bye" at the end. */
+  const polite = relayed<string, Transport.Message>(Lines.make(), (lines) => {
+    let queue: ReadonlyArray<Transport.Message> = []
+    return {
+      start: (io, timer) => {
+        lines.encode("hi", io)
+        timer.wake(10)
+      },
+      wakeup: (io) => {
+        lines.encode("hi", io)
+        return true
+      },
+      receive: (input, io) => {
+        lines.encode("ok", io)
+        return lines.receive(input, io)
+      },
+      encode: (message) => {
+        queue = [...queue, message]
+      },
+      get busy() {
+        return queue.length > 0
+      },
+      unsent: () => ({ messages: queue.length, bytes: 0 }),
+      proceed: (io) => {
+        const [next, ...rest] = queue
+        queue = rest
+        if (next !== undefined) lines.encode(next, io)
+        return next !== undefined
+      },
+      close: (_why, io) => {
+        lines.encode("bye", io)
+        io.closed({ first: "local", unanswered: true })
+      }
+    }
+  })
+  const short = LengthPrefixed.make({ lengthBytes: 1 })
+
+  for (
+    const [name, framer, from] of [
+      ["mapped", Framer.map(polite, { decode: (line) => line, encode: (line: string) => line }), Lines.make()],
+      ["filtered", Framer.filter(polite, () => true), Lines.make()],
+      ["nested", Framer.nest(short, polite), Framer.nest(short, Lines.make())]
+    ] as const
+  ) {
+    it(`does so, ${name}`, () => {
+      const machine = framer.machine()
+      const io = new Probe<string, Uint8Array>()
+      machine.start!(io, io)
+      io.advance(machine, 10)
+      machine.receive([written(from, "you")], io)
+      assert.deepStrictEqual(io.emitted, ["you"])
+      machine.encode("one", io)
+      machine.encode("two", io)
+      assert.deepStrictEqual([machine.busy, machine.unsent!().messages], [true, 2])
+      while (machine.proceed!(io));
+      assert.isFalse(machine.busy)
+      machine.close!("done", io)
+      io.settle()
+      assert.deepStrictEqual(feed(from.machine(), [io.written]).emitted, ["hi", "hi", "ok", "one", "two", "bye"])
+      assert.strictEqual(io.ending, "closed")
+      assert.isUndefined(machine.end)
+    })
+  }
+
+  it("is no container of another one", () => {
+    assert.throws(() => Framer.nest(relayed(short, () => ({ close: () => {} })), short).machine(), TypeError, /close/)
   })
 })
 

@@ -47,11 +47,27 @@ export const relay = <A, B, In, Out>(
     get encoded() {
       return machine.encoded!
     },
+    get skipped() {
+      return machine.skipped!
+    },
+    get lends() {
+      return machine.lends === true
+    },
+    get busy() {
+      return machine.busy === true
+    },
+    get awaitsLowerEnd() {
+      return machine.awaitsLowerEnd === true
+    },
     ...machine.start && { start: (io, timer) => machine.start!(by(io), timer) },
     ...machine.wakeup && { wakeup: (io) => machine.wakeup!(by(io)) },
     ...machine.borrow && { borrow: (input, length, io) => machine.borrow!(input, length, by(io)) },
     ...machine.own && { own: () => machine.own!() },
     ...machine.memory && { memory: () => machine.memory!() },
+    ...machine.close && { close: (why, io, reason) => machine.close!(why, by(io), reason) },
+    ...machine.proceed && { proceed: (io) => machine.proceed!(by(io)) },
+    ...machine.unsent && { unsent: () => machine.unsent!() },
+    ...machine.goodbye && { goodbye: () => machine.goodbye!() },
     ...machine.end && { end: (io) => machine.end!(by(io)) },
     ...machine.release && { release: () => machine.release!() }
   }
