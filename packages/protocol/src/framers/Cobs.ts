@@ -18,6 +18,7 @@
 import * as Framer from "../Framer.ts"
 import { indexOf } from "../internal/framing/find.ts"
 import { FrameMachine } from "../internal/framing/FrameMachine.ts"
+import { limitOf } from "../internal/framing/limitOf.ts"
 import * as utf8 from "../internal/utf8.ts"
 import type { Io } from "../Machine.ts"
 import { ownedFrom } from "../Memory.ts"
@@ -44,7 +45,7 @@ export const over = (options?: Options): Over<"bytes", never, "messages", never>
  * @category constructors
  */
 export const make = (options?: Options): Framer.Framer<Uint8Array> => {
-  const limit = options?.maxFrameSize ?? 65_536
+  const limit = limitOf(options?.maxFrameSize, 65_536)
   return { layer: "cobs", machine: () => new Cobs(limit) }
 }
 

@@ -21,6 +21,7 @@ import * as Framer from "../Framer.ts"
 import { digit, writeDigits } from "../internal/framing/digits.ts"
 import { find } from "../internal/framing/find.ts"
 import { FrameMachine } from "../internal/framing/FrameMachine.ts"
+import { limitOf } from "../internal/framing/limitOf.ts"
 import { nothing, writeFrame } from "../internal/framing/write.ts"
 import * as utf8 from "../internal/utf8.ts"
 import type { Io } from "../Machine.ts"
@@ -51,13 +52,14 @@ export const over = (options?: Options): Over<"bytes", never, "messages", never>
  * @category constructors
  */
 export const make = (options?: Options): Framer.Framer<Uint8Array> => {
-  const { contentType, maxContentSize = 1_048_576, maxHeadSize = 4_096 } = options ?? {}
+  const contentType = options?.contentType
   if (contentType !== undefined && !/^[\x20-\x7e]+$/.test(contentType)) {
     throw new RangeError(`a content type is of printable ASCII: ${JSON.stringify(contentType)}`)
   }
-  const limit = Math.min(maxContentSize, Number.MAX_SAFE_INTEGER)
+  const limit = limitOf(options?.maxContentSize, 1_048_576, Number.MAX_SAFE_INTEGER)
+  const headLimit = limitOf(options?.maxHeadSize, 4_096)
   const behind = ascii(contentType === undefined ? "\r\n\r\n" : `\r\nContent-Type: ${contentType}\r\n\r\n`)
-  return { layer: "content-length", machine: () => new ContentLength(limit, maxHeadSize, behind) }
+  return { layer: "content-length", machine: () => new ContentLength(limit, headLimit, behind) }
 }
 
 const ascii = (text: string): Uint8Array => utf8.encode(text).slice()

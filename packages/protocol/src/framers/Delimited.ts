@@ -14,6 +14,7 @@
  */
 import * as Framer from "../Framer.ts"
 import { DelimitedMachine, type Delimiting, type Unterminated } from "../internal/framing/DelimitedMachine.ts"
+import { limitOf } from "../internal/framing/limitOf.ts"
 import * as utf8 from "../internal/utf8.ts"
 import type { Io } from "../Machine.ts"
 import type { Over } from "../Protocol.ts"
@@ -54,7 +55,7 @@ export const make = (options: Options): Framer.Framer<Uint8Array> => {
     delimiter,
     shown: typeof options.delimiter === "string" ? JSON.stringify(options.delimiter) : `bytes ${delimiter.join(" ")}`,
     stripCarriageReturn: false,
-    limit: options.maxFrameSize ?? 65_536,
+    limit: limitOf(options.maxFrameSize, 65_536),
     unterminated: options.unterminated ?? "refuse"
   }
   return { layer: "delimited", machine: () => new Delimited(delimiting) }

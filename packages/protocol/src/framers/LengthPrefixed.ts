@@ -27,6 +27,7 @@
 import { Unencodable } from "../ConnectionError.ts"
 import * as Framer from "../Framer.ts"
 import { FrameMachine } from "../internal/framing/FrameMachine.ts"
+import { limitOf } from "../internal/framing/limitOf.ts"
 import * as unsigned from "../internal/framing/unsigned.ts"
 import { nothing, writeFrame } from "../internal/framing/write.ts"
 import * as utf8 from "../internal/utf8.ts"
@@ -83,7 +84,7 @@ export const make = (options?: Options): Framer.Framer<Uint8Array> => {
     header,
     adjustment,
     strip,
-    limit: Math.min(options?.maxFrameSize ?? 1_048_576, said)
+    limit: limitOf(options?.maxFrameSize, 1_048_576, said)
   }
   return {
     layer: "length-prefixed",

@@ -17,6 +17,7 @@
 import { Undecodable, Unencodable } from "../ConnectionError.ts"
 import * as Framer from "../Framer.ts"
 import { DelimitedMachine, type Delimiting, type Unterminated } from "../internal/framing/DelimitedMachine.ts"
+import { limitOf } from "../internal/framing/limitOf.ts"
 import * as utf8 from "../internal/utf8.ts"
 import type { Io } from "../Machine.ts"
 import type { Over } from "../Protocol.ts"
@@ -63,7 +64,7 @@ export const make = (options?: Options): Framer.Framer<string> => {
     delimiter: utf8.encode(delimiter).slice(),
     shown: JSON.stringify(delimiter),
     stripCarriageReturn: options?.stripCarriageReturn ?? delimiter === "\n",
-    limit: options?.maxLineSize ?? 65_536,
+    limit: limitOf(options?.maxLineSize, 65_536),
     unterminated: options?.unterminated ?? "refuse"
   }
   return { layer: "lines", machine: () => new Lines(delimiting) }

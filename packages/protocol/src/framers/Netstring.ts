@@ -17,6 +17,7 @@
 import * as Framer from "../Framer.ts"
 import { digit, writeDigits } from "../internal/framing/digits.ts"
 import { FrameMachine } from "../internal/framing/FrameMachine.ts"
+import { limitOf } from "../internal/framing/limitOf.ts"
 import { writeFrame } from "../internal/framing/write.ts"
 import * as utf8 from "../internal/utf8.ts"
 import type { Io } from "../Machine.ts"
@@ -43,7 +44,7 @@ export const over = (options?: Options): Over<"bytes", never, "messages", never>
  * @category constructors
  */
 export const make = (options?: Options): Framer.Framer<Uint8Array> => {
-  const limit = Math.min(options?.maxFrameSize ?? 1_048_576, Number.MAX_SAFE_INTEGER)
+  const limit = limitOf(options?.maxFrameSize, 1_048_576, Number.MAX_SAFE_INTEGER)
   return { layer: "netstring", machine: () => new Netstring(limit) }
 }
 

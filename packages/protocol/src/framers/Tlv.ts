@@ -15,6 +15,7 @@
 
 import * as Framer from "../Framer.ts"
 import { FrameMachine } from "../internal/framing/FrameMachine.ts"
+import { limitOf } from "../internal/framing/limitOf.ts"
 import * as unsigned from "../internal/framing/unsigned.ts"
 import { nothing, writeFrame } from "../internal/framing/write.ts"
 import type { Io } from "../Machine.ts"
@@ -50,7 +51,7 @@ export const make = (options?: Options): Framer.Framer<Record, Record> => {
   const typeBytes = options?.typeBytes ?? 4
   const lengthBytes = options?.lengthBytes ?? 4
   const big = options?.endian !== "little"
-  const limit = Math.min(options?.maxValueSize ?? 1_048_576, unsigned.largest(lengthBytes))
+  const limit = limitOf(options?.maxValueSize, 1_048_576, unsigned.largest(lengthBytes))
   return { layer: "tlv", machine: () => new Tlv(typeBytes, lengthBytes, big, limit) }
 }
 

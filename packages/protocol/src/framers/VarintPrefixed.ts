@@ -16,6 +16,7 @@
 
 import * as Framer from "../Framer.ts"
 import { FrameMachine } from "../internal/framing/FrameMachine.ts"
+import { limitOf } from "../internal/framing/limitOf.ts"
 import { nothing, writeFrame } from "../internal/framing/write.ts"
 import * as utf8 from "../internal/utf8.ts"
 import type { Io } from "../Machine.ts"
@@ -46,7 +47,7 @@ export const over = (options?: Options): Over<"bytes", never, "messages", never>
 export const make = (options?: Options): Framer.Framer<Uint8Array> => {
   const lengthBytes = options?.maxLengthBytes ?? 5
   if (![1, 2, 3, 4, 5, 6, 7].includes(lengthBytes)) throw new RangeError(`a length can't have ${lengthBytes} bytes`)
-  const limit = Math.min(options?.maxFrameSize ?? 1_048_576, 2 ** (7 * lengthBytes) - 1)
+  const limit = limitOf(options?.maxFrameSize, 1_048_576, 2 ** (7 * lengthBytes) - 1)
   return { layer: "varint-prefixed", machine: () => new VarintPrefixed(lengthBytes, limit) }
 }
 

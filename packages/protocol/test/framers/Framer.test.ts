@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import {
+  Cobs,
   Codec,
   ContentLength,
   Delimited,
@@ -86,6 +87,17 @@ describe("options that can't be", () => {
     for (const options of [{ lengthOffset: -1 }, { lengthOffset: 65 }, { strip: 1.5 }, { lengthAdjustment: NaN }]) {
       assert.throws(() => LengthPrefixed.make(options), RangeError)
     }
+    for (const limit of [NaN, -1]) {
+      assert.throws(() => LengthPrefixed.make({ maxFrameSize: limit }), RangeError)
+      assert.throws(() => VarintPrefixed.make({ maxFrameSize: limit }), RangeError)
+      assert.throws(() => Netstring.make({ maxFrameSize: limit }), RangeError)
+      assert.throws(() => Cobs.make({ maxFrameSize: limit }), RangeError)
+      assert.throws(() => Delimited.make({ delimiter: "x", maxFrameSize: limit }), RangeError)
+      assert.throws(() => Lines.make({ maxLineSize: limit }), RangeError)
+      assert.throws(() => Tlv.make({ maxValueSize: limit }), RangeError)
+      assert.throws(() => ContentLength.make({ maxContentSize: limit }), RangeError)
+      assert.throws(() => ContentLength.make({ maxHeadSize: limit }), RangeError)
+    }
     for (const contentType of ["", "a\r\nb", "é"]) assert.throws(() => ContentLength.make({ contentType }), RangeError)
   })
 })
@@ -124,7 +136,7 @@ describe("a framer of one's own", () => {
   }
 
   it("that finds frames of no bytes is a bug, which is told", () => {
-    for (const size of [0, -1, NaN]) {
+    for (const size of [0, -1, NaN, 1.5]) {
       const framer = Framer.make<Uint8Array>({ ...framing, measure: () => size })
       assert.throws(() => feed(framer.machine(), [[hex("61")]]), /own: a frame can't have/)
     }
@@ -135,6 +147,23 @@ describe("a framer of one's own", () => {
       }
     })
     assert.throws(() => feed(idle.machine(), [[hex("61")]]), /own: a frame can't have 0 bytes/)
+  })
+
+  it("that asks for a length of the peer's that is none fails at once", () => {
+    const framer = Framer.program<string, Uint8Array>({
+      ...framing,
+      decode: function*() {
+        const size = Number(text(yield* Framer.takeUntil(":", 10)))
+        return text(yield* Framer.take(size))
+      }
+    })
+    for (const size of ["-2", "x", "1.5"]) {
+      assert.throws(() => feed(framer.machine(), [[utf8(`1:a${size}:bcd1:e`)]]), RangeError, "can't take")
+    }
+    assert.strictEqual(feed(framer.machine(), [[utf8("1e99:a")]]).ending, "TooLarge")
+    assert.throws(() => Framer.takeUntil("", 10), RangeError)
+    assert.throws(() => Framer.takeUntil("x", NaN), RangeError)
+    assert.throws(() => Framer.peek(-1), RangeError)
   })
 
   it("is refused a frame over its limit as soon as it says so", () => {

@@ -2,6 +2,7 @@
 import type { Io } from "../../Machine.ts"
 import { TooLarge } from "../../Reason.ts"
 import { FrameMachine } from "./FrameMachine.ts"
+import { limitOf } from "./limitOf.ts"
 import { writePieces } from "./write.ts"
 
 /** How frames look, as three functions of bytes; see `Framer.make`. */
@@ -30,13 +31,15 @@ export class FormatMachine<In, Out> extends FrameMachine<In, Out> {
   constructor(format: Format<In, Out>) {
     super("a frame")
     this.format = format
-    this.limit = format.maxFrameSize ?? defaultLimit
+    this.limit = limitOf(format.maxFrameSize, defaultLimit)
   }
 
   protected measure(bytes: Uint8Array, from: number, seen: number): number {
     const size = this.format.measure(bytes, from, seen)
     if (size > this.limit) throw new TooLarge({ what: this.what, size, limit: this.limit })
-    if (!(size > 0)) throw new RangeError(`${this.format.layer}: a frame can't have ${size} bytes`)
+    if (!(Number.isSafeInteger(size) && size > 0)) {
+      throw new RangeError(`${this.format.layer}: a frame can't have ${size} bytes`)
+    }
     return size
   }
 

@@ -8,9 +8,10 @@ import { TooLarge } from "../../Reason.ts"
 import { find } from "./find.ts"
 import { defaultLimit } from "./FormatMachine.ts"
 import { FrameMachine } from "./FrameMachine.ts"
+import { limitOf } from "./limitOf.ts"
 import { writePieces } from "./write.ts"
 
-/** What a program asks for, and is given with `yield*`. */
+/** What a program asks for, and is given with `yield*`. Throws a `RangeError` if that can't be. */
 export class Step<A = Uint8Array> implements Iterator<Step<any>, A, any> {
   /** So many bytes, or those before a delimiter. */
   readonly size: number
@@ -20,6 +21,9 @@ export class Step<A = Uint8Array> implements Iterator<Step<any>, A, any> {
   private asked = false
 
   constructor(size: number, takes: boolean, delimiter?: Uint8Array) {
+    if (!(size >= 0 && (delimiter === undefined ? Number.isInteger(size) : delimiter.length > 0))) {
+      throw new RangeError(`a program can't take ${size} bytes${delimiter?.length === 0 ? " before nothing" : ""}`)
+    }
     this.size = size
     this.takes = takes
     this.delimiter = delimiter
@@ -64,7 +68,7 @@ export class ProgramMachine<In, Out> extends FrameMachine<In, Out> {
   constructor(program: Program<In, Out>) {
     super("a frame")
     this.program = program
-    this.limit = program.maxFrameSize ?? defaultLimit
+    this.limit = limitOf(program.maxFrameSize, defaultLimit)
   }
 
   protected measure(bytes: Uint8Array, from: number): number {
