@@ -2,7 +2,8 @@
  * Reads a handshake from a connection of bytes: so many bytes, or a line, then more, with `Reader`; or until somebody has found what it
  * looks for, with `readUntil`. What came behind is given back.
  *
- * Each piece of a `Reader` is bounded by what is asked for. An end in the middle fails with `Truncated`.
+ * Each piece of a `Reader` is bounded by what is asked for, and a number of bytes that is none is a defect. An end in the middle fails with
+ * `Truncated`.
  */
 
 import * as Cause from "effect/Cause"
@@ -14,11 +15,24 @@ import { TooLarge, Truncated, Violation } from "./Reason.ts"
 const carriageReturn = 0x0d
 const lineFeed = 0x0a
 
+const nothing = new Uint8Array(0)
+
+/** A byte is a character; so many at a time fit into the arguments of a call. */
+const charactersOf = (bytes: Uint8Array): string => {
+  let text = ""
+  for (let at = 0; at < bytes.length; at += 4_096) text += String.fromCharCode(...bytes.subarray(at, at + 4_096))
+  return text
+}
+
 export class Reader {
   private readonly connection: Connection<Uint8Array, any>
   private readonly layer: string
-  private chunks: Array<Uint8Array> = []
-  private size = 0
+  /** What was read and not taken lies from `start` to `end`; there may be memory for more behind it. */
+  private bytes: Uint8Array = nothing
+  private start = 0
+  private end = 0
+  /** How many of these bytes have no line feed among them. */
+  private searched = 0
 
   /** `layer` is the name of the one whose handshake it is, for errors. */
   constructor(connection: Connection<Uint8Array, any>, layer: string) {
@@ -28,7 +42,7 @@ export class Reader {
 
   /** What was read and not taken. */
   get leftover(): ReadonlyArray<Uint8Array> {
-    return this.chunks
+    return this.size === 0 ? [] : [this.front(this.size)]
   }
 
   /** The next `size` bytes; `inside` says inside of what the input would end without them. Safe to interrupt. */
@@ -38,7 +52,7 @@ export class Reader {
 
   /** The same, which are still to be taken. */
   peek(size: number, inside: string): Effect.Effect<Uint8Array, ConnectError> {
-    return this.fill(size, inside, () => this.joined.subarray(0, size))
+    return this.fill(size, inside, () => this.front(size))
   }
 
   /**
@@ -47,14 +61,14 @@ export class Reader {
    */
   line(limit: number, inside: string): Effect.Effect<string, ConnectError> {
     return Effect.suspend(() => {
-      const end = this.size === 0 ? -1 : this.joined.indexOf(lineFeed)
+      const end = this.lineFeed
       const size = end < 0 ? this.size + 1 : end + 1
       if (size > limit) return Effect.fail(this.error(new TooLarge({ what: `a line of ${inside}`, size, limit })))
       if (end < 0) return this.fill(size, inside, () => {}).pipe(Effect.andThen(this.line(limit, inside)))
-      if (end === 0 || this.joined[end - 1] !== carriageReturn) {
+      if (end === 0 || this.front(end)[end - 1] !== carriageReturn) {
         return Effect.fail(this.error(new Violation({ rule: `a line of ${inside} ends in CRLF` })))
       }
-      return Effect.succeed(String.fromCharCode(...this.cut(size).subarray(0, end - 1)))
+      return Effect.succeed(charactersOf(this.cut(size).subarray(0, end - 1)))
     })
   }
 
@@ -63,13 +77,11 @@ export class Reader {
   }
 
   private fill<A>(size: number, inside: string, found: () => A): Effect.Effect<A, ConnectError> {
-    return Effect.suspend(() =>
-      this.size >= size ? Effect.sync(found) : Effect.matchEffect(this.connection.pull, {
+    return Effect.suspend(() => {
+      if (!Number.isSafeInteger(size) || size < 0) throw new RangeError(`${inside} can't have ${size} bytes`)
+      return this.size >= size ? Effect.sync(found) : Effect.matchEffect(this.connection.pull, {
         onSuccess: (chunks) => {
-          for (const chunk of chunks) {
-            this.chunks.push(chunk)
-            this.size += chunk.length
-          }
+          for (const chunk of chunks) this.add(chunk)
           return this.fill(size, inside, found)
         },
         onFailure: (error) =>
@@ -79,26 +91,47 @@ export class Reader {
               : fromConnectionError(error)
           )
       })
-    )
+    })
   }
 
-  private get joined(): Uint8Array {
-    if (this.chunks.length === 1) return this.chunks[0]
-    const bytes = new Uint8Array(this.size)
-    let at = 0
-    for (const chunk of this.chunks) {
-      bytes.set(chunk, at)
-      at += chunk.length
+  private get size(): number {
+    return this.end - this.start
+  }
+
+  /** Where the next line feed is, or -1; no byte is looked at twice. */
+  private get lineFeed(): number {
+    const found = this.front(this.size).indexOf(lineFeed, this.searched)
+    if (found < 0) this.searched = this.size
+    return found
+  }
+
+  private front(size: number): Uint8Array {
+    return this.bytes.subarray(this.start, this.start + size)
+  }
+
+  private add(chunk: Uint8Array): void {
+    const { size } = this
+    if (size === 0) return this.hold(chunk, chunk.length)
+    if (this.end + chunk.length > this.bytes.length) {
+      const larger = new Uint8Array(2 * (size + chunk.length))
+      larger.set(this.front(size))
+      this.hold(larger, size)
     }
-    this.chunks = [bytes]
-    return bytes
+    this.bytes.set(chunk, this.end)
+    this.end += chunk.length
+  }
+
+  private hold(bytes: Uint8Array, size: number): void {
+    this.bytes = bytes
+    this.start = 0
+    this.end = size
   }
 
   private cut(size: number): Uint8Array {
-    const bytes = this.joined
-    this.size -= size
-    this.chunks = this.size === 0 ? [] : [bytes.subarray(size)]
-    return bytes.subarray(0, size)
+    const bytes = this.front(size)
+    this.start += size
+    this.searched = 0
+    return bytes
   }
 }
 

@@ -1,20 +1,30 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Connection, MemoryTransport } from "@wirestack/protocol"
 import { Reader } from "@wirestack/protocol/Reader"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import { failureOf } from "./support/failure.ts"
 
-/** A reader of what is sent in these pieces, then ended. */
-const reading = (...pieces: ReadonlyArray<string>) =>
+/** A reader, and what sends these pieces to it, and then ends. */
+const between = (pieces: Iterable<string>) =>
   Effect.gen(function*() {
     const [near, far] = MemoryTransport.pair<Uint8Array>()
     const sender = yield* Connection.make(far)
     const reader = new Reader(yield* Connection.make(near), "test")
-    for (const piece of pieces) {
-      yield* sender.send(Buffer.from(piece))
-      yield* Effect.yieldNow
-    }
-    yield* sender.end
+    const sending = Effect.gen(function*() {
+      for (const piece of pieces) {
+        yield* sender.send(Buffer.from(piece))
+        yield* Effect.yieldNow
+      }
+      yield* sender.end
+    })
+    return { reader, sending }
+  })
+
+/** A reader of what is sent in these pieces, then ended. */
+const reading = (...pieces: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const { reader, sending } = yield* between(pieces)
+    yield* sending
     return reader
   })
 
@@ -59,9 +69,40 @@ describe("a line", () => {
       }
     }))
 
+  it.effect("may be long, and come byte by byte", () =>
+    Effect.gen(function*() {
+      const long = "x".repeat(300_000)
+      const much = Array.from({ length: 10 }, () => "x".repeat(30_000))
+      for (const [line, pieces] of [[long, much], [long.slice(0, 20_000), long.slice(0, 20_000)]] as const) {
+        const { reader, sending } = yield* between([...pieces, "\r\nrest"])
+        const [read] = yield* Effect.all([reader.line(1_000_000, "x"), sending], { concurrency: 2 })
+        assert.strictEqual(read, line)
+        assert.strictEqual(text(reader.leftover), "rest")
+      }
+    }))
+
   it.effect("is truncated by the end", () =>
     Effect.gen(function*() {
       const failure = failureOf(yield* Effect.exit((yield* reading("abc\r")).line(100, "x")))
       assert.deepInclude(failure, { layer: "test", tag: "Truncated" })
+    }))
+})
+
+describe("bytes", () => {
+  it.effect("are a number of them", () =>
+    Effect.gen(function*() {
+      const reader = yield* reading("abc")
+      for (const size of [NaN, -1, 1.5, Infinity]) {
+        assert.isTrue(Exit.hasDies(yield* Effect.exit(reader.take(size, "x"))), String(size))
+      }
+      assert.strictEqual(text([yield* reader.take(3, "x"), yield* reader.take(0, "x")]), "abc")
+    }))
+
+  it.effect("that were taken are not written to by what comes later", () =>
+    Effect.gen(function*() {
+      const reader = yield* reading("ab", "cd", "ef", "gh", "ij")
+      const taken: Array<Uint8Array> = []
+      for (const size of [3, 1, 2, 3, 1]) taken.push(yield* reader.take(size, "x"))
+      assert.strictEqual(text(taken), "abcdefghij")
     }))
 })
