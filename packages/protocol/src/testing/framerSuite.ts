@@ -80,6 +80,29 @@ export const framerSuite = <In, Out>(subject: FramerSubject<In, Out>): ReadonlyA
     }
   })
 
+  add("gives each message as soon as it is there", () => {
+    const sender = make()
+    const machine = make()
+    const io = new Probe<In, Uint8Array>()
+    const out = new Probe<In, Uint8Array>()
+    samples.forEach((message, n) => {
+      sender.encode(message, out)
+      out.settle()
+      for (const chunk of out.written.splice(0)) machine.receive([chunk], io)
+      equal(`messages after ${n + 1}`, io.emitted.length, n + 1)
+    })
+  })
+
+  add("does not count on the memory it has offered", () => {
+    const machine = make()
+    const io = new Probe<In, Uint8Array>()
+    for (const piece of randomSplit(wireOf(samples), 9)) {
+      machine.memory?.()?.fill(0xa5)
+      machine.receive([piece], io)
+    }
+    equal("messages", io.emitted, samples.map(received))
+  })
+
   add("counts what it carries", () => {
     const sender = make()
     const io = feed(make(), [encode(sender, samples)])

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { Framer, Machine } from "@wirestack/protocol"
 import { FixedLength, LengthPrefixed } from "@wirestack/protocol"
-import { Unencodable } from "@wirestack/protocol/ConnectionError"
+import { type ConnectionReason, Unencodable } from "@wirestack/protocol/ConnectionError"
 import { type FramerSubject, framerSuite } from "@wirestack/protocol/testing"
 import { hex, pattern, utf8 } from "../support/bytes.ts"
 
@@ -103,6 +103,49 @@ const wrong: Record<string, readonly [caught: string, by: (machine: Bytes) => Pa
         return all
       }
     })
+  ],
+  "gives a message only with the next one, or at the end": [
+    "gives each message as soon as it is there",
+    (machine) => {
+      const held: Array<Uint8Array> = []
+      const give = (io: Machine.Io<Uint8Array, Uint8Array>, but: number) => {
+        while (held.length > but && io.room()) io.emit(held[0], held.shift()!.length)
+        return held.length <= but
+      }
+      const keeping = (io: Machine.Io<Uint8Array, Uint8Array>): Machine.Io<Uint8Array, Uint8Array> =>
+        Object.assign(Object.create(io), {
+          room: () => true,
+          emit: (frame: Uint8Array) => void held.push(frame),
+          fail: (reason: ConnectionReason) => {
+            give(io, 0)
+            io.fail(reason)
+          }
+        })
+      return {
+        receive: (input, io) => {
+          machine.receive(input, keeping(io))
+          return give(io, 1)
+        },
+        ended: (how, io) => {
+          give(io, 0)
+          machine.ended(how, io)
+        }
+      }
+    }
+  ],
+  "takes it for granted that its memory is used": [
+    "does not count on the memory it has offered",
+    (machine) => {
+      let offered: Uint8Array | undefined
+      return {
+        memory: () => offered = new Uint8Array(16_384),
+        receive: (input, io) => {
+          const memory = offered
+          offered = undefined
+          return machine.receive(memory === undefined ? input : [memory.slice(0, input[0]?.length ?? 0)], io)
+        }
+      }
+    }
   ],
   "counts what it does not carry": ["counts what it carries", () => ({ encoded: 7 })]
 }
