@@ -60,7 +60,7 @@ export interface Timer {
   readonly now: number
   /**
    * Has the machine woken after some milliseconds, rounded up and 1 at least, instead of when it had asked for before. To ask for the same
-   * length each time is cheapest: no timer of the runtime belongs to one connection.
+   * length each time is cheapest: no timer of the runtime belongs to one connection. Throws a `RangeError` for NaN.
    */
   wake(after: number): void
   /** Calls that off. */

@@ -136,6 +136,14 @@ describe("a machine is woken", () => {
       assert.deepStrictEqual([machine.wakeups, machine.released], [1, true])
     }))))
 
+  it.effect("not after NaN ms, for which the connection fails", () =>
+    Effect.gen(function*() {
+      const machine = new Ticking(NaN)
+      const { connection } = yield* stack(machine)
+      assert.deepInclude(failureOf(yield* Effect.exit(connection.pull)), { layer: "layer 0", tag: "Other" })
+      assert.strictEqual(machine.wakeups, 0)
+    }).pipe(Effect.scoped))
+
   it.effect("not while it closes, and nothing is left", () =>
     withoutLeaks(Effect.scoped(Effect.gen(function*() {
       const machine = new Ticking(1_000)

@@ -21,6 +21,7 @@ export class Alarm implements Timer {
   }
 
   wake(after: number): void {
+    if (Number.isNaN(after)) throw new RangeError("a machine can't be woken after NaN ms")
     this.rest()
     if (!this.silenced) this.deadline = this.deadlines.set(Math.max(1, after), this.expire)
   }
