@@ -6,6 +6,8 @@ import * as Utf8 from "../Utf8.ts"
 /** Up to this many bytes (of a text: UTF-16 units), a payload is copied next to its header; beyond, it goes by itself. */
 export const copied = 4_096
 
+const scratch = Utf8.scratch.buffer
+
 /** Why a text can't be sent. */
 export const loneSurrogate = "the text has a lone surrogate, which UTF-8 can't carry"
 
@@ -14,7 +16,7 @@ export const encode = (text: string): Uint8Array => {
   if (!(text as unknown as { isWellFormed(): boolean }).isWellFormed()) {
     throw new Unencodable({ detail: loneSurrogate })
   }
-  return text.length > copied ? Utf8.encode(text) : Utf8.scratch.subarray(0, Utf8.encodeScratch(text))
+  return text.length > copied ? Utf8.encode(text) : new Uint8Array(scratch, 0, Utf8.encodeScratch(text))
 }
 
 /** A message's bytes; those of a short text as `encode` has them. */

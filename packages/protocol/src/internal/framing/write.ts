@@ -39,7 +39,7 @@ const writeFew = (io: Io<any, Uint8Array>, bytes: Uint8Array, size: number): voi
 }
 
 /** Up to this size, bytes are copied faster one by one. */
-const few = 64
+const few = 16
 
 const put = (buffer: Uint8Array, at: number, bytes: Uint8Array, size: number): void => {
   if (size > few) buffer.set(size === bytes.length ? bytes : bytes.subarray(0, size), at)
