@@ -98,7 +98,8 @@ const agreedOn = (protocol: string) => Context.make(Negotiated, { protocol })
 const client = Effect.fnUntraced(function*(talk: Talk, { offers: offered }: Ask) {
   if (offered.length === 0) return yield* fail(new NothingNegotiated({ offered }))
   yield* say(talk, offered)
-  const [selected] = yield* talk.hear
+  const [selected, ...others] = yield* talk.hear
+  if (others.length > 0) return yield* fail(new Violation({ rule: "a server answers with one name, or none" }))
   if (selected === undefined) return yield* fail(new NothingNegotiated({ offered }))
   if (!offered.includes(selected)) return yield* fail(new NothingNegotiated({ offered, selected }))
   return agreedOn(selected)

@@ -105,6 +105,7 @@ describe("on the wire", () => {
   const answers: ReadonlyArray<readonly [name: string, answer: Uint8Array, tag: ConnectReason["_tag"]]> = [
     ["a name that was not offered", list("chat.v3"), "NothingNegotiated"],
     ["no name", list(), "NothingNegotiated"],
+    ["two names", list("chat.v2", "chat.v1"), "Violation"],
     ["something else, at its first byte", utf8("H"), "Violation"],
     ["another magic", hex("d7 57 53 32"), "Violation"],
     ["too long a list", hex("d7 57 53 31 10 01"), "TooLarge"],
