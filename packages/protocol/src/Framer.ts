@@ -12,7 +12,8 @@
  * - **Failure is final.** A stream that has lost its frames does not find them again. After `io.fail` a framer is not
  *   shown anything more. What came before the bad frame is still delivered.
  * - **Bounded.** It holds at most one incomplete frame, has a limit for that by default, and refuses at the first byte
- *   that tells the limit will be passed. It allocates for bytes that have arrived, not for those that were announced.
+ *   that tells the limit will be passed. It allocates for bytes that have arrived, not for those that were announced. A limit
+ *   that limits nothing, such as NaN, is a `RangeError`.
  * - **Safe to interrupt.** It is plain calls: no fiber can be interrupted inside it, so no byte is lost or seen twice.
  * - **Ownership.** A frame that lies within one chunk may be a view of it, and keeps the chunk alive; copy what is kept
  *   for long. What is encoded is only read: a large payload is not even copied.
