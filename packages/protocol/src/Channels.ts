@@ -117,11 +117,19 @@ export interface Session<D = never>
   readonly open: (options?: OpenOptions) => Effect.Effect<ChannelConnection<D>, ConnectError, Scope.Scope>
   /**
    * Listens for the channels that the peer opens; before, and after the scope has closed, they are refused. Who listens as soon as there is a
-   * session also gets those that were opened before.
+   * session also gets those that were opened before. The listener outlives the connection, as any other one does.
    */
   readonly listen: (
     options?: ListenOptions
   ) => Effect.Effect<Listener.Listener<Message, Message, Channel | Negotiated | D>, ListenError, Scope.Scope>
+  /**
+   * Listens, and handles the channels that the peer opens, each in a scope of its own, until the connection is over and they are handled.
+   * Safe to interrupt: then they drain.
+   */
+  readonly serve: <E, R>(
+    handler: (channel: ChannelConnection<D>) => Effect.Effect<void, E, R>,
+    options?: ListenOptions & Listener.RunOptions
+  ) => Effect.Effect<void, ListenError, Exclude<R, Scope.Scope>>
   /** How many channels there are. */
   readonly size: number
 }
@@ -301,6 +309,11 @@ const sessionOf = <D>(trunk: Trunk): Session<D> => {
     open: ({ closeWithin, ...options } = {}) =>
       trunk.open(options, "the peer", closeWithin === undefined ? undefined : { closeWithin }),
     listen,
+    serve: (handler, options) =>
+      Effect.scoped(
+        Effect.flatMap(listen(options), (listener) =>
+          Effect.asVoid(Effect.raceFirst(listener.run(handler as any, options), connection.closed)))
+      ) as Effect.Effect<void, ListenError, any>,
     abort: connection.abort,
     closed: connection.closed,
     get details() {

@@ -281,6 +281,27 @@ export type AnyServerConnection<V extends Versions, D = never> = {
   readonly [Name in keyof V]: ServerConnection<V[Name], D>
 }[keyof V]
 
+const on = (role: "client" | "server") => <P extends AnyService, M>(protocol: P, codec: Codec<any, M, any>) => {
+  const machines = [compile(codec, protocol)]
+  return (lower: Connection<M, M>): Effect.Effect<any, ConnectError, Scope.Scope> =>
+    speak(lower, machines, role, "unnamed")
+}
+
+/**
+ * Speaks a protocol, as the client, on a connection that is there already, such as a channel. If a name was negotiated on it, it must be
+ * that of the protocol. The Schemas are compiled once: `const speak = asClient(Chat, Codec.json())`.
+ */
+export const asClient: <P extends AnyService, M>(
+  protocol: P,
+  codec: Codec<any, M, P["client"] | P["server"]>
+) => <D>(lower: Connection<M, M, D>) => Effect.Effect<ClientConnection<P, D>, ConnectError, Scope.Scope> = on("client")
+
+/** The same as the server. */
+export const asServer: <P extends AnyService, M>(
+  protocol: P,
+  codec: Codec<any, M, P["client"] | P["server"]>
+) => <D>(lower: Connection<M, M, D>) => Effect.Effect<ServerConnection<P, D>, ConnectError, Scope.Scope> = on("server")
+
 /**
  * Speaks one of these protocols, as the server, over connections on which its name was agreed on: for who accepts connections by
  * other means than a listener of the protocol. The Schemas are compiled once.

@@ -1,5 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Ask, Channels, Codec, Connection, Endpoint, MemoryTransport, Protocol, Transport } from "@wirestack/protocol"
+import {
+  Ask,
+  Channels,
+  Codec,
+  Connection,
+  Endpoint,
+  MemoryTransport,
+  Protocol,
+  Subprotocol,
+  Transport
+} from "@wirestack/protocol"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import { Effect, Exit, Fiber, Layer, Option, Queue, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -72,6 +82,31 @@ const echo = (channel: Connection.Connection<Message, Message>) =>
   Effect.forever(Effect.flatMap(channel.pull, channel.sendAll))
 
 describe("a session", () => {
+  it.effect("serves the channels of the peer until the connection is over, and they are handled", () =>
+    between(Effect.fnUntraced(function*({ client, closeClient, server }) {
+      const speak = Subprotocol.asServer(ChatV1, Codec.json())
+      const said: Array<string> = []
+      const serving = yield* Effect.forkChild(
+        server.serve(
+          Effect.fnUntraced(function*(channel) {
+            const peer = yield* speak(channel)
+            for (const { text } of yield* peer.pull) said.push(text)
+            yield* Effect.exit(peer.pull)
+            said.push("gone")
+          }),
+          { onIncident: () => Effect.void }
+        ),
+        { startImmediately: true }
+      )
+      const channel = yield* Effect.flatMap(client.open(), Subprotocol.asClient(ChatV1, Codec.json()))
+      yield* channel.send({ _tag: "Said", text: "hello" })
+      yield* turns
+      assert.deepStrictEqual(said, ["hello"])
+      yield* closeClient
+      yield* Fiber.join(serving)
+      assert.deepStrictEqual(said, ["hello", "gone"])
+    })))
+
   it.effect("both sides open channels, which say what they are for", () =>
     between(Effect.fnUntraced(function*({ client, server }) {
       const atServer = yield* accepting(server)
