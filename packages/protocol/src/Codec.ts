@@ -59,6 +59,8 @@ export interface Codec<in out L = "messages", in out M = Message, in S = Carried
   readonly format: string
   /** What it stands on. */
   readonly below: Shape<L, M, M>
+  /** What it does about messages that can't be decoded, instead of failing. */
+  readonly skip: Skip | undefined
   /** Compiles one Schema. */
   readonly coder: <T>(schema: S & Carried<T>) => Coder<T, M>
   /** Compiles the Schemas of the two directions; what it returns makes a machine for one connection. */
@@ -123,21 +125,21 @@ export const fromCoder = <L, M, S = Carried>(
     /** The weight of a message in bytes. */
     readonly size: (message: M) => number
   },
-  options?: Options
-): Codec<L, M, S> => {
-  const skip = options?.skip === undefined ? undefined : { inARow: 16, inAll: 1_024, ...options.skip }
-  return {
-    format,
-    below,
-    coder,
-    machine: <In, Out>(incoming: S & Carried<In>, outgoing: S & Carried<Out>) => {
-      const { decode } = coder<In>(incoming)
-      const { encode } = coder<Out>(outgoing)
-      const plan = { decode, encode, size, skip, asValue: handsOut(incoming) }
-      return (): Machine<M, M, any, Out> => new CodecMachine(plan)
-    }
+  { skip }: { readonly skip?: Skip | undefined } = {}
+): Codec<L, M, S> => ({
+  format,
+  below,
+  skip,
+  coder,
+  machine: <In, Out>(incoming: S & Carried<In>, outgoing: S & Carried<Out>) => {
+    const { decode } = coder<In>(incoming)
+    const { encode } = coder<Out>(outgoing)
+    const plan = { decode, encode, size, skip: skip && bounded(skip), asValue: handsOut(incoming) }
+    return (): Machine<M, M, any, Out> => new CodecMachine(plan)
   }
-}
+})
+
+const bounded = ({ inARow = 16, inAll = 1_024, report }: Skip): Required<Skip> => ({ inARow, inAll, report })
 
 /** The coder of a Schema in a format. */
 export const coder = <T>(schema: Carried<T>, format: Format, options?: Options): Coder<T> => {
@@ -260,14 +262,13 @@ export type Distinct<N> = {
  *     Codec.records({ Move: 1, Start: 2 }, Codec.json())
  *
  * Each value is encoded by the Schema of its own tag. With `Schema.tagDefaultOmit` the tag is not said twice. A tag without a number, or
- * a number twice, does not compile. A record of another number is `Undecodable`.
+ * a number twice, does not compile. A record of another number is `Undecodable`; it is skipped if the codec of its values skips.
  *
  * @category constructors
  */
 export const records = <const N extends { readonly [tag: string]: number }, S>(
   numbers: N & Distinct<N>,
-  codec: Codec<"messages", Message, S>,
-  options?: Options
+  codec: Codec<"messages", Message, S>
 ): Codec<"records", Record, S & Tagged<keyof N>> => {
   const tags = new Map<number, string>()
   for (const tag of Object.keys(numbers)) {
@@ -301,7 +302,7 @@ export const records = <const N extends { readonly [tag: string]: number }, S>(
         }
       }
     }
-  }, options)
+  }, codec)
 }
 
 /** A Schema whose values arrive with the messages that are none. */

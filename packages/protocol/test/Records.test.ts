@@ -99,7 +99,7 @@ describe("a codec that tags values by type", () => {
 
   it("an unknown number is skipped, as the codec is told to", () => {
     const skipped: Array<string> = []
-    const codec = Codec.records(numbers, Codec.json(), { skip: { report: ({ detail }) => skipped.push(detail) } })
+    const codec = Codec.records(numbers, Codec.json({ skip: { report: ({ detail }) => skipped.push(detail) } }))
     const moved = { type: 1, value: utf8(`{"_tag":"Moved","x":1}`) }
     const { emitted } = feed(codec.machine(Event, Event)(), [[moved, { type: 9, value: utf8("") }, moved]])
     expect(emitted).toHaveLength(2)

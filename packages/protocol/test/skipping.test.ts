@@ -13,9 +13,10 @@ const good = `{"x":1}`
 const refused = `{"x":"1"}`
 
 /** A machine that skips, and what it has reported. */
-const skipping = (bounds?: { readonly inARow?: number; readonly inAll?: number }) => {
+const skipping = (bounds?: { readonly inARow?: number | undefined; readonly inAll?: number | undefined }) => {
   const reports: Array<readonly [string | undefined, number]> = []
-  const machines = Codec.json({ skip: { report: ({ by }, skipped) => reports.push([by, skipped]), ...bounds } })
+  const skip = { report: ({ by }: Undecodable, skipped: number) => reports.push([by, skipped]), ...bounds }
+  const machines = Codec.json({ skip: skip as Codec.Skip })
     .machine(Point, Point)
   return { machines, reports }
 }
@@ -47,6 +48,13 @@ describe("skipping", () => {
     const none = Array<string>(17).fill("nonsense")
     assert.strictEqual(feed(skipping().machines(), [none.slice(1)]).ending, "open")
     assert.strictEqual(feed(skipping().machines(), [none]).ending, "Undecodable")
+  })
+
+  it("a bound that is undefined is the default", () => {
+    const { machines } = skipping({ inARow: undefined, inAll: undefined })
+    assert.strictEqual(feed(machines(), [Array<string>(17).fill("nonsense")]).ending, "Undecodable")
+    const turns = Array.from({ length: 1_025 }, () => [refused, good]).flat()
+    assert.strictEqual(feed(machines(), [turns]).ending, "Undecodable")
   })
 
   it("stops after so many in all", () => {
