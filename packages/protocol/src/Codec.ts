@@ -24,9 +24,10 @@
  * - Bounds are the framing layer's: a codec sees one whole message at a time and holds none.
  */
 
+import * as Cause from "effect/Cause"
 import * as SchemaBinary from "effect/encoding/SchemaBinary"
 import * as Schema from "effect/Schema"
-import * as SchemaAST from "effect/SchemaAST"
+import type * as SchemaAST from "effect/SchemaAST"
 import { Undecodable, Unencodable } from "./ConnectionError.ts"
 import { CodecMachine } from "./internal/CodecMachine.ts"
 import { loneSurrogates } from "./internal/loneSurrogates.ts"
@@ -305,28 +306,28 @@ export const records = <const N extends { readonly [tag: string]: number }, S>(
   }, codec)
 }
 
+const received = "~@wirestack/protocol/Codec/received"
+
 /** A Schema whose values arrive with the messages that are none. */
-export type OrUndecodable<S extends Carried> = S & {
-  readonly "~@wirestack/protocol/Codec/received": S["Type"] | Undecodable
+export interface OrUndecodable<S extends Carried> extends Schema.Codec<S["Type"], S["Encoded"]> {
+  readonly [received]: S["Type"] | Undecodable
 }
 
 /** What a Schema's messages arrive as. */
-export type Received<S extends Carried> = S extends { readonly "~@wirestack/protocol/Codec/received": infer R } ? R :
-  S["Type"]
-
-const undecodables = "~@wirestack/protocol/Codec/undecodables"
+export type Received<S extends Carried> = S extends { readonly [received]: infer R } ? R : S["Type"]
 
 /**
  * A message that is no value of this Schema is handed out as an `Undecodable`, in its place, instead of failing the connection. It is
- * said in the definition of a protocol, and who receives has to deal with both. What is sent is still what the Schema says.
+ * said in the definition of a protocol, and who receives has to deal with both. What is sent is still what the Schema says. Nothing
+ * of this is left in a Schema that is made of the returned one, as a part or with checks of its own.
  *
  *     class Chat extends Subprotocol.Service<Chat>()("chat.v1", { client: Codec.orUndecodable(Said), server: Heard }) {}
  */
 export const orUndecodable = <S extends Schema.Codec<unknown, unknown>>(schema: S): OrUndecodable<S> =>
-  schema.annotate({ [undecodables]: true }) as unknown as OrUndecodable<S>
+  Object.assign(Schema.make<any>(schema.ast), { [received]: true })
 
 /** Whether messages that are no value of a Schema are handed out. */
-export const handsOut = ({ ast }: Carried): boolean => SchemaAST.resolveAt<boolean>(undecodables)(ast) === true
+export const handsOut = (schema: Carried): boolean => received in schema
 
 const textOf = (message: Message): string => typeof message === "string" ? message : utf8.decode(message)
 
@@ -344,8 +345,13 @@ const tagIn = (value: unknown): string => {
 
 const inexpressible = (format: Format): string => `${format.format} can't express the value`
 
+/** How much a refusal says in words, in characters; all of it is in its `cause`. */
+const maxDetail = 1_000
+
 /** A Schema's refusal as data: the issue, and in words where it is and what was expected. */
-const explain = (thrown: unknown): { readonly detail: string; readonly cause: unknown } =>
-  Schema.isSchemaError(thrown)
-    ? { detail: thrown.message, cause: thrown.issue }
-    : { detail: String(thrown), cause: thrown }
+const explain = (thrown: unknown): { readonly detail: string; readonly cause: unknown } => {
+  // What a Schema's own functions throw comes as the cause of an error of the parser.
+  const defect = thrown instanceof Error && Cause.isCause(thrown.cause) ? Cause.squash(thrown.cause) : thrown
+  const [words, cause] = Schema.isSchemaError(defect) ? [defect.message, defect.issue] : [String(defect), defect]
+  return { detail: words.length > maxDetail ? `${words.slice(0, maxDetail)}...` : words, cause }
+}

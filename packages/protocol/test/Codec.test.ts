@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Codec, Connection, MemoryTransport } from "@wirestack/protocol"
 import { encode, feed, verifyMessages, verifyRefusal, verifyRoundTrip } from "@wirestack/protocol/testing/machineSuite"
 import type { Message } from "@wirestack/protocol/Transport"
-import { Effect, Schema, SchemaIssue } from "effect"
+import { Effect, Schema, SchemaGetter, SchemaIssue } from "effect"
 import { hex, utf8 } from "./support/bytes.ts"
 import { failureOf } from "./support/failure.ts"
 
@@ -69,6 +69,25 @@ describe("decoding", () => {
     assert(syntax?._tag === "Undecodable")
     assert.strictEqual(syntax.message, "what the peer sent is not valid: not JSON")
     assert.instanceOf(syntax.cause, SyntaxError)
+  })
+
+  it("says no more than a log can hold, however much is wrong", () => {
+    const Points = Schema.Array(Point)
+    const machine = Codec.json({ parseOptions: { errors: "all" } }).machine(Points, Points)()
+    const { reason } = feed(machine, [[JSON.stringify(Array.from({ length: 10_000 }, () => ({ x: "1" })))]])
+    assert.include(reason?.message, `[0]["x"]`)
+    assert.isBelow(reason!.message.length, 1_100)
+  })
+
+  it("says what a Schema's own function has thrown", () => {
+    const Broken = Schema.String.pipe(Schema.decodeTo(Schema.String, {
+      decode: SchemaGetter.transform((): string => {
+        throw new Error("no such thing")
+      }),
+      encode: SchemaGetter.transform((text: string) => text)
+    }))
+    const { reason } = feed(Codec.json().machine(Broken, Broken)(), [[`"a"`]])
+    assert.include(reason?.message, "no such thing")
   })
 
   it("is as strict as told", () => {

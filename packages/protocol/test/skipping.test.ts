@@ -137,6 +137,20 @@ describe("handing out", () => {
     }
   })
 
+  it("is gone from a Schema that is made of it, as its type says", () => {
+    const rebuilt = [
+      Points.client.annotate({ title: "a point" }),
+      Points.client.pipe(Schema.brand("Point")),
+      Points.client.check(Schema.makeFilter(() => true)),
+      Schema.Union([Points.client, Schema.String])
+    ]
+    for (const schema of rebuilt) {
+      expectTypeOf<Codec.Received<typeof schema>>().not.toEqualTypeOf<unknown>()
+      expectTypeOf<Undecodable>().not.toExtend<Codec.Received<typeof schema>>()
+      assert.strictEqual(feed(Codec.json().machine<unknown, unknown>(schema, schema)(), [[refused]]).ending, "Undecodable")
+    }
+  })
+
   it.effect("who receives has both to deal with, who sends only the value", () =>
     Effect.gen(function*() {
       yield* Points.serve()("memory:points", (connection) => {
