@@ -7,8 +7,8 @@
  *
  * - A message is looked through before a value is made of it: what it announces has arrived, to the byte, and nothing is nested deeper
  *   than 100. So a value takes memory in proportion to its message, whatever that claims.
- * - Text is UTF-8; what is not, and what begins with a byte order mark, is refused.
- * - A map with the key `__proto__` is refused. Extensions are no values of any Schema but one's own.
+ * - Text is UTF-8; what is not, and what begins with a byte order mark, is refused. So is a map with the key `__proto__`. Neither is sent.
+ * - Extensions are no values of any Schema but one's own.
  * - Integers beyond 2^53 lose their last digits, as in JSON.
  * - Bytes in a value lie in the message they came with.
  *
@@ -17,8 +17,10 @@
 
 import { Decoder, Encoder } from "@msgpack/msgpack"
 import * as Codec from "@wirestack/protocol/Codec"
+import type { Message } from "@wirestack/protocol/Transport"
 import { bytesOf } from "./internal/bytesOf.ts"
 import { canonical } from "./internal/canonical.ts"
+import { suspicious } from "./internal/suspicious.ts"
 import { maxDepth, verifyMessagePack } from "./internal/verifyMessagePack.ts"
 
 /**
@@ -29,15 +31,20 @@ import { maxDepth, verifyMessagePack } from "./internal/verifyMessagePack.ts"
 export const codec = (options?: Codec.Options): Codec.Codec => {
   const decoder = new Decoder()
   const encoder = new Encoder({ maxDepth })
+  const parse = (message: Message): unknown => {
+    const bytes = bytesOf(message)
+    verifyMessagePack(bytes)
+    return decoder.decode(bytes)
+  }
   return Codec.make({
     format: "MessagePack",
     utf8: true,
-    parse: (message) => {
-      const bytes = bytesOf(message)
-      verifyMessagePack(bytes)
-      return decoder.decode(bytes)
+    parse,
+    print: (value) => {
+      const bytes = encoder.encode(value)
+      if (suspicious(bytes)) parse(bytes)
+      return bytes
     },
-    print: (value) => encoder.encode(value),
     derive: canonical
   }, options)
 }

@@ -83,3 +83,13 @@ it("text with a lone surrogate is refused, also as a key", () => {
   }
   assert.deepStrictEqual(read(codec, Anything, written(codec, Anything, { x: "\ufffd\ud7ff" })), { x: "\ufffd\ud7ff" })
 })
+
+it("what a peer would refuse is not sent", () => {
+  const proto: unknown = JSON.parse(`{"__proto__":{"x":1}}`)
+  for (const x of ["\ufeffx", ["\ufeff"], { ["\ufeffkey"]: 1 }, proto, "\ufeff".repeat(30_000)]) {
+    assert.throws(() => written(codec, Anything, { x }), /MessagePack can't express/)
+  }
+  for (const x of ["x\ufeff", "__proto__", { x__proto__: 1 }]) {
+    assert.deepStrictEqual(read(codec, Anything, written(codec, Anything, { x })), { x })
+  }
+})
