@@ -133,11 +133,14 @@ class Inbox {
     })
   )
 
-  /** What has come and was not expected. */
-  get rest(): Difference | "taken" {
-    const more = this.next(Infinity)
-    return more === undefined ? "taken" : { position: 0, expected: "nothing more", received: shown(more) }
-  }
+  /** What has come by now and was not expected. */
+  readonly rest: Effect.Effect<Difference | "taken"> = Effect.suspend(() => {
+    const arrived = this.missing === undefined ? Effect.raceFirst(this.more, Effect.yieldNow) : Effect.void
+    return Effect.map(arrived, () => {
+      const more = this.next(Infinity)
+      return more === undefined ? "taken" : { position: 0, expected: "nothing more", received: shown(more) }
+    })
+  })
 
   /** Reads on until it is clear what to make of what is there. */
   private judge<A>(look: (missing: string | undefined) => A | undefined): Effect.Effect<A> {
@@ -225,7 +228,7 @@ export const play = (
       if (outcome !== "taken") return yield* new ScriptMismatch({ step, ...outcome })
       if (todo._tag === "Cut") return
     }
-    const { rest } = inbox
+    const rest = yield* inbox.rest
     if (rest !== "taken") return yield* new ScriptMismatch({ step: steps.length, ...rest })
   })
 

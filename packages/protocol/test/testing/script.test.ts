@@ -125,6 +125,17 @@ describe("a scripted peer", () => {
       }).pipe(Effect.scoped))
   }
 
+  it.effect("tells that there is more, though it came after what was expected", () =>
+    Effect.gen(function*() {
+      const { mismatch, peer } = yield* facing([expect("a"), wait("1 seconds")], true)
+      yield* TestClock.adjust(0)
+      yield* peer.send("a")
+      yield* TestClock.adjust(0)
+      yield* peer.send("b")
+      yield* TestClock.adjust("1 seconds")
+      assert.deepInclude(yield* mismatch, { expected: "nothing more", received: "\"b\"" })
+    }).pipe(Effect.scoped))
+
   it.effect("tells how the connection was lost", () =>
     Effect.gen(function*() {
       const { mismatch, peer } = yield* facing([expectEnd])
