@@ -147,7 +147,10 @@ describe("handing out", () => {
     for (const schema of rebuilt) {
       expectTypeOf<Codec.Received<typeof schema>>().not.toEqualTypeOf<unknown>()
       expectTypeOf<Undecodable>().not.toExtend<Codec.Received<typeof schema>>()
-      assert.strictEqual(feed(Codec.json().machine<unknown, unknown>(schema, schema)(), [[refused]]).ending, "Undecodable")
+      assert.strictEqual(
+        feed(Codec.json().machine<unknown, unknown>(schema, schema)(), [[refused]]).ending,
+        "Undecodable"
+      )
     }
   })
 

@@ -20,8 +20,9 @@
  * The contract:
  *
  * - Nothing is changed on the way, and chunks stay as they are. What is written down is a copy.
- * - It is bounded: 1 MiB by default, for all connections of a recorder together. What comes beyond that passes, and is `omitted`.
- * - What must not be kept is hidden: only its size is known; a replay expects anything of that size, and says zeros.
+ * - It is bounded: 1 MiB by default, for all connections of a recorder together. What comes beyond that passes, and is `omitted`; so
+ *   are whole connections.
+ * - What must not be kept is hidden: only its size in bytes is known; a replay expects anything of that size, and says zeros.
  */
 
 import * as Schema from "effect/Schema"
@@ -32,6 +33,7 @@ import type { Io, Machine, Timer } from "../Machine.ts"
 import type { EndOfInput } from "../Outcome.ts"
 import * as Protocol from "../Protocol.ts"
 import { Bytes, type Message, type Shape } from "../Transport.ts"
+import * as Utf8 from "../Utf8.ts"
 import * as Script from "./script.ts"
 import { bytesOf, hexOf, textOf } from "./shown.ts"
 
@@ -70,9 +72,11 @@ export interface Recorder<S> {
   readonly over: Protocol.Over<S, never, S, never>
   /** A transcript for each connection so far, in the order in which they began. */
   readonly transcripts: ReadonlyArray<Transcript>
+  /** How many connections there was no room for. */
+  readonly omitted: number
 }
 
-/** How much an entry counts beside what was said. */
+/** How much a connection counts, and an entry beside what was said. */
 const entrySize = 64
 
 interface Draft extends Transcript {
@@ -85,18 +89,25 @@ export const makeRecorder = <S, M extends Message>(shape: Shape<S, M, M>, option
   const { hide, maxSize = 1_048_576 } = options
   const boundaries = shape.key.key !== Bytes.key.key
   const transcripts: Array<Draft> = []
+  let omitted = 0
   let size = 0
+  /** Whether there is room for an entry, which is then taken. */
+  const taken = (said: number): boolean => {
+    const fits = size + entrySize + said <= maxSize
+    if (fits) size += entrySize + said
+    return fits
+  }
   const begin = (): Write => {
+    if (!taken(0)) {
+      omitted++
+      return () => {}
+    }
     const draft: Draft = { boundaries, entries: [], omitted: 0 }
     transcripts.push(draft)
     return (at, by, said) => {
-      const kept = isMessage(said) && hide?.(said, by) === true ? { hidden: said.length } : said
-      const weight = entrySize + (isMessage(kept) ? sizeOf(kept) : 0)
-      if (draft.omitted > 0 || size + weight > maxSize) draft.omitted++
-      else {
-        size += weight
-        draft.entries.push({ at, by, said: kept instanceof Uint8Array ? kept.slice() : kept })
-      }
+      const kept = isMessage(said) && hide?.(said, by) === true ? { hidden: bytesIn(said) } : said
+      if (draft.omitted > 0 || !taken(isMessage(kept) ? sizeOf(kept) : 0)) draft.omitted++
+      else draft.entries.push({ at, by, said: kept instanceof Uint8Array ? kept.slice() : kept })
     }
   }
   const put = (us: Side, peer: Side) => (lower: Parameters<typeof fuse<M, M, never, M, M>>[0]) =>
@@ -107,9 +118,14 @@ export const makeRecorder = <S, M extends Message>(shape: Shape<S, M, M>, option
       client: put("client", "server"),
       server: put("server", "client")
     }),
-    transcripts
+    transcripts,
+    get omitted() {
+      return omitted
+    }
   }
 }
+
+const bytesIn = (message: Message): number => typeof message === "string" ? Utf8.encode(message).length : message.length
 
 const isMessage = (said: Said): said is Message => typeof said === "string" || said instanceof Uint8Array
 
@@ -176,7 +192,7 @@ const Line = Schema.fromJsonString(Schema.Union([
   Schema.Struct({ at: Schema.Finite, server: Written }),
   Schema.Struct({ omitted: Schema.Natural })
 ]))
-const decodeLine = Schema.decodeUnknownSync(Line)
+const decodeLine = Schema.decodeUnknownSync(Line, { onExcessProperty: "error" })
 
 /** A transcript as lines of JSON. */
 export const format = ({ boundaries, entries, omitted }: Transcript): string => {
@@ -207,13 +223,15 @@ export const parse = (text: string): Transcript => {
     if (json.trim() === "") continue
     try {
       const line = decodeLine(json)
+      if ("transcript" in line !== (boundaries === undefined)) {
+        throw new Error("a transcript says first, and once, whether there are boundaries")
+      }
       if ("transcript" in line) boundaries = line.boundaries
-      else if (boundaries === undefined) throw new Error("a transcript says first whether there are boundaries")
-      else if ("omitted" in line) omitted = line.omitted
+      else if ("omitted" in line) omitted += line.omitted
       else if ("client" in line) entries.push({ at: line.at, by: "client", said: read(line.client) })
       else entries.push({ at: line.at, by: "server", said: read(line.server) })
     } catch (cause) {
-      throw new SyntaxError(`line ${at + 1} is none of a transcript: ${String(cause)}`, { cause })
+      throw new SyntaxError(`line ${at + 1} is none of a transcript: ${(cause as Error).message}`, { cause })
     }
   }
   if (boundaries === undefined) throw new SyntaxError("a transcript has a line that says whether there are boundaries")

@@ -80,6 +80,10 @@ describe("a transcript", () => {
         ["{\"at\":0,\"client\":\"\"}", "line 1"],
         [`${head}\n{"at":0,"client":{"hex":"0g"}}`, "line 3"],
         [`${head}{"at":0,"nobody":""}`, "line 2"],
+        [`${head}{"at":0,"client":"","server":""}`, "line 2"],
+        [`${head}{"at":0,"client":{"hex":"00","hidden":2}}`, "line 2"],
+        [`${head}${head}`, "line 2"],
+        [`${head.replace("true", "false")}{"at":0,"client":"\\ud800"}`, "line 2.*surrogate"],
         [`${head}nonsense`, "line 2"]
       ]
     ) {
@@ -90,7 +94,7 @@ describe("a transcript", () => {
 
   it.effect("is bounded, and can't be replayed when something is missing", () =>
     Effect.gen(function*() {
-      const recorder = Transcript.makeRecorder(Transport.Messages, { maxSize: 200 })
+      const recorder = Transcript.makeRecorder(Transport.Messages, { maxSize: 330 })
       yield* Effect.gen(function*() {
         const listener = yield* Transport.listen(Transport.Messages)("memory:chat")
         yield* Effect.forkScoped(listener.run(loudly))
@@ -105,6 +109,18 @@ describe("a transcript", () => {
       assert.strictEqual(counts.reduce((sum, [count]) => sum + Number(count), 0), 3)
       const partial = recorder.transcripts.find(({ omitted }) => omitted > 0)!
       assert.throws(() => Transcript.replay(partial, "client"), RangeError)
+    }))
+
+  it.effect("is bounded in connections, too", () =>
+    Effect.gen(function*() {
+      const recorder = Transcript.makeRecorder(Transport.Messages, { maxSize: 500 })
+      yield* Effect.gen(function*() {
+        const listener = yield* Transport.listen(Transport.Messages)("memory:chat")
+        yield* Effect.forkScoped(listener.run(loudly))
+        for (let n = 0; n < 20; n++) yield* Effect.scoped(Transport.connect(Transport.Messages)("memory:chat"))
+      }).pipe(Effect.scoped, Effect.provide(recorder.over(MemoryTransport.layerMessages())))
+      assert.isAtMost(recorder.transcripts.length, 7)
+      assert.strictEqual(recorder.transcripts.length + recorder.omitted, 40)
     }))
 
   it.effect("keeps no more of what is hidden than its size", () =>
@@ -124,11 +140,11 @@ describe("a transcript", () => {
           yield* played
         }).pipe(Effect.scoped, Effect.provideContext(lower))
       const server = Script.server(Transport.Messages)
-      yield* talk("secret", server("memory:login", [Script.expect("PASS secret"), Script.send("OK")]))
+      yield* talk("s€cret", server("memory:login", [Script.expect("PASS s€cret"), Script.send("OK")]))
       const [transcript] = recorder.transcripts
-      assert.notInclude(Transcript.format(transcript), "secret")
-      assert.deepStrictEqual(transcript.entries[0].said, { hidden: 11 })
-      yield* talk("others", server("memory:login", Transcript.replay(transcript, "server")))
+      assert.notInclude(Transcript.format(transcript), "cret")
+      assert.deepStrictEqual(transcript.entries[0].said, { hidden: 13 })
+      yield* talk("öthörs", server("memory:login", Transcript.replay(transcript, "server")))
     }).pipe(Effect.scoped))
 })
 
