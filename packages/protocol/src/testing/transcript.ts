@@ -129,6 +129,8 @@ const bytesIn = (message: Message): number => typeof message === "string" ? Utf8
 
 const isMessage = (said: Said): said is Message => typeof said === "string" || said instanceof Uint8Array
 
+const isEnd = (said: Said): boolean => !isMessage(said) && "end" in said
+
 type Write = (at: number, by: Side, said: Said) => void
 
 class Recording<M extends Message> implements Machine<M, M, M, M> {
@@ -240,12 +242,14 @@ export const parse = (text: string): Transcript => {
 
 /**
  * A script that says what one side has said, and expects what the other has, for `Script.play`: in this order, whatever the times and
- * the chunks. Throws a `RangeError` for a transcript that is not whole.
+ * the chunks. Who has ended nothing by itself closed the connection, and so does the end of the script: the other side's end, which came
+ * of that, is not waited for. Throws a `RangeError` for a transcript that is not whole.
  */
 export const replay = ({ entries, omitted }: Transcript, side: Side): ReadonlyArray<Script.Step> => {
   if (omitted > 0) throw new RangeError(`${omitted} entries are missing in the transcript`)
+  const closes = !entries.some(({ by, said }) => by === side && isEnd(said))
   return entries.flatMap(({ by, said }, at) => {
-    if (by !== side) return [expected(said)]
+    if (by !== side) return closes && at === entries.length - 1 && isEnd(said) ? [] : [expected(said)]
     if (isMessage(said)) return [Script.send(said)]
     if ("hidden" in said) return [Script.send(new Uint8Array(said.hidden))]
     // The last word needs no half-close: the script is over, and so is the connection.

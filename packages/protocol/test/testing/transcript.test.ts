@@ -14,26 +14,30 @@ const answering =
 
 const loudly = answering((text) => text.toUpperCase())
 
-/** Records what a client of length-prefixed messages says to such a server. */
-const recorded = Effect.gen(function*() {
-  const recorder = Transcript.makeRecorder(Transport.Bytes)
-  const lower = yield* Layer.build(MemoryTransport.layer())
-  const framed = LengthPrefixed.over()(Layer.succeedContext(lower))
-  const listener = yield* Effect.provide(Transport.listen(Transport.Messages)("memory:chat"), framed)
-  yield* Effect.forkScoped(listener.run(loudly))
-  yield* Effect.gen(function*() {
-    const connection = yield* Transport.connect(Transport.Messages)("memory:chat")
-    yield* connection.send("hello")
-    yield* connection.pull
-    yield* TestClock.adjust("1500 millis")
-    yield* connection.sendAll(["you", hex("ff00")])
-    yield* connection.pull
-    yield* connection.end
-    yield* Effect.exit(connection.pull)
-  }).pipe(Effect.scoped, Effect.provide(LengthPrefixed.over()(recorder.over(Layer.succeedContext(lower)))))
-  assert.lengthOf(recorder.transcripts, 1)
-  return recorder.transcripts[0]
-}).pipe(Effect.scoped)
+/** Records what a client of length-prefixed messages says to such a server, and ends its output, or just closes. */
+const recording = (ends: boolean) =>
+  Effect.gen(function*() {
+    const recorder = Transcript.makeRecorder(Transport.Bytes)
+    const lower = yield* Layer.build(MemoryTransport.layer())
+    const framed = LengthPrefixed.over()(Layer.succeedContext(lower))
+    const listener = yield* Effect.provide(Transport.listen(Transport.Messages)("memory:chat"), framed)
+    yield* Effect.forkScoped(listener.run(loudly))
+    yield* Effect.gen(function*() {
+      const connection = yield* Transport.connect(Transport.Messages)("memory:chat")
+      yield* connection.send("hello")
+      yield* connection.pull
+      yield* TestClock.adjust("1500 millis")
+      yield* connection.sendAll(["you", hex("ff00")])
+      yield* connection.pull
+      if (!ends) return
+      yield* connection.end
+      yield* Effect.exit(connection.pull)
+    }).pipe(Effect.scoped, Effect.provide(LengthPrefixed.over()(recorder.over(Layer.succeedContext(lower)))))
+    assert.lengthOf(recorder.transcripts, 1)
+    return recorder.transcripts[0]
+  }).pipe(Effect.scoped)
+
+const recorded = recording(true)
 
 const bytesOf = (transcript: Transcript.Transcript, side: Transcript.Side): string =>
   transcript.entries.filter(({ by }) => by === side)
@@ -149,7 +153,7 @@ describe("a transcript", () => {
 })
 
 describe("a replay", () => {
-  const played = (handler: typeof loudly, side: "client") =>
+  const played = (handler: typeof loudly, side: "client", recorded = recording(true)) =>
     Effect.gen(function*() {
       const transcript = yield* recorded
       const lower = yield* Layer.build(MemoryTransport.layer())
@@ -165,6 +169,8 @@ describe("a replay", () => {
     }).pipe(Effect.scoped)
 
   it.effect("of the client finds the same server", () => played(loudly, "client"))
+
+  it.effect("of a client that just closes waits for nothing else", () => played(loudly, "client", recording(false)))
 
   it.effect("of the client finds a server that has changed, at the byte that differs", () =>
     Effect.gen(function*() {
