@@ -19,3 +19,12 @@ export const equal = (what: string, actual: unknown, expected: unknown): void =>
 export const holds = (what: string, condition: boolean, seen?: unknown): void => {
   if (!condition) throw new Error(seen === undefined ? what : `${what}: got ${show(seen)}`)
 }
+
+/** Says of what is thrown where that was. */
+export const named = <A>(what: string, run: () => A): A => {
+  try {
+    return run()
+  } catch (thrown) {
+    throw new Error(`${what}: ${thrown instanceof Error ? thrown.message : show(thrown)}`, { cause: thrown })
+  }
+}

@@ -11,7 +11,7 @@
 import type { ConnectionReason } from "../ConnectionError.ts"
 import type { Goodbye, Io, Machine, Timer } from "../Machine.ts"
 import type { EndOfInput } from "../Outcome.ts"
-import { equal, holds } from "./check.ts"
+import { equal, holds, named } from "./check.ts"
 import { dice } from "./samples.ts"
 
 /** How a machine's input ended: as it told, by the tag of the reason it failed with, or `"open"`. */
@@ -216,8 +216,8 @@ export const verifyBytes = <LOut, In, Out>(
     const run = (how: string, pieces: ReadonlyArray<ReadonlyArray<Uint8Array>>) => {
       for (const room of [undefined, 1, 2]) {
         const what = room === undefined ? `${name}, ${how}` : `${name}, ${how}, with room for ${room}`
-        expect(what, feed(make(), pieces, { room, end: "announced" }), vector)
-        expect(`${what}, lent`, feed(make(), pieces, { room, end: "announced", lent: true }), vector)
+        expect(what, () => feed(make(), pieces, { room, end: "announced" }), vector)
+        expect(`${what}, lent`, () => feed(make(), pieces, { room, end: "announced", lent: true }), vector)
       }
     }
     run("whole", [[input]])
@@ -240,8 +240,8 @@ export const verifyBytes = <LOut, In, Out>(
       input: concat(ordinary.map((vector) => vector.input)),
       messages: ordinary.flatMap((vector) => vector.messages)
     }
-    expect(all.name, feed(make(), [[all.input]], { end: "announced" }), all)
-    expect(`${all.name}, a message at a time`, feed(make(), [[all.input]], { room: 1, end: "announced" }), all)
+    expect(all.name, () => feed(make(), [[all.input]], { end: "announced" }), all)
+    expect(`${all.name}, a message at a time`, () => feed(make(), [[all.input]], { room: 1, end: "announced" }), all)
   }
 }
 
@@ -255,8 +255,8 @@ export const verifyMessages = <LIn, LOut, In, Out>(
     for (const room of [undefined, 1, 2]) {
       const options = { room, end: "announced" } as const
       const what = room === undefined ? name : `${name}, with room for ${room}`
-      expect(what, feed(make(), [input], options), vector)
-      expect(`${what}, one at a time`, feed(make(), input.map((message) => [message]), options), vector)
+      expect(what, () => feed(make(), [input], options), vector)
+      expect(`${what}, one at a time`, () => feed(make(), input.map((message) => [message]), options), vector)
     }
   }
 }
@@ -269,7 +269,7 @@ export const verifyRoundTrip = <Wire, A, B>(
   expected: ReadonlyArray<B>
 ): ReadonlyArray<Wire> => {
   const written = encode(sender, messages)
-  expect("round trip", feed(receiver, [written], { end: "announced" }), { messages: expected })
+  expect("round trip", () => feed(receiver, [written], { end: "announced" }), { messages: expected })
   return written
 }
 
@@ -281,7 +281,7 @@ export const encode = <LOut, Out>(
   const io = new Probe<any, LOut>()
   const copies = messages.map(copy)
   machine.start?.(io, io)
-  for (const message of messages) machine.encode(message, io)
+  for (const message of messages) named("encode", () => machine.encode(message, io))
   io.settle()
   equal("what was given to encode, later", messages, copies)
   return io.written
@@ -334,9 +334,10 @@ export const randomSplit = (bytes: Uint8Array, seed: number): ReadonlyArray<Uint
 
 const expect = <In>(
   what: string,
-  io: Probe<In, any>,
+  fed: () => Probe<In, any>,
   vector: { readonly messages: ReadonlyArray<In>; readonly ending?: Ending }
 ): void => {
+  const io = named(what, fed)
   equal(`${what}: messages`, io.emitted, vector.messages)
   equal(`${what}: ending`, io.ending, vector.ending ?? "announced")
   io.verify(what)
@@ -350,8 +351,10 @@ const truncate = <In>(
 ): void => {
   const what = `${vector.name}, truncated at ${at}`
   const input = vector.input.subarray(0, at)
-  const io = feed(make(), [[input]], { end: "announced" })
-  const again = feed(make(), Array.from(input, (byte) => [new Uint8Array([byte])]), { end: "announced" })
+  const fed = (pieces: ReadonlyArray<ReadonlyArray<Uint8Array>>) =>
+    named(what, () => feed(make(), pieces, { end: "announced" }))
+  const io = fed([[input]])
+  const again = fed(Array.from(input, (byte) => [new Uint8Array([byte])]))
   equal(`${what}, byte by byte: messages`, again.emitted, io.emitted)
   equal(`${what}, byte by byte: ending`, again.ending, io.ending)
   equal(`${what}: messages`, io.emitted, vector.messages.slice(0, io.emitted.length))

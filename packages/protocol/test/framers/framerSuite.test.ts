@@ -164,4 +164,21 @@ describe("the framer suite", () => {
     assert.include(failing({ ...subject, received: () => hex("00") }).join(), "receives what it sends")
     assert.isNotEmpty(failing({ ...subject, framer: FixedLength.make({ size: 2 }) }))
   })
+
+  it("says which input made a framer throw", () => {
+    const throwing = broken(() => ({
+      receive: () => {
+        throw new TypeError("not UTF-8")
+      }
+    }))
+    const messages = framerSuite(throwing).map(({ run }) => {
+      try {
+        run()
+        return ""
+      } catch (error) {
+        return (error as Error).message
+      }
+    })
+    assert.include(messages, "two, whole: not UTF-8")
+  })
 })
