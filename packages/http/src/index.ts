@@ -1,5 +1,6 @@
 export * as Answer from "./Answer.ts"
 export * as Basic from "./Basic.ts"
+export * as Digest from "./Digest.ts"
 export * as Headers from "./Headers.ts"
 export * as HttpBody from "./HttpBody.ts"
 export * as HttpHead from "./HttpHead.ts"
