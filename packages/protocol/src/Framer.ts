@@ -23,7 +23,9 @@
 import * as Effect from "effect/Effect"
 import { ConnectError } from "./ConnectError.ts"
 import { fuse } from "./Connection.ts"
+import { Undecodable, Unencodable } from "./ConnectionError.ts"
 import { type Format, FormatMachine } from "./internal/framing/FormatMachine.ts"
+import { goodbye as withGoodbye, type Words } from "./internal/framing/goodbye.ts"
 import { NestedMachine } from "./internal/framing/NestedMachine.ts"
 import { type Program, ProgramMachine, Step } from "./internal/framing/ProgramMachine.ts"
 import { relay } from "./internal/framing/relay.ts"
@@ -61,6 +63,7 @@ export const onto =
     Protocol.machine(Bytes, shape, { layer: framer.layer, client: framer.machine, server: framer.machine })
 
 export type { Format } from "./internal/framing/FormatMachine.ts"
+export type { Words } from "./internal/framing/goodbye.ts"
 export type { Program, Reading, Step } from "./internal/framing/ProgramMachine.ts"
 
 /**
@@ -97,6 +100,16 @@ export const make = <In = Message, Out = In>(
 })
 
 /**
+ * A framer whose messages are the frames as they are, with all that belongs to them: `make` for who knows only where they end.
+ *
+ * @category constructors
+ */
+export const whole = (
+  format: Pick<Format<Uint8Array, Uint8Array>, "layer" | "maxFrameSize" | "measure">
+): Framer<Uint8Array, Uint8Array> =>
+  make({ ...format, decode: (bytes, from, to) => bytes.subarray(from, to), encode: (frame) => frame })
+
+/**
  * A framer of one's own from a program that reads as the format is written down: a generator a frame, which takes bytes with `yield*`
  * and returns the message.
  *
@@ -126,11 +139,16 @@ export const make = <In = Message, Out = In>(
  * of what was received. Its price is that of a generator and an object a step: a small frame of two steps takes three to four times as long as
  * with `make`, some 150 ns more, which is nothing beside what most programs do with a frame, and much for millions of small ones a second.
  *
+ * A program that remembers something, such as which request a reply belongs to, is made anew for each connection, as with `make`:
+ * `Framer.program({ layer, format: () => ({ decode, encode }) })`.
+ *
  * @category constructors
  */
-export const program = <In = Message, Out = In>(options: Program<In, Out>): Framer<In, Out> => ({
-  layer: options.layer,
-  machine: () => new ProgramMachine(options)
+export const program = <In = Message, Out = In>(
+  program: Program<In, Out> | { readonly layer: string; readonly format: () => Omit<Program<In, Out>, "layer"> }
+): Framer<In, Out> => ({
+  layer: program.layer,
+  machine: () => new ProgramMachine("format" in program ? { ...program.format(), layer: program.layer } : program)
 })
 
 /**
@@ -155,6 +173,19 @@ export const peek = (size: number): Step => new Step(size, false)
  */
 export const takeUntil = (delimiter: Message, limit: number): Step =>
   new Step(limit, true, typeof delimiter === "string" ? utf8.encode(delimiter).slice() : delimiter)
+
+/**
+ * In a program: takes just these bytes (or text as UTF-8); anything else is a `Violation`.
+ *
+ * @category programs
+ */
+export function* expect(message: Message): Generator<Step, void, any> {
+  const expected = typeof message === "string" ? utf8.encode(message).slice() : message
+  const bytes: Uint8Array = yield* take(expected.length)
+  if (!expected.every((byte, at) => byte === bytes[at])) {
+    yield* fail(new Violation({ rule: `${JSON.stringify(String.fromCharCode(...expected))} comes next` }))
+  }
+}
 
 /**
  * In a program: the peer has broken the rules.
@@ -184,6 +215,33 @@ export const map = <A, B, In, Out>(
 })
 
 /**
+ * The same by functions that somebody else wrote, which throw whatever they like: that is the cause of an `Undecodable`, which ends the
+ * connection, or of an `Unencodable`.
+ *
+ * @category combinators
+ */
+export const parsed = <A, B, In, Out>(
+  self: Framer<A, B>,
+  { parse, print }: { readonly parse: (message: A) => In; readonly print: (message: Out) => B }
+): Framer<In, Out> =>
+  map(self, {
+    decode: (message: A): In => {
+      try {
+        return parse(message)
+      } catch (cause) {
+        throw new Undecodable({ detail: `this is no message of ${self.layer}`, cause })
+      }
+    },
+    encode: (message: Out): B => {
+      try {
+        return print(message)
+      } catch (cause) {
+        throw new Unencodable({ detail: `this is no message of ${self.layer}`, cause })
+      }
+    }
+  })
+
+/**
  * A framer that gives only some of what another one receives, such as all but keep-alives. The others are dropped; what is sent stays
  * as it is.
  *
@@ -201,6 +259,32 @@ export const filter: {
       },
       down: (message) => message
     })
+})
+
+/**
+ * A framer whose connections end with a goodbye of their own, which has no answer, such as DISCONNECT of MQTT: it is said after all that
+ * was sent before, and heard from the peer, behind whose goodbye nothing is read. `heard` tells what a goodbye says, of ours or of the
+ * peer's; what was said is the outcome's `sent` and `received`. A peer that ends without one has closed too, and the connection can't
+ * half-close.
+ *
+ * ```ts import.meta.vitest
+ * import { Framer, Lines } from "@wirestack/protocol"
+ * import { feed } from "@wirestack/protocol/testing/machineSuite"
+ *
+ * const polite = Framer.goodbye(Lines.make(), {
+ *   say: (why) => why === "failed" ? undefined : "BYE",
+ *   heard: (line) => line === "BYE" ? { code: 0, reason: "" } : undefined
+ * })
+ * const { emitted, ending } = feed(polite.machine(), [[new TextEncoder().encode("hello\nBYE\nand more\n")]])
+ * emitted // => ["hello"]
+ * ending // => "closed"
+ * ```
+ *
+ * @category combinators
+ */
+export const goodbye = <In, Out>(self: Framer<In, Out>, words: Words<NoInfer<In>, NoInfer<Out>>): Framer<In, Out> => ({
+  layer: self.layer,
+  machine: () => withGoodbye(self.machine(), words)
 })
 
 /** How a type stands in front of a message. */

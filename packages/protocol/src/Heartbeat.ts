@@ -30,7 +30,7 @@ import type { EndOfInput } from "./Outcome.ts"
 import * as Protocol from "./Protocol.ts"
 import { type Options as Times, type Patient, pauseOf, Pulse, type Timing, timing } from "./Pulse.ts"
 import { Violation } from "./Reason.ts"
-import { type Message, Messages } from "./Transport.ts"
+import { type Message, Messages, type Shape } from "./Transport.ts"
 
 /** When to ask and to give up, and in which words. */
 export interface Options extends Times {
@@ -49,28 +49,68 @@ export const over = (options: Options = {}): Protocol.Over<"messages", never, "m
   const times = timing(options)
   const signs = options.signs === undefined ? own : given(options.signs)
   const put = <D>(lower: Connection.Connection<Message, Message, D>) =>
-    Effect.suspend(() => {
-      const machine = new Heart(signs, times)
-      return Connection.fuse(lower, machine, { layer, begun: (control) => machine.belongTo(control) })
-    })
+    Effect.suspend(() => beating(lower, signs, times))
   return Protocol.make(Messages, Messages, { layer, client: put, server: put })
 }
 
+/** The signs of life that a protocol has, among messages of any shape. */
+export interface Vocabulary<in In, in out Out> extends Times {
+  /** What asks. */
+  readonly ping: Out
+  /** What answers the peer's pings; left out if it sends none. */
+  readonly pong?: Out
+  /** Which received messages are signs: these are kept from the layer above. */
+  readonly kindOf: (message: In) => "ping" | "pong" | "message"
+  /** The weight of a message in bytes, by which what is received and not pulled is bounded. */
+  readonly sizeOf: (message: In | Out) => number
+  /** Whether to ping, too, when we have sent nothing for `interval`, since the peer counts that, as in MQTT; false by default. */
+  readonly keepAlive?: boolean
+}
+
+/**
+ * The same for a stack of any shape whose protocol has a ping of its own. What is asked may depend on what the layers below have agreed on,
+ * which is `Need`ed then.
+ *
+ * ```ts
+ * Heartbeat.within(Packets)({ interval: "30 seconds", keepAlive: true, ping: { cmd: "pingreq" }, kindOf, sizeOf })
+ * ```
+ *
+ * @category layers
+ */
+export const within = <S, In, Out>(shape: Shape<S, In, Out>) =>
+<Need = never>(
+  given: Vocabulary<In, Out> | ((lower: Connection.Connection<In, Out, Need>) => Vocabulary<In, Out>)
+): Protocol.Over<S, Need, S, never> => {
+  const put = (lower: Connection.Connection<In, Out, Need>) =>
+    Effect.suspend(() => {
+      const vocabulary = typeof given === "function" ? given(lower) : given
+      const signs: Signs<In, Out> = { ...vocabulary, wrap: (message) => message, unwrap: (message) => message }
+      return beating(lower, signs, timing(vocabulary))
+    })
+  return Protocol.within(shape)<never, never, Need>({ layer, client: put, server: put })
+}
+
+const beating = <In, Out, D>(lower: Connection.Connection<In, Out, D>, signs: Signs<In, Out>, times: Timing) => {
+  const machine = new Heart(signs, times)
+  return Connection.fuse(lower, machine, { layer, begun: (control) => machine.belongTo(control) })
+}
+
 /** How signs are told from messages. */
-interface Signs {
-  readonly ping: Message
-  readonly pong: Message
-  readonly kindOf: (message: Message) => "ping" | "pong" | "message" | "unknown"
+interface Signs<in out In, in out Out> extends Pick<Vocabulary<In, Out>, "ping" | "pong" | "keepAlive" | "sizeOf"> {
+  readonly kindOf: (message: In) => "ping" | "pong" | "message" | "unknown"
   /** A message as it is sent, and back. */
-  readonly wrap: (message: Message) => Message
-  readonly unwrap: (message: Message) => Message
+  readonly wrap: (message: Out) => Out
+  readonly unwrap: (message: In) => In
 }
 
 const mark = 0xc1
 
 const isMarked = (message: Message): message is Uint8Array => typeof message !== "string" && message[0] === mark
 
-const own: Signs = {
+const sizeOf = (message: Message): number => message.length
+
+const own: Signs<Message, Message> = {
+  sizeOf,
   ping: Uint8Array.of(mark, 0),
   pong: Uint8Array.of(mark, 1),
   kindOf: (message) => {
@@ -97,10 +137,11 @@ const equals = (one: Message): (message: Message) => boolean => {
       : message.length === bytes.length && message.every((byte, at) => byte === bytes[at])
 }
 
-const given = ({ ping, pong }: { readonly ping: Message; readonly pong: Message }): Signs => {
+const given = ({ ping, pong }: { readonly ping: Message; readonly pong: Message }): Signs<Message, Message> => {
   const [isPing, isPong] = [equals(ping), equals(pong)]
   if (isPing(pong) || isPong(ping)) throw new RangeError("the signs of a heartbeat must differ")
   return {
+    sizeOf,
     ping,
     pong,
     kindOf: (message) => isPing(message) ? "ping" : isPong(message) ? "pong" : "message",
@@ -112,7 +153,7 @@ const given = ({ ping, pong }: { readonly ping: Message; readonly pong: Message 
   }
 }
 
-class Heart implements Machine<Message, Message, Message, Message>, Patient {
+class Heart<In, Out> implements Machine<In, Out, In, Out>, Patient {
   encoded = 0
   heard = false
   handed = 0
@@ -122,16 +163,18 @@ class Heart implements Machine<Message, Message, Message, Message>, Patient {
   private weEnded = false
   private peerEnded = false
   private askedAt = 0
+  /** When something was sent last, if that is asked for. */
+  private sentAt = 0
   private roundTrip: number | undefined = undefined
   private control!: Connection.Control
   private pulse!: Pulse
   private timer!: Timer
-  private io!: Io<Message, Message>
-  private readonly kept = new Kept<Message>()
-  private readonly signs: Signs
+  private io!: Io<In, Out>
+  private readonly kept = new Kept<In>()
+  private readonly signs: Signs<In, Out>
   private readonly times: Timing
 
-  constructor(signs: Signs, times: Timing) {
+  constructor(signs: Signs<In, Out>, times: Timing) {
     this.signs = signs
     this.times = times
   }
@@ -148,14 +191,15 @@ class Heart implements Machine<Message, Message, Message, Message>, Patient {
     return !this.weEnded && !this.peerEnded
   }
 
-  start(io: Io<Message, Message>, timer: Timer): void {
+  start(io: Io<In, Out>, timer: Timer): void {
     this.io = io
     this.timer = timer
+    this.sentAt = timer.now
     this.pulse = new Pulse(this, this.times, timer.now)
     timer.wake(pauseOf(this.times))
   }
 
-  wakeup(io: Io<Message, Message>): boolean {
+  wakeup(io: Io<In, Out>): boolean {
     const { now } = this.timer
     const verdict = this.pulse.beat(now, this.roundTrip)
     this.control.viable(!this.pulse.late)
@@ -163,15 +207,20 @@ class Heart implements Machine<Message, Message, Message, Message>, Patient {
       io.fail(new Unresponsive({ silent: Math.round(this.pulse.silent(now)), pings: this.times.misses }))
       return true
     }
-    if (verdict === "ping") {
+    if (verdict === "ping" || this.isIdle(now)) {
       this.mute = true
-      this.askedAt = now
+      this.askedAt = this.sentAt = now
     }
     this.timer.wake(pauseOf(this.times))
     return true
   }
 
-  receive(input: ReadonlyArray<Message>, io: Io<Message, Message>): boolean {
+  /** Whether the peer has heard nothing for so long that it may give us up. */
+  private isIdle(now: number): boolean {
+    return this.signs.keepAlive === true && this.speaks && now - this.sentAt >= this.times.interval
+  }
+
+  receive(input: ReadonlyArray<In>, io: Io<In, Out>): boolean {
     this.heard = true
     const messages = this.kept.and(input)
     for (let i = 0; i < messages.length; i++) {
@@ -180,11 +229,11 @@ class Heart implements Machine<Message, Message, Message, Message>, Patient {
         case "message": {
           if (!io.room()) return this.kept.keep(messages, i, message)
           const given = this.signs.unwrap(message)
-          io.emit(given, given.length)
+          io.emit(given, this.signs.sizeOf(given))
           break
         }
         case "ping":
-          this.owes = !this.weEnded
+          this.owes = this.signs.pong !== undefined && !this.weEnded
           break
         case "pong":
           this.roundTrip = this.timer.now - this.askedAt
@@ -197,17 +246,19 @@ class Heart implements Machine<Message, Message, Message, Message>, Patient {
     return true
   }
 
-  encode(message: Message, io: Io<Message, Message>): void {
+  encode(message: Out, io: Io<In, Out>): void {
     const wrapped = this.signs.wrap(message)
     io.write(wrapped)
-    this.encoded += message.length
-    this.handed += message.length
+    const size = this.signs.sizeOf(message)
+    this.encoded += size
+    this.handed += size
+    if (this.signs.keepAlive === true) this.sentAt = this.timer.now
   }
 
-  proceed(io: Io<Message, Message>): boolean {
+  proceed(io: Io<In, Out>): boolean {
     if (this.owes) {
       this.owes = false
-      io.write(this.signs.pong)
+      io.write(this.signs.pong!)
     } else if (this.mute) {
       this.mute = false
       io.write(this.signs.ping)
@@ -220,7 +271,7 @@ class Heart implements Machine<Message, Message, Message, Message>, Patient {
     this.mute = false
   }
 
-  ended(endOfInput: EndOfInput, io: Io<Message, Message>): void {
+  ended(endOfInput: EndOfInput, io: Io<In, Out>): void {
     this.peerEnded = true
     io.end(endOfInput)
   }

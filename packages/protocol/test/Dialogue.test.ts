@@ -229,3 +229,85 @@ describe("a framer that is chosen in band", () => {
       }).pipe(Effect.scoped, Effect.provide(choosing(choice)(MemoryTransport.layer()))))
   }
 })
+
+describe("a handshake in messages", () => {
+  /** Says a name, and is told whether it is known; the server says its welcome in as many messages as it likes. */
+  const naming = (maxMessages = 3) =>
+    Dialogue.within(Transport.Messages)<User>({
+      layer: "naming",
+      name: "a naming",
+      maxMessages,
+      client: Effect.fnUntraced(function*(dialogue) {
+        yield* dialogue.say("ada")
+        for (;;) {
+          const said = yield* dialogue.next
+          if (said === "no") return yield* dialogue.deny("nobody knows ada")
+          if (said === "yes") return Context.make(User, "ada")
+        }
+      })
+    })
+
+  const facing = (maxMessages?: number) =>
+    Effect.gen(function*() {
+      const below = yield* Layer.build(MemoryTransport.layerMessages())
+      const listener = yield* Effect.provideContext(Transport.listen(Transport.Messages)("memory:naming"), below)
+      const accepted = yield* Deferred.make<Connection.Connection<Transport.Message, Transport.Message>>()
+      yield* Effect.forkScoped(listener.run((bare) => Effect.andThen(Deferred.succeed(accepted, bare), bare.closed)))
+      const connecting = Transport.connect(Transport.Messages)<User>("memory:naming").pipe(
+        Effect.provide(naming(maxMessages)(Layer.succeedContext(below)))
+      )
+      const client = yield* Effect.forkChild(connecting)
+      const bare = yield* Deferred.await(accepted)
+      yield* Effect.addFinalizer(() => bare.abort)
+      assert.deepStrictEqual(yield* bare.pull, ["ada"])
+      return { bare, client }
+    })
+
+  it.effect("is had by both sides", () => {
+    const both = Dialogue.within(Transport.Messages)<User>({
+      layer: "naming",
+      client: (dialogue) => Effect.as(dialogue.say("ada"), Context.make(User, "ada")),
+      server: (dialogue) => Effect.map(dialogue.next, (name) => Context.make(User, String(name)))
+    })
+    return Effect.gen(function*() {
+      yield* serving(
+        Transport.Messages,
+        (peer: Connection.Connection<Transport.Message, Transport.Message, User>) =>
+          peer.send(`hello ${Connection.detail(peer, User)}`)
+      )
+      const connection = yield* Transport.connect(Transport.Messages)<User>("memory:server")
+      assert.deepStrictEqual(yield* connection.pull, ["hello ada"])
+    }).pipe(Effect.scoped, Effect.provide(both(MemoryTransport.layerMessages())))
+  })
+
+  it.effect("tells who it is with, and hands up what came behind it", () =>
+    Effect.gen(function*() {
+      const { bare, client } = yield* facing()
+      yield* bare.sendAll(["wait", "yes", "hello"])
+      const connection = yield* Fiber.join(client)
+      yield* Effect.addFinalizer(() => connection.abort)
+      assert.strictEqual(Connection.detail(connection, User), "ada")
+      assert.deepStrictEqual(yield* connection.pull, ["hello"])
+      yield* bare.send("more")
+      assert.deepStrictEqual(yield* connection.pull, ["more"])
+    }).pipe(Effect.scoped))
+
+  for (
+    const [tag, play] of [
+      ["Denied", (bare) => bare.send("no")],
+      ["TooLarge", (bare) => bare.sendAll(["wait", "wait", "wait", "yes"])],
+      ["Truncated", (bare) => bare.end],
+      ["TimedOut", () => Effect.andThen(turns, TestClock.adjust("10 seconds"))]
+    ] as ReadonlyArray<
+      readonly [string, (bare: Connection.Connection<Transport.Message, Transport.Message>) => Effect.Effect<void, any>]
+    >
+  ) {
+    it.effect(`fails with ${tag}`, () =>
+      Effect.gen(function*() {
+        const { bare, client } = yield* facing()
+        yield* play(bare)
+        const { layer, reason } = yield* Effect.flip(Fiber.join(client))
+        assert.deepStrictEqual([layer, reason._tag], ["naming", tag])
+      }).pipe(Effect.scoped))
+  }
+})

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import {
   Connection,
   ConnectionState,
+  Framer,
   Heartbeat,
   LengthPrefixed,
   Lines,
@@ -177,4 +178,78 @@ describe("a stack with a heartbeat", () => {
     samples: Samples.messages({ text: false })
   })
   for (const { name, run } of suite) it.live(name, () => run)
+})
+
+describe("in the words of a protocol", () => {
+  const Words: Transport.Shape<"words", { readonly say: string }, { readonly say: string }> = Transport.shape("words")
+  const words = Framer.onto(Words)(Framer.map(Lines.make(), {
+    decode: (line) => ({ say: String(line) }),
+    encode: ({ say }: { readonly say: string }) => say
+  }))
+
+  const speaking = (options: Partial<Heartbeat.Vocabulary<{ readonly say: string }, { readonly say: string }>>) =>
+    Effect.gen(function*() {
+      const below = words(Layer.succeedContext(yield* Layer.build(MemoryTransport.layer())))
+      const network = yield* Layer.build(below)
+      const listener = yield* Effect.provideContext(Transport.listen(Words)("memory:words"), network)
+      const accepted = yield* Deferred.make<Connection.Connection<{ readonly say: string }, { readonly say: string }>>()
+      yield* Effect.forkScoped(listener.run((bare) => Effect.andThen(Deferred.succeed(accepted, bare), bare.closed)))
+      const heartbeat = Heartbeat.within(Words)(() => ({
+        interval: "20 seconds",
+        ping: { say: "ping" },
+        kindOf: ({ say }) => say === "ping" || say === "pong" ? say : "message",
+        sizeOf: ({ say }) => say.length,
+        ...options
+      }))
+      const client = yield* Effect.provide(
+        Transport.connect(Words)("memory:words"),
+        heartbeat(Layer.succeedContext(network))
+      )
+      const bare = yield* Deferred.await(accepted)
+      yield* Effect.addFinalizer(() => Effect.andThen(client.abort, bare.abort))
+      return { bare, client }
+    })
+
+  it.effect("asks, is answered, and keeps both from above", () =>
+    Effect.gen(function*() {
+      const { bare, client } = yield* speaking({})
+      const reading = yield* Effect.forkChild(Stream.runCollect(Stream.take(Connection.messages(client), 1)))
+      yield* TestClock.adjust("20 seconds")
+      assert.deepStrictEqual(yield* bare.pull, [{ say: "ping" }])
+      yield* bare.sendAll([{ say: "pong" }, { say: "hello" }])
+      assert.deepStrictEqual(yield* Fiber.join(reading), [{ say: "hello" }])
+    }).pipe(Effect.scoped))
+
+  for (const pong of [{ say: "pong" }, undefined]) {
+    it.effect(`${pong === undefined ? "leaves a ping without an answer that has none" : "answers a ping"}`, () =>
+      Effect.gen(function*() {
+        const { bare, client } = yield* speaking(pong === undefined ? {} : { pong })
+        const reading = yield* Effect.forkChild(client.pull)
+        yield* bare.send({ say: "ping" })
+        yield* turns
+        yield* client.send({ say: "mine" })
+        const heard = yield* Stream.runCollect(Stream.take(Connection.messages(bare), pong === undefined ? 1 : 2))
+        assert.deepStrictEqual(heard, pong === undefined ? [{ say: "mine" }] : [pong, { say: "mine" }])
+        yield* Fiber.interrupt(reading)
+      }).pipe(Effect.scoped))
+  }
+
+  for (const keepAlive of [true, false]) {
+    it.effect(`${keepAlive ? "pings" : "does not ping"} a peer that speaks while we say nothing`, () =>
+      Effect.gen(function*() {
+        const { bare, client } = yield* speaking({ keepAlive })
+        yield* Effect.forkChild(Stream.runDrain(Connection.messages(client)))
+        let pings = 0
+        yield* Effect.forkChild(
+          Stream.runForEach(Connection.messages(bare), ({ say }) => Effect.sync(() => say === "ping" && pings++))
+        )
+        for (let n = 0; n < 24; n++) {
+          yield* bare.send({ say: "news" })
+          if (n === 10) yield* client.send({ say: "mine" })
+          yield* TestClock.adjust("5 seconds")
+        }
+        // Every 20 seconds, but from 50 on, when something was said: at 20, 40, 70, 90 and 110.
+        assert.strictEqual(pings, keepAlive ? 5 : 0)
+      }).pipe(Effect.scoped))
+  }
 })

@@ -20,6 +20,8 @@ export interface Format<out In, in Out> {
   readonly decode: (bytes: Uint8Array, from: number, to: number) => In
   /** The frame of a message, in one piece or several, which nobody changes later. */
   readonly encode: (message: Out) => Uint8Array | ReadonlyArray<Uint8Array>
+  /** Told of each message that was written, in their order: one that was refused is not among them. */
+  readonly sent?: (message: Out) => void
 }
 
 export const defaultLimit = 1_048_576
@@ -49,5 +51,6 @@ export class FormatMachine<In, Out> extends FrameMachine<In, Out> {
 
   encode(message: Out, io: Io<In, Uint8Array>): void {
     this.encoded += writePieces(io, this.format.encode(message), this.limit)
+    this.format.sent?.(message)
   }
 }

@@ -53,6 +53,8 @@ export interface Program<out In, in Out> {
   readonly decode: () => Reading<In>
   /** The frame of a message, in one piece or several, which nobody changes later. */
   readonly encode: (message: Out) => Uint8Array | ReadonlyArray<Uint8Array>
+  /** Told of each message that was written, in their order: one that was refused is not among them. */
+  readonly sent?: (message: Out) => void
 }
 
 export class ProgramMachine<In, Out> extends FrameMachine<In, Out> {
@@ -110,6 +112,7 @@ export class ProgramMachine<In, Out> extends FrameMachine<In, Out> {
 
   encode(message: Out, io: Io<In, Uint8Array>): void {
     this.encoded += writePieces(io, this.program.encode(message), this.limit)
+    this.program.sent?.(message)
   }
 
   /** Where the delimiter ends, or behind the last byte if it has not come. */

@@ -11,18 +11,14 @@ export interface Hands<in A, out B, In, in Out> {
   readonly down: (message: Out) => B
 }
 
-class ByHand<A, In> extends Passage<A, In> {
-  private readonly up: Hands<A, unknown, In, never>["up"]
-
-  constructor(up: Hands<A, unknown, In, never>["up"]) {
-    super()
-    this.up = up
-  }
+/** The hands as the `Io` of the machine: what they throw ends the connection. */
+export abstract class Hand<A, In> extends Passage<A, In> {
+  protected abstract up(message: A, size: number): void
 
   emit(message: A, size: number): void {
     if (this.failed) return
     try {
-      this.up(message, size, this.io)
+      this.up(message, size)
     } catch (thrown) {
       const reason = reasonOf(thrown)
       if (reason === undefined) throw thrown
@@ -31,11 +27,29 @@ class ByHand<A, In> extends Passage<A, In> {
   }
 }
 
+class Given<A, In> extends Hand<A, In> {
+  private readonly given: Hands<A, unknown, In, never>["up"]
+
+  constructor(given: Hands<A, unknown, In, never>["up"]) {
+    super()
+    this.given = given
+  }
+
+  protected up(message: A, size: number): void {
+    this.given(message, size, this.io)
+  }
+}
+
 export const relay = <A, B, In, Out>(
   machine: Machine<Uint8Array, Uint8Array, A, B>,
   { down, up }: Hands<A, B, In, Out>
+): Machine<Uint8Array, Uint8Array, In, Out> => relayBy(machine, new Given(up), down)
+
+export const relayBy = <A, B, In, Out>(
+  machine: Machine<Uint8Array, Uint8Array, A, B>,
+  hand: Hand<A, In>,
+  down: (message: Out) => B
 ): Machine<Uint8Array, Uint8Array, In, Out> => {
-  const hand = new ByHand(up)
   const by = (io: Io<In, Uint8Array>): Io<A, Uint8Array> => {
     hand.io = io
     return hand
