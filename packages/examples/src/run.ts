@@ -14,15 +14,15 @@ const program = Effect.gen(function*() {
     case "echo-client":
       return yield* (yield* Effect.promise(() => import("./echo-client.ts"))).main(args)
     case "mqtt":
-      return yield* (yield* Effect.promise(() => import("./mqtt/main.ts"))).main(args)
+      return yield* (yield* Effect.promise(() => import("./mqtt.ts"))).main(args)
     case "redis":
-      return yield* (yield* Effect.promise(() => import("./redis/main.ts"))).main(args)
+      return yield* (yield* Effect.promise(() => import("./redis.ts"))).main(args)
     case "nats":
-      return yield* (yield* Effect.promise(() => import("./nats/main.ts"))).main(args)
+      return yield* (yield* Effect.promise(() => import("./nats.ts"))).main(args)
     case "sip":
-      return yield* (yield* Effect.promise(() => import("./sip/main.ts"))).main(args)
+      return yield* (yield* Effect.promise(() => import("./sip.ts"))).main(args)
     case "game":
-      return yield* (yield* Effect.promise(() => import("./game/main.ts"))).main(args)
+      return yield* (yield* Effect.promise(() => import("./game.ts"))).main(args)
     default:
       yield* Console.error("npm run example -- chat | echo-server | echo-client | mqtt | redis | nats | sip | game")
       process.exitCode = 2

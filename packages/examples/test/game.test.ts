@@ -3,15 +3,22 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Connection, MemoryTransport, Transport } from "@wirestack/protocol"
 import { detail } from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
-import { MachineSuite } from "@wirestack/protocol/testing"
 import { take } from "@wirestack/test-support"
 import { TlsInfo } from "@wirestack/transport-tls"
 import { Effect, Fiber, Layer, Queue, type Scope } from "effect"
-import { type Board, empty, free, type Player, show, type Square, taken, winner } from "../src/game/Board.ts"
-import { Game, type Message, onBytes, stack } from "../src/game/Game.ts"
-import { play } from "../src/game/play.ts"
-import { format } from "../src/game/Tlv.ts"
-import { Parsing } from "../src/kit/Parsing.ts"
+import {
+  type Board,
+  empty,
+  free,
+  Game,
+  type Message,
+  onBytes,
+  play,
+  type Player,
+  show,
+  stack,
+  winner
+} from "../src/game.ts"
 import { example } from "./support/processes.ts"
 
 type Peer = Connection.Connection<Message, Message>
@@ -29,17 +36,13 @@ const met = <D = never>(endpoint: string) =>
   })
 
 /** Takes squares in this order, as far as they are free. */
-const choosing = (...indices: ReadonlyArray<number>) => {
-  const rest = [...indices]
-  return (_: Board): Effect.Effect<Square> =>
-    Effect.sync(() => {
-      const index = rest.shift()!
-      return { row: Math.floor(index / 3), column: index % 3 }
-    })
+const choosing = (...squares: ReadonlyArray<number>) => {
+  const rest = [...squares]
+  return (_: Board): Effect.Effect<number> => Effect.sync(() => rest.shift()!)
 }
 
 const plays = (connection: Peer, me: Player, ...squares: ReadonlyArray<number>) =>
-  play(connection, { me, character: me === "host" ? "🐵" : "🐱", choose: choosing(...squares) })
+  play(connection, me, me === "host" ? "🐵" : "🐱", choosing(...squares))
 
 const live = (name: string, test: Effect.Effect<void, unknown, Scope.Scope>) => it.live(name, () => Effect.scoped(test))
 
@@ -139,30 +142,14 @@ describe("the game", () => {
   )
 })
 
-describe("records", () => {
-  it("are found however they are cut", () =>
-    MachineSuite.verifyBytes(() => new Parsing(format(300)), [
-      {
-        name: "two",
-        input: Buffer.concat([Buffer.from([1, 2, 0, 0xff, 2, 0, 0, 0]), Buffer.from("ab"), Buffer.alloc(8)]),
-        messages: [{ type: 0xff000201, value: Buffer.from("ab") }, { type: 0, value: Buffer.alloc(0) }],
-        boundaries: [10]
-      },
-      { name: "too large", input: Buffer.from([0, 0, 0, 0, 45, 1, 0, 0]), messages: [], ending: "TooLarge" }
-    ]))
-})
-
 describe("the board", () => {
   it("knows who has a line", () => {
     const after = (squares: ReadonlyArray<number>) =>
-      squares.reduce<Board>(
-        (board, index) => taken(board, { row: Math.floor(index / 3), column: index % 3 }, "guest"),
-        empty
-      )
+      squares.reduce<Board>((board, square) => board.with(square, "guest"), empty)
     const lines = [[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 4, 8], [2, 4, 6]]
     for (const line of lines) assert.strictEqual(winner(after(line)), "guest")
     for (const none of [[], [0, 1], [0, 1, 3], [2, 3, 7]]) assert.isUndefined(winner(after(none)))
     assert.strictEqual(free(after([0, 4])).length, 7)
-    assert.strictEqual(show(after([0, 4]), { host: "X", guest: "O" }), "O . .\n. O .\n. . .")
+    assert.strictEqual(show(after([0, 4]), { host: "X", guest: "O" }), "O . .\n. O .\n. . .\n")
   })
 })
