@@ -1,5 +1,5 @@
 /** A typed protocol like those of chat applications: a union of eight, told apart by a tag. */
-import * as Subprotocol from "@wirestack/protocol/Subprotocol"
+import * as Subprotocol from "@wirestack/protocol/typed/Subprotocol"
 import * as Schema from "effect/Schema"
 
 const User = Schema.Struct({ id: Schema.Int, name: Schema.String, admin: Schema.Boolean })

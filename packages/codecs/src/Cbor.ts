@@ -14,7 +14,7 @@
  * @see https://www.rfc-editor.org/rfc/rfc8949
  */
 
-import * as Codec from "@wirestack/protocol/Codec"
+import * as Codec from "@wirestack/protocol/typed/Codec"
 import { decode, encode } from "cborg"
 import { bytesOf } from "./internal/bytesOf.ts"
 import { canonical } from "./internal/canonical.ts"

@@ -16,8 +16,8 @@
  */
 
 import { Decoder, Encoder } from "@msgpack/msgpack"
-import * as Codec from "@wirestack/protocol/Codec"
 import type { Message } from "@wirestack/protocol/Transport"
+import * as Codec from "@wirestack/protocol/typed/Codec"
 import { bytesOf } from "./internal/bytesOf.ts"
 import { canonical } from "./internal/canonical.ts"
 import { suspicious } from "./internal/suspicious.ts"

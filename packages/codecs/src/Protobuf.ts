@@ -22,8 +22,8 @@
 
 import { type DescMessage, fromBinary, isMessage, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf"
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2"
-import * as Codec from "@wirestack/protocol/Codec"
 import * as Transport from "@wirestack/protocol/Transport"
+import * as Codec from "@wirestack/protocol/typed/Codec"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaTransformation from "effect/SchemaTransformation"

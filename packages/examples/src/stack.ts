@@ -1,6 +1,6 @@
 /** The stacks of bytes that servers are reached by: the URL says which, and what stands on top never knows. */
+import * as Unframed from "@wirestack/protocol/framers/Unframed"
 import type { ByteTransport, Connect } from "@wirestack/protocol/Transport"
-import * as Unframed from "@wirestack/protocol/Unframed"
 import * as Tcp from "@wirestack/transport-tcp/Tcp"
 import * as Unix from "@wirestack/transport-tcp/Unix"
 import type { Trust } from "@wirestack/transport-tls/Identity"

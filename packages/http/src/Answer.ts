@@ -11,7 +11,7 @@
  */
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
-import { type Found, readUntil } from "@wirestack/protocol/Reader"
+import { type Found, readUntil } from "@wirestack/protocol/handshake/Reader"
 import { TooLarge, Truncated, type Violation } from "@wirestack/protocol/Reason"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"

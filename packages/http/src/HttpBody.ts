@@ -7,7 +7,7 @@
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-6.3
  */
 
-import { Gather } from "@wirestack/protocol/Gather"
+import { Gather } from "@wirestack/protocol/bytes/Gather"
 import { hasToken, values } from "./Headers.ts"
 import type { Response } from "./HttpHead.ts"
 import { decode } from "./internal/utf8.ts"

@@ -9,7 +9,7 @@
  * @see https://www.rfc-editor.org/rfc/rfc9112
  */
 
-import { Gather } from "@wirestack/protocol/Gather"
+import { Gather } from "@wirestack/protocol/bytes/Gather"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import * as Result from "effect/Result"
 import { type Headers, isToken, trim } from "./Headers.ts"

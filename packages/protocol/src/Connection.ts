@@ -32,14 +32,14 @@ import * as Stream from "effect/Stream"
 import type { Ask } from "./Ask.ts"
 import { type ClosePolicy, patience } from "./ClosePolicy.ts"
 import { Closing, type ConnectionError, type ConnectionReason } from "./ConnectionError.ts"
-import type { Telling } from "./EstablishmentReport.ts"
 import { Deadlines } from "./internal/Deadlines.ts"
 import { lifeOf, LiveConnection } from "./internal/LiveConnection.ts"
 import { admit } from "./internal/serve.ts"
 import { Stage } from "./internal/Stage.ts"
 import type { Machine } from "./Machine.ts"
 import type { Outcome, Why } from "./Outcome.ts"
-import type { Released, Wire } from "./Wire.ts"
+import type { Telling } from "./reports/EstablishmentReport.ts"
+import type { Released, Wire } from "./wire/Wire.ts"
 
 /** A non-empty batch, as it is pulled and sent. */
 export type Batch<A> = NonEmptyReadonlyArray<A>

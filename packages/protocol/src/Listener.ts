@@ -17,10 +17,10 @@ import type { Ask } from "./Ask.ts"
 import type { ConnectError } from "./ConnectError.ts"
 import type { Connection } from "./Connection.ts"
 import type { Endpoint } from "./Endpoint.ts"
-import type { Telling } from "./EstablishmentReport.ts"
 import * as internal from "./internal/serve.ts"
 import type { ListenError } from "./ListenError.ts"
-import type { Wire } from "./Wire.ts"
+import type { Telling } from "./reports/EstablishmentReport.ts"
+import type { Wire } from "./wire/Wire.ts"
 
 /** Something that went wrong with one connection of a listener; `peer` is the address it came from, where there are addresses. */
 export type Incident =

@@ -29,7 +29,7 @@ import {
   type Shape,
   type Transport
 } from "./Transport.ts"
-import type { Wire } from "./Wire.ts"
+import type { Wire } from "./wire/Wire.ts"
 
 export {
   /** A connected pair of wires, without a network. What one end writes, the other receives. */

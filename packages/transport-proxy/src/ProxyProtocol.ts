@@ -14,8 +14,8 @@
 
 import { ConnectError, type ConnectReason, Forbidden } from "@wirestack/protocol/ConnectError"
 import * as Connection from "@wirestack/protocol/Connection"
+import { Reader } from "@wirestack/protocol/handshake/Reader"
 import * as Protocol from "@wirestack/protocol/Protocol"
-import { Reader } from "@wirestack/protocol/Reader"
 import { Violation } from "@wirestack/protocol/Reason"
 import { Bytes, type Connect } from "@wirestack/protocol/Transport"
 import * as Context from "effect/Context"

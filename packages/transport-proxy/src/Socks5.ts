@@ -22,8 +22,8 @@
 
 import { type ConnectReason, Forbidden, InvalidEndpoint, Refused, Unreachable } from "@wirestack/protocol/ConnectError"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
+import { Reader } from "@wirestack/protocol/handshake/Reader"
 import type * as Protocol from "@wirestack/protocol/Protocol"
-import { Reader } from "@wirestack/protocol/Reader"
 import { Violation } from "@wirestack/protocol/Reason"
 import type { Listen } from "@wirestack/protocol/Transport"
 import * as Effect from "effect/Effect"

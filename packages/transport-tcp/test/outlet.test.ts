@@ -1,7 +1,7 @@
 /** Writing past the stream of a socket: what waits, what is done at once, and what becomes of it at the end. */
 import { assert, it } from "@effect/vitest"
-import { SocketWire } from "@wirestack/protocol/SocketWire"
-import type { Receiver } from "@wirestack/protocol/Wire"
+import { SocketWire } from "@wirestack/protocol/wire/SocketWire"
+import type { Receiver } from "@wirestack/protocol/wire/Wire"
 import * as crypto from "node:crypto"
 import { once } from "node:events"
 import * as Net from "node:net"

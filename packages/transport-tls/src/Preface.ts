@@ -5,7 +5,7 @@
  */
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
 import { Closed } from "@wirestack/protocol/ConnectionError"
-import type { Dialogue } from "@wirestack/protocol/Dialogue"
+import type { Dialogue } from "@wirestack/protocol/handshake/Dialogue"
 import * as Effect from "effect/Effect"
 import { StartTlsRefused } from "./StartTlsReason.ts"
 

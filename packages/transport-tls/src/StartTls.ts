@@ -22,7 +22,7 @@
  */
 
 import * as Connection from "@wirestack/protocol/Connection"
-import { Dialogue } from "@wirestack/protocol/Dialogue"
+import { Dialogue } from "@wirestack/protocol/handshake/Dialogue"
 import * as Protocol from "@wirestack/protocol/Protocol"
 import { Bytes, type ByteTransport } from "@wirestack/protocol/Transport"
 import type * as Duration from "effect/Duration"

@@ -14,10 +14,11 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.4
  */
+
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import { type Connection, detail } from "@wirestack/protocol/Connection"
 import { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import { Truncated } from "@wirestack/protocol/Reason"
-import * as Utf8 from "@wirestack/protocol/Utf8"
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

@@ -4,7 +4,7 @@
  * `toCodecJson` asks each declaration for its form, and one that answers `undefined` is in it already. So the Schema is rebuilt with that
  * answer at every `Schema.Uint8Array` that is about to be encoded.
  */
-import type { Carried } from "@wirestack/protocol/Codec"
+import type { Carried } from "@wirestack/protocol/typed/Codec"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 

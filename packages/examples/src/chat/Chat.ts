@@ -1,5 +1,5 @@
 /** The chat's protocol, `chat.v1`: what clients say, what the server says, and the one definition both ends share. */
-import * as Subprotocol from "@wirestack/protocol/Subprotocol"
+import * as Subprotocol from "@wirestack/protocol/typed/Subprotocol"
 import * as Schema from "effect/Schema"
 
 /** A name as people type it: 1 to 32 characters. */

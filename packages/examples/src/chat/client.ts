@@ -1,6 +1,6 @@
 /** The terminal client: what is typed is said, what is said is printed. */
 import { messages } from "@wirestack/protocol/Connection"
-import type { ClientConnection } from "@wirestack/protocol/Subprotocol"
+import type { ClientConnection } from "@wirestack/protocol/typed/Subprotocol"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stdio from "effect/Stdio"

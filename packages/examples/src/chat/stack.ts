@@ -1,5 +1,5 @@
 /** The chat's stack, in both roles: IP, TCP, TLS, WebSocket, chat.v1 in JSON. */
-import * as Codec from "@wirestack/protocol/Codec"
+import * as Codec from "@wirestack/protocol/typed/Codec"
 import * as Tcp from "@wirestack/transport-tcp/Tcp"
 import type { Identity, Trust } from "@wirestack/transport-tls/Identity"
 import * as Tls from "@wirestack/transport-tls/Tls"

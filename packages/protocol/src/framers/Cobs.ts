@@ -15,13 +15,13 @@
  * @see http://www.stuartcheshire.org/papers/COBSforToN.pdf
  */
 
+import { ownedFrom } from "../bytes/Memory.ts"
 import * as Framer from "../Framer.ts"
 import { indexOf } from "../internal/framing/find.ts"
 import { FrameMachine } from "../internal/framing/FrameMachine.ts"
 import { limitOf } from "../internal/framing/limitOf.ts"
 import * as utf8 from "../internal/utf8.ts"
 import type { Io } from "../Machine.ts"
-import { ownedFrom } from "../Memory.ts"
 import type { Over } from "../Protocol.ts"
 import { TooLarge, Violation } from "../Reason.ts"
 import type { Message } from "../Transport.ts"

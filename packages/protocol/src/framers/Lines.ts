@@ -14,6 +14,7 @@
  * is written and the connection goes on.
  */
 
+import * as Utf8 from "../bytes/Utf8.ts"
 import { Undecodable, Unencodable } from "../ConnectionError.ts"
 import * as Framer from "../Framer.ts"
 import { DelimitedMachine, type Delimiting, type Unterminated } from "../internal/framing/DelimitedMachine.ts"
@@ -22,7 +23,6 @@ import * as utf8 from "../internal/utf8.ts"
 import type { Io } from "../Machine.ts"
 import type { Over } from "../Protocol.ts"
 import type { Message } from "../Transport.ts"
-import * as Utf8 from "../Utf8.ts"
 
 /** How lines end and are bounded. */
 export interface Options {

@@ -1,8 +1,8 @@
 /** The machine of every codec: a coder a direction, and what becomes of a message that can't be decoded. */
-import type { Coder, Skip } from "../Codec.ts"
 import { Undecodable } from "../ConnectionError.ts"
 import type { Io, Machine } from "../Machine.ts"
 import type { EndOfInput } from "../Outcome.ts"
+import type { Coder, Skip } from "../typed/Codec.ts"
 import { Kept } from "./Kept.ts"
 
 /** What the machines of a stack share. */

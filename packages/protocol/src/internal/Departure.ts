@@ -7,7 +7,7 @@
 import type { Phase } from "../ClosePolicy.ts"
 import type { ConnectionReason } from "../ConnectionError.ts"
 import type { LayerClose, Why } from "../Outcome.ts"
-import type { Wire } from "../Wire.ts"
+import type { Wire } from "../wire/Wire.ts"
 import type { Deadline, Deadlines } from "./Deadlines.ts"
 
 /** Milliseconds a layer gets at least to close, when those above it have used up the budget. */

@@ -7,7 +7,7 @@
 import { ConnectionError, type ConnectionReason, lost } from "../ConnectionError.ts"
 import type { Goodbye, Io, Machine } from "../Machine.ts"
 import type { EndOfInput, Unsent } from "../Outcome.ts"
-import { readAhead, readAheadMessages, type Wire } from "../Wire.ts"
+import { readAhead, readAheadMessages, type Wire } from "../wire/Wire.ts"
 import { Piece } from "./Piece.ts"
 
 /** How many pieces of the data that waits are handed down in one turn. */

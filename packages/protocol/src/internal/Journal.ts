@@ -4,7 +4,7 @@
  */
 import type * as Clock from "effect/Clock"
 import type { ConnectError, ConnectReason } from "../ConnectError.ts"
-import type { Telling } from "../EstablishmentReport.ts"
+import type { Telling } from "../reports/EstablishmentReport.ts"
 
 /** What one layer did; times are in milliseconds. */
 interface Step {

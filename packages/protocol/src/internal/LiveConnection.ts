@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import * as Loan from "../bytes/Loan.ts"
 import type { Connection, Control, Options } from "../Connection.ts"
 import {
   Aborted,
@@ -27,11 +28,10 @@ import {
   Unsupported
 } from "../ConnectionError.ts"
 import type { LiveState } from "../ConnectionState.ts"
-import type { LayerTransfer } from "../DataTransferReport.ts"
-import type { Telling } from "../EstablishmentReport.ts"
-import * as Loan from "../Loan.ts"
 import type { Draft, EndOfInput, LayerClose, Outcome, Why } from "../Outcome.ts"
-import { readAhead, readAheadMessages, type Receiver, type Released, type Wire } from "../Wire.ts"
+import type { LayerTransfer } from "../reports/DataTransferReport.ts"
+import type { Telling } from "../reports/EstablishmentReport.ts"
+import { readAhead, readAheadMessages, type Receiver, type Released, type Wire } from "../wire/Wire.ts"
 import { Deadlines } from "./Deadlines.ts"
 import { Departure } from "./Departure.ts"
 import { Journal } from "./Journal.ts"

@@ -6,7 +6,7 @@
  * wire that copies says when it has, and then the same memory is used again: that is why there are two slabs, and why a piece of
  * the second must go to no other wire.
  */
-import { allocate } from "../Memory.ts"
+import { allocate } from "../bytes/Memory.ts"
 import { Slab } from "./Slab.ts"
 
 const kept = new Slab(65_536)

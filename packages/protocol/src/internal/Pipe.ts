@@ -5,11 +5,11 @@
  * while less than `writeAhead` waits there. Order, half-close and cuts are those of TCP, without its losses: what was
  * written before a cut is still delivered.
  */
+import * as Loan from "../bytes/Loan.ts"
 import { Closed, ConnectionError, Reset } from "../ConnectionError.ts"
-import type { LayerTransfer } from "../DataTransferReport.ts"
-import * as Loan from "../Loan.ts"
 import type { Draft, Why } from "../Outcome.ts"
-import { readAheadMessages, type Receiver, type Wire, writeAhead } from "../Wire.ts"
+import type { LayerTransfer } from "../reports/DataTransferReport.ts"
+import { readAheadMessages, type Receiver, type Wire, writeAhead } from "../wire/Wire.ts"
 import { sizeOf } from "./sizeOf.ts"
 
 declare const queueMicrotask: (f: () => void) => void

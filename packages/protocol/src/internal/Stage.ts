@@ -4,14 +4,14 @@
  * Upwards, what the machine emits during one call is delivered as one batch. While the layer above is paused, at most
  * what was already read waits here (`backlog`, and what the machine kept); the end of the input waits behind it.
  */
+import { ownedFrom } from "../bytes/Memory.ts"
 import type { Patience, Phase } from "../ClosePolicy.ts"
 import { Aborted, ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
-import type { LayerTransfer } from "../DataTransferReport.ts"
 import type { Goodbye, Machine } from "../Machine.ts"
-import { ownedFrom } from "../Memory.ts"
 import type { Draft, EndOfInput, Why } from "../Outcome.ts"
 import { Other } from "../Reason.ts"
-import type { Receiver, Released, Wire } from "../Wire.ts"
+import type { LayerTransfer } from "../reports/DataTransferReport.ts"
+import type { Receiver, Released, Wire } from "../wire/Wire.ts"
 import { Alarm } from "./Alarm.ts"
 import type { Deadlines } from "./Deadlines.ts"
 import { Exchange } from "./Exchange.ts"

@@ -1,6 +1,6 @@
 /** Texts that UTF-8 can't carry, and that libraries replace, or encode nevertheless. */
 import * as Schema from "effect/Schema"
-import type { Carried } from "../Codec.ts"
+import type { Carried } from "../typed/Codec.ts"
 
 /**
  * Whether a value has a text with a lone surrogate, given its plain form and what was made of it. Only where the bytes have what such a

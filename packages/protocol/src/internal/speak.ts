@@ -3,10 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { type Ask, Negotiated } from "../Ask.ts"
-import type { Carried, Codec } from "../Codec.ts"
 import { ConnectError, NothingNegotiated } from "../ConnectError.ts"
 import { type Connection, detailOption, fuse } from "../Connection.ts"
 import type { Machine } from "../Machine.ts"
+import type { Carried, Codec } from "../typed/Codec.ts"
 
 /** A protocol's machines for one stack, a factory a role. */
 export interface Machines<M> {

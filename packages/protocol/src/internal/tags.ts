@@ -1,7 +1,7 @@
 /** The members of a union of tagged Schemas, by their tags. */
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
-import type { Carried } from "../Codec.ts"
+import type { Carried } from "../typed/Codec.ts"
 
 /** The members by tag; throws if there is one without a tag, or a tag that two have. */
 export const membersOf = (schema: Carried): ReadonlyMap<string, Carried> => {

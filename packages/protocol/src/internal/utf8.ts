@@ -1,7 +1,7 @@
 /** Text as UTF-8 and back, for machines: strict both ways, and without an allocation for short texts. */
+import * as Utf8 from "../bytes/Utf8.ts"
 import { Unencodable } from "../ConnectionError.ts"
 import type { Message } from "../Transport.ts"
-import * as Utf8 from "../Utf8.ts"
 
 /** Up to this many bytes (of a text: UTF-16 units), a payload is copied next to its header; beyond, it goes by itself. */
 export const copied = 4_096

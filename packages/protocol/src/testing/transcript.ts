@@ -26,6 +26,7 @@
  */
 
 import * as Schema from "effect/Schema"
+import * as Utf8 from "../bytes/Utf8.ts"
 import { fuse } from "../Connection.ts"
 import { Kept } from "../internal/Kept.ts"
 import { sizeOf } from "../internal/sizeOf.ts"
@@ -33,7 +34,6 @@ import type { Io, Machine, Timer } from "../Machine.ts"
 import type { EndOfInput } from "../Outcome.ts"
 import * as Protocol from "../Protocol.ts"
 import { Bytes, type Message, type Shape } from "../Transport.ts"
-import * as Utf8 from "../Utf8.ts"
 import * as Script from "./script.ts"
 import { bytesOf, hexOf, textOf } from "./shown.ts"
 

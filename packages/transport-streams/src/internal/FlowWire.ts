@@ -4,13 +4,13 @@
  * One read is asked for at a time, and none while paused. What is written in one turn is given in one piece, and more only once that is
  * taken, or while the stream says it has room. The output ends once all was taken.
  */
+import * as Loan from "@wirestack/protocol/bytes/Loan"
+import { ownedFrom } from "@wirestack/protocol/bytes/Memory"
 import { type ConnectionError, type ConnectionReason, lost } from "@wirestack/protocol/ConnectionError"
-import type { LayerTransfer } from "@wirestack/protocol/DataTransferReport"
-import * as Loan from "@wirestack/protocol/Loan"
-import { ownedFrom } from "@wirestack/protocol/Memory"
 import type { Draft, EndOfInput, Why } from "@wirestack/protocol/Outcome"
+import type { LayerTransfer } from "@wirestack/protocol/reports/DataTransferReport"
 import type { Message } from "@wirestack/protocol/Transport"
-import { type Receiver, type Wire, writeAhead } from "@wirestack/protocol/Wire"
+import { type Receiver, type Wire, writeAhead } from "@wirestack/protocol/wire/Wire"
 
 declare const queueMicrotask: (f: () => void) => void
 

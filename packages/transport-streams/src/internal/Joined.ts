@@ -1,5 +1,5 @@
 /** Two one-way streams as one duplex: reads of the one, writes to the other, and one end when both have theirs. */
-import type { SocketLike } from "@wirestack/protocol/SocketWire"
+import type { SocketLike } from "@wirestack/protocol/wire/SocketWire"
 import type { DuplexLike } from "../Duplex.ts"
 
 declare const queueMicrotask: (f: () => void) => void

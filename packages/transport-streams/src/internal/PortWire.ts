@@ -2,12 +2,12 @@
  * A wire on a message port, which has no flow control: what is sent costs credit, which the other end grants as it takes what it has
  * received.
  */
+import * as Loan from "@wirestack/protocol/bytes/Loan"
 import { type ConnectionReason, Reset, Undecodable, Unencodable } from "@wirestack/protocol/ConnectionError"
-import * as Loan from "@wirestack/protocol/Loan"
 import type { Draft } from "@wirestack/protocol/Outcome"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import type { Message } from "@wirestack/protocol/Transport"
-import { readAhead } from "@wirestack/protocol/Wire"
+import { readAhead } from "@wirestack/protocol/wire/Wire"
 import type { Options, PortLike } from "../MessagePort.ts"
 import { FlowWire } from "./FlowWire.ts"
 import { join } from "./join.ts"

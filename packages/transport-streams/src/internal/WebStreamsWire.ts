@@ -1,6 +1,6 @@
 /** A wire on a pair of WHATWG streams. */
 import { Aborted, type ConnectionReason, Undecodable } from "@wirestack/protocol/ConnectionError"
-import { readAhead } from "@wirestack/protocol/Wire"
+import { readAhead } from "@wirestack/protocol/wire/Wire"
 import type { Options, ReaderLike, WebStreamPair, WriterLike } from "../WebStreams.ts"
 import { FlowWire } from "./FlowWire.ts"
 import { join } from "./join.ts"

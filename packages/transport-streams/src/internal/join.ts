@@ -1,4 +1,4 @@
-import { allocate } from "@wirestack/protocol/Memory"
+import { allocate } from "@wirestack/protocol/bytes/Memory"
 
 /**
  * Chunks as one, in memory of its own: whoever is given it may give it away, and what lies beside a chunk in its slab would go

@@ -3,7 +3,7 @@
  * accepts, or that TLS makes: these get it after they were made, in the places where a socket keeps it. Those are not
  * documented, so they are looked up in a stand-in. Without them, and if anything looks different, a socket is used as it is.
  */
-import { Intake } from "@wirestack/protocol/SocketWire"
+import { Intake } from "@wirestack/protocol/wire/SocketWire"
 import * as Net from "node:net"
 import { standIn } from "./standIn.ts"
 

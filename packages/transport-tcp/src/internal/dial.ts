@@ -1,7 +1,7 @@
 /** One connected socket, or the reason why not. Whatever fails or is interrupted leaves no socket. */
 import type { ConnectReason } from "@wirestack/protocol/ConnectError"
 import { Other } from "@wirestack/protocol/Reason"
-import type { Intake } from "@wirestack/protocol/SocketWire"
+import type { Intake } from "@wirestack/protocol/wire/SocketWire"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"

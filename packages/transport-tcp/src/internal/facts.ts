@@ -1,5 +1,5 @@
 /** What TCP tells in an `EstablishmentReport`. */
-import type { Facts } from "@wirestack/protocol/EstablishmentReport"
+import type { Facts } from "@wirestack/protocol/reports/EstablishmentReport"
 import * as Context from "effect/Context"
 import * as Address from "../Address.ts"
 import type { Attempt, Lookup } from "../HappyEyeballs.ts"

@@ -2,7 +2,7 @@
  * Writes past the stream of a socket (see `Outlet`), right to its handle. How a handle is written to is not documented: the kind of
  * request it takes is looked up in a stand-in that is written to in the ordinary way.
  */
-import type { Outlet } from "@wirestack/protocol/SocketWire"
+import type { Outlet } from "@wirestack/protocol/wire/SocketWire"
 import type * as Net from "node:net"
 import { getSystemErrorName } from "node:util"
 import { capable } from "./adopt.ts"

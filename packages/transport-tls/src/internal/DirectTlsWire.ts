@@ -7,8 +7,8 @@
  */
 import { Reset } from "@wirestack/protocol/ConnectionError"
 import type { EndOfInput } from "@wirestack/protocol/Outcome"
-import { SocketWire } from "@wirestack/protocol/SocketWire"
-import type { Wire } from "@wirestack/protocol/Wire"
+import { SocketWire } from "@wirestack/protocol/wire/SocketWire"
+import type { Wire } from "@wirestack/protocol/wire/Wire"
 import type * as Net from "node:net"
 import type * as NodeTls from "node:tls"
 import { connectionReason } from "./tlsReason.ts"

@@ -7,7 +7,7 @@
  */
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import type { EndOfInput } from "@wirestack/protocol/Outcome"
-import type { Receiver, Wire } from "@wirestack/protocol/Wire"
+import type { Receiver, Wire } from "@wirestack/protocol/wire/Wire"
 import { Duplex } from "node:stream"
 
 type Callback = (error?: Error | null) => void

@@ -1,6 +1,6 @@
 /** What a TLS socket tells once its handshake is over. */
 import { Closed, ConnectionError } from "@wirestack/protocol/ConnectionError"
-import type { Facts } from "@wirestack/protocol/EstablishmentReport"
+import type { Facts } from "@wirestack/protocol/reports/EstablishmentReport"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -5,12 +5,12 @@
  * system at once; what the system has no room for yet counts against `writable`. There is no goodbye: closing waits for what
  * was sent to leave.
  */
+import * as Loan from "@wirestack/protocol/bytes/Loan"
 import { ConnectionError } from "@wirestack/protocol/ConnectionError"
-import type { LayerTransfer } from "@wirestack/protocol/DataTransferReport"
-import * as Loan from "@wirestack/protocol/Loan"
 import type { Draft, Why } from "@wirestack/protocol/Outcome"
 import { TooLarge } from "@wirestack/protocol/Reason"
-import { readAheadMessages, type Receiver, type Wire, writeAhead } from "@wirestack/protocol/Wire"
+import type { LayerTransfer } from "@wirestack/protocol/reports/DataTransferReport"
+import { readAheadMessages, type Receiver, type Wire, writeAhead } from "@wirestack/protocol/wire/Wire"
 import { connectReason } from "@wirestack/transport-tcp/SystemReason"
 
 /** The name of the layer, for errors. */

@@ -1,5 +1,5 @@
 /** What a wire and its addresses tell as `UdpInfo`. */
-import type { Facts } from "@wirestack/protocol/EstablishmentReport"
+import type { Facts } from "@wirestack/protocol/reports/EstablishmentReport"
 import * as Address from "@wirestack/transport-tcp/Address"
 import * as Context from "effect/Context"
 import { UdpInfo } from "../UdpInfo.ts"

@@ -7,9 +7,10 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.5.1
  */
+
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import type { Status } from "@wirestack/protocol/Outcome"
 import { Violation } from "@wirestack/protocol/Reason"
-import * as Utf8 from "@wirestack/protocol/Utf8"
 import { TextEncoder } from "../internal/platform.ts"
 import { Absent, type CloseCode, isCloseCode, textSection } from "./CloseCode.ts"
 

@@ -20,10 +20,10 @@
  * - It holds at most one message, whose buffer grows with the bytes that arrived, and one control frame.
  */
 
-import * as Loan from "@wirestack/protocol/Loan"
-import { ownedFrom } from "@wirestack/protocol/Memory"
+import * as Loan from "@wirestack/protocol/bytes/Loan"
+import { ownedFrom } from "@wirestack/protocol/bytes/Memory"
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
-import * as Utf8 from "@wirestack/protocol/Utf8"
 import { Assembly, smallestLoan } from "../internal/Assembly.ts"
 import { textSection } from "./CloseCode.ts"
 import { Bits, maxControlSize, maxHeadSize } from "./Frame.ts"

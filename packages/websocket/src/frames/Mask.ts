@@ -8,7 +8,7 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.3
  */
-import { viewOf } from "@wirestack/protocol/viewOf"
+import { viewOf } from "@wirestack/protocol/bytes/viewOf"
 import { crypto } from "../internal/platform.ts"
 
 const keys = new Int32Array(1_024)

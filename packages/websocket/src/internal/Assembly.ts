@@ -5,9 +5,9 @@
  * that came (or `smallest`), and never more than the message can become. A header alone costs nothing. Bytes that were read
  * into the `free` memory behind the others are in place already and are not copied.
  */
-import * as Loan from "@wirestack/protocol/Loan"
-import { allocate, owned } from "@wirestack/protocol/Memory"
-import * as Pool from "@wirestack/protocol/Pool"
+import * as Loan from "@wirestack/protocol/bytes/Loan"
+import { allocate, owned } from "@wirestack/protocol/bytes/Memory"
+import * as Pool from "@wirestack/protocol/bytes/Pool"
 
 /** Smaller payloads are copied into memory that they share, which costs less than a loan. */
 export const smallestLoan = 16_384

@@ -6,11 +6,11 @@
  * beyond its own. A server's large payloads are passed on as they are; all others are copied behind their head, and masked
  * there.
  */
-import * as Loan from "@wirestack/protocol/Loan"
+import * as Loan from "@wirestack/protocol/bytes/Loan"
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import type { Io } from "@wirestack/protocol/Machine"
 import type { Unsent } from "@wirestack/protocol/Outcome"
 import { Other } from "@wirestack/protocol/Reason"
-import * as Utf8 from "@wirestack/protocol/Utf8"
 import type { ExtensionChain } from "../extensions/ExtensionChain.ts"
 import { Bits, headSize, writeHead } from "../frames/Frame.ts"
 import * as Mask from "../frames/Mask.ts"

@@ -1,7 +1,7 @@
 /** The hearts of all connections of one layer, in one fiber that runs as long as there are any. */
 import type { Control } from "@wirestack/protocol/Connection"
 import { Unresponsive } from "@wirestack/protocol/ConnectionError"
-import { type Patient, pauseOf, Pulse, type Timing } from "@wirestack/protocol/Pulse"
+import { type Patient, pauseOf, Pulse, type Timing } from "@wirestack/protocol/liveness/Pulse"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"

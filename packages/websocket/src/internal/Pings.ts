@@ -4,9 +4,9 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc6455#section-5.5.3
  */
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import type { ConnectionReason } from "@wirestack/protocol/ConnectionError"
 import { TooLarge } from "@wirestack/protocol/Reason"
-import * as Utf8 from "@wirestack/protocol/Utf8"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type Framed, maxControls } from "./Framed.ts"

@@ -1,5 +1,5 @@
 /** What is the same for all connections of a layer. */
-import { timing } from "@wirestack/protocol/Pulse"
+import { timing } from "@wirestack/protocol/liveness/Pulse"
 import type { CommonOptions, ServerOptions } from "../WebSocket.ts"
 import type { Framed, Options as FramedOptions } from "./Framed.ts"
 import { Hearts } from "./Hearts.ts"

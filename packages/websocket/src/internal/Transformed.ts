@@ -2,8 +2,8 @@
  * Puts a message together that extensions have transformed: the parts go through them, and what they make of it is checked and bounded
  * as it comes.
  */
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
-import * as Utf8 from "@wirestack/protocol/Utf8"
 import type { ExtensionChain } from "../extensions/ExtensionChain.ts"
 import { pieceSize } from "../extensions/Zlib.ts"
 import { textSection } from "../frames/CloseCode.ts"

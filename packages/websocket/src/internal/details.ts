@@ -1,8 +1,8 @@
 /** What a WebSocket adds to the details of its connection. */
 import type { Headers } from "@wirestack/http/Headers"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
-import type { Facts } from "@wirestack/protocol/EstablishmentReport"
 import type { Outcome } from "@wirestack/protocol/Outcome"
+import type { Facts } from "@wirestack/protocol/reports/EstablishmentReport"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"

@@ -7,7 +7,7 @@ import type { ConnectError, ConnectReason } from "@wirestack/protocol/ConnectErr
 import type { Connection } from "@wirestack/protocol/Connection"
 import { Closed } from "@wirestack/protocol/ConnectionError"
 import type { Place } from "@wirestack/protocol/Endpoint"
-import { readUntil } from "@wirestack/protocol/Reader"
+import { readUntil } from "@wirestack/protocol/handshake/Reader"
 import { Other } from "@wirestack/protocol/Reason"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"

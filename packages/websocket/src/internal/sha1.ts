@@ -1,6 +1,6 @@
 /** SHA-1 in Base64: by the runtime where it can be asked for at once, else in JavaScript, which takes some times as long. */
 import { sha1 } from "@noble/hashes/legacy.js"
-import * as Utf8 from "@wirestack/protocol/Utf8"
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import * as Base64 from "effect/encoding/Base64"
 import { process } from "./platform.ts"
 

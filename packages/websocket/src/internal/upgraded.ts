@@ -1,10 +1,10 @@
 /** Puts a WebSocket's machine on a connection whose opening handshake is done. */
 import { type Fields, headersOf } from "@wirestack/http/HttpHead"
 import { Negotiated } from "@wirestack/protocol/Ask"
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import * as Connection from "@wirestack/protocol/Connection"
 import { Closed, ConnectionError, type ConnectionReason, Unencodable } from "@wirestack/protocol/ConnectionError"
 import { TimedOut } from "@wirestack/protocol/Reason"
-import * as Utf8 from "@wirestack/protocol/Utf8"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"

@@ -7,8 +7,8 @@
  * received. If the user sent none, closing the connection does.
  */
 
+import * as Loan from "@wirestack/protocol/bytes/Loan"
 import { Unencodable } from "@wirestack/protocol/ConnectionError"
-import * as Loan from "@wirestack/protocol/Loan"
 import type { EndOfInput, Status } from "@wirestack/protocol/Outcome"
 import { Violation } from "@wirestack/protocol/Reason"
 import * as CloseBody from "../frames/CloseBody.ts"

@@ -6,9 +6,9 @@
  * given.
  */
 
+import * as Loan from "@wirestack/protocol/bytes/Loan"
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import { Unencodable } from "@wirestack/protocol/ConnectionError"
-import * as Loan from "@wirestack/protocol/Loan"
-import * as Utf8 from "@wirestack/protocol/Utf8"
 import { type Found, part } from "../frames/FrameDecoder.ts"
 import { Opcode } from "../frames/Opcode.ts"
 import { type Below, Framed, type Options as FramedOptions } from "../internal/Framed.ts"

@@ -16,8 +16,8 @@
  * - After a Close frame, ours or the peer's, nothing more is sent; after the peer's, what arrives is ignored.
  */
 
-import * as Loan from "@wirestack/protocol/Loan"
-import * as Utf8 from "@wirestack/protocol/Utf8"
+import * as Loan from "@wirestack/protocol/bytes/Loan"
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import { type Found, part } from "../frames/FrameDecoder.ts"
 import { Opcode } from "../frames/Opcode.ts"
 import { type Below, Framed, type Options as FramedOptions } from "../internal/Framed.ts"

@@ -7,10 +7,10 @@
  * route is a value; a `Router` serves a list of them.
  */
 import type { Negotiated } from "@wirestack/protocol/Ask"
-import type * as Codec from "@wirestack/protocol/Codec"
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
-import * as Subprotocol from "@wirestack/protocol/Subprotocol"
+import type * as Codec from "@wirestack/protocol/typed/Codec"
+import * as Subprotocol from "@wirestack/protocol/typed/Subprotocol"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as HostPattern from "../handshake/HostPattern.ts"

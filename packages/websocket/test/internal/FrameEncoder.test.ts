@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import { MachineSuite } from "@wirestack/protocol/testing"
-import * as Utf8 from "@wirestack/protocol/Utf8"
 import type { ExtensionChain } from "../../src/extensions/ExtensionChain.ts"
 import { Opcode } from "../../src/frames/Opcode.ts"
 import { FrameEncoder } from "../../src/internal/FrameEncoder.ts"

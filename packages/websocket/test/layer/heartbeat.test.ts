@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { detail } from "@wirestack/protocol/Connection"
 import * as ConnectionState from "@wirestack/protocol/ConnectionState"
-import type * as Pulse from "@wirestack/protocol/Pulse"
+import type * as Pulse from "@wirestack/protocol/liveness/Pulse"
 import { WebSocket } from "@wirestack/websocket"
 import { Effect, Exit, Fiber, Metric, Scope } from "effect"
 import { TestClock } from "effect/testing"

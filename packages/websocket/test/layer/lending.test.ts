@@ -1,9 +1,9 @@
 /** Messages that are lent: how long they stay, and what becomes of those who send them. */
 import { assert, describe, it } from "@effect/vitest"
 import { Connection, type Transport } from "@wirestack/protocol"
-import * as Loan from "@wirestack/protocol/Loan"
+import * as Loan from "@wirestack/protocol/bytes/Loan"
+import * as Pool from "@wirestack/protocol/bytes/Pool"
 import type { Machine } from "@wirestack/protocol/Machine"
-import * as Pool from "@wirestack/protocol/Pool"
 import { MachineSuite } from "@wirestack/protocol/testing"
 import { Cause, Effect, Fiber } from "effect"
 import { Rsv } from "../../src/extensions/Extension.ts"

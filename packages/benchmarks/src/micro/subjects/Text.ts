@@ -1,5 +1,5 @@
 /** UTF-8, checked, beside what Node's buffers do. */
-import * as Utf8 from "@wirestack/protocol/Utf8"
+import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
 import { isUtf8 } from "node:buffer"
 import { isDeepStrictEqual } from "node:util"
 import type { Benchmark } from "../Benchmark.ts"

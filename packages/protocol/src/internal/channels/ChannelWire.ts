@@ -4,14 +4,14 @@
  * What is written waits here until the peer has given credit and it is the channel's turn. What arrives waits until the layer above takes
  * it, and is credited to the peer only then; of a large message, parts are credited as they are gathered, but only while nothing else waits.
  */
+import { Gather } from "../../bytes/Gather.ts"
+import * as Loan from "../../bytes/Loan.ts"
 import { Closed, type ConnectionError, type ConnectionReason, lost, Reset } from "../../ConnectionError.ts"
-import type { LayerTransfer } from "../../DataTransferReport.ts"
-import { Gather } from "../../Gather.ts"
-import * as Loan from "../../Loan.ts"
 import type { Draft, Why } from "../../Outcome.ts"
 import { TooLarge, Violation } from "../../Reason.ts"
+import type { LayerTransfer } from "../../reports/DataTransferReport.ts"
 import type { Message } from "../../Transport.ts"
-import { readAhead, readAheadMessages, type Receiver, type Wire, writeAhead } from "../../Wire.ts"
+import { readAhead, readAheadMessages, type Receiver, type Wire, writeAhead } from "../../wire/Wire.ts"
 import { sizeOf } from "../sizeOf.ts"
 import * as utf8 from "../utf8.ts"
 import * as Frame from "./Frame.ts"

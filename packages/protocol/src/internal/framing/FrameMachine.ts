@@ -5,9 +5,9 @@
  * it says (`open`). A frame that lies within a chunk is looked at where it is. One that doesn't is gathered, as far as the last
  * answer said that it goes at least, so that little more is copied than the frame.
  */
-import { Gather } from "../../Gather.ts"
+import { Gather } from "../../bytes/Gather.ts"
+import { owned } from "../../bytes/Memory.ts"
 import type { Io, Machine } from "../../Machine.ts"
-import { owned } from "../../Memory.ts"
 import type { EndOfInput } from "../../Outcome.ts"
 import { Truncated } from "../../Reason.ts"
 import { Kept } from "../Kept.ts"

@@ -3,9 +3,9 @@
  *
  * The outer one is only a container. What the inner one does beside framing, such as a goodbye or something in time, is relayed.
  */
+import { ownedFrom } from "../../bytes/Memory.ts"
 import type { ConnectionReason } from "../../ConnectionError.ts"
 import type { Goodbye, Io, Machine } from "../../Machine.ts"
-import { ownedFrom } from "../../Memory.ts"
 import type { EndOfInput } from "../../Outcome.ts"
 import * as utf8 from "../utf8.ts"
 import { Passage } from "./Passage.ts"

@@ -1,6 +1,6 @@
 /** Bytes and delimiters in bytes. */
 
-import { viewOf } from "../../viewOf.ts"
+import { viewOf } from "../../bytes/viewOf.ts"
 import { findByte } from "../nodeText.ts"
 
 /** Up to this distance, a loop over words is faster than what the runtime has. */

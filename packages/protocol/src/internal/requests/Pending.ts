@@ -3,7 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
 import { Busy, type ConnectionError, lost, PeerFailed } from "../../ConnectionError.ts"
 import { Violation } from "../../Reason.ts"
-import type { Counts, Envelope } from "../../Requests.ts"
+import type { Counts, Envelope } from "../../typed/Requests.ts"
 
 /** What is waited for. */
 interface Call {

@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { ConnectionError } from "../../ConnectionError.ts"
 import { TooLarge, Violation } from "../../Reason.ts"
-import type { Envelope } from "../../Requests.ts"
+import type { Envelope } from "../../typed/Requests.ts"
 
 /** A call of the peer. */
 type Request = Extract<Envelope, { readonly _tag: "Request" }>

@@ -1,7 +1,7 @@
 /** What the peers of a `Requests.Service` say to each other, as a Schema. */
 import * as Schema from "effect/Schema"
-import type { Carried } from "../../Codec.ts"
-import type { Calls, Envelope } from "../../Requests.ts"
+import type { Carried } from "../../typed/Codec.ts"
+import type { Calls, Envelope } from "../../typed/Requests.ts"
 
 const Id = Schema.Int.check(Schema.isGreaterThan(0))
 
