@@ -4,10 +4,10 @@
  * @see https://www.rfc-editor.org/rfc/rfc7617
  */
 
+import { encode } from "@wirestack/protocol/bytes/Utf8"
 import * as Base64 from "effect/encoding/Base64"
 import * as Result from "effect/Result"
 import type { Headers } from "./Headers.ts"
-import { encode } from "./internal/utf8.ts"
 import { InvalidHeader } from "./InvalidHeader.ts"
 
 export interface Credentials {

@@ -10,10 +10,11 @@
  */
 
 import { Gather } from "@wirestack/protocol/bytes/Gather"
+import { encode as encodeText } from "@wirestack/protocol/bytes/Utf8"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import * as Result from "effect/Result"
 import { type Headers, isToken, trim } from "./Headers.ts"
-import { decode, encode as encodeText } from "./internal/utf8.ts"
+import { decode } from "./internal/utf8.ts"
 
 export interface Request {
   readonly method: string

@@ -10,11 +10,11 @@
  *
  * @see https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
  */
+import { encode } from "@wirestack/protocol/bytes/Utf8"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import { encode } from "./internal/utf8.ts"
 import type { Address, Field, ProxyProtocolInfo } from "./ProxyProtocolInfo.ts"
 
 /** The bytes by which version 2 begins. */

@@ -20,6 +20,7 @@
  * @see https://www.rfc-editor.org/rfc/rfc1928
  */
 
+import { encode } from "@wirestack/protocol/bytes/Utf8"
 import { type ConnectReason, Forbidden, InvalidEndpoint, Refused, Unreachable } from "@wirestack/protocol/ConnectError"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
 import { Reader } from "@wirestack/protocol/handshake/Reader"
@@ -31,7 +32,6 @@ import * as NetAddress from "effect/net/NetAddress"
 import * as Redacted from "effect/Redacted"
 import { byProxy, failing, type Lower, type Options as Common, type Route, send } from "./internal/byProxy.ts"
 import type { Target } from "./internal/targetOf.ts"
-import { encode } from "./internal/utf8.ts"
 import type { ProxyCredentials } from "./ProxyCredentials.ts"
 import type { ProxyInfo } from "./ProxyInfo.ts"
 import { ProxyRefused } from "./ProxyRefused.ts"

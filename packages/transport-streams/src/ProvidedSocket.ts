@@ -18,6 +18,7 @@
  * - TLS is a layer: `upgrade` fails.
  */
 
+import { encode } from "@wirestack/protocol/bytes/Utf8"
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
@@ -39,8 +40,6 @@ import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 
-declare const TextEncoder: new() => { readonly encode: (text: string) => Uint8Array }
-
 /** The shapes that can carry a socket. */
 type Carrier = "bytes" | "messages"
 
@@ -53,11 +52,9 @@ interface Session {
   readonly close: (exit: Exit.Exit<unknown, unknown>) => Effect.Effect<void>
 }
 
-const encoder = new TextEncoder()
-
 const encoderOf = (shape: { readonly key: unknown }): (chunk: Transport.Message) => Transport.Message =>
   shape.key === Transport.Bytes.key
-    ? (chunk) => typeof chunk === "string" ? encoder.encode(chunk) : chunk
+    ? (chunk) => typeof chunk === "string" ? encode(chunk) : chunk
     : (chunk) => chunk
 
 const closed = (code: number, closeReason?: string): Socket.SocketError =>

@@ -27,6 +27,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Ask } from "../Ask.ts"
+import { encode } from "../bytes/Utf8.ts"
 import { ConnectError, type ConnectReason, Denied, fromConnectionError } from "../ConnectError.ts"
 import * as Connection from "../Connection.ts"
 import type { Machine } from "../Machine.ts"
@@ -34,10 +35,6 @@ import * as Protocol from "../Protocol.ts"
 import { TooLarge, Truncated, Violation } from "../Reason.ts"
 import { Bytes, type Shape } from "../Transport.ts"
 import { Reader } from "./Reader.ts"
-
-declare const TextEncoder: new() => { encode(text: string): Uint8Array }
-
-const encoder = new TextEncoder()
 
 /** How a dialogue is bounded, and what it is called in errors. */
 export interface Options {
@@ -201,8 +198,7 @@ export class MessageDialogue<In, Out, D = never> extends Talk<In, Out, D> {
   }
 }
 
-const bytesOf = (message: Uint8Array | string): Uint8Array =>
-  typeof message === "string" ? encoder.encode(message) : message
+const bytesOf = (message: Uint8Array | string): Uint8Array => typeof message === "string" ? encode(message) : message
 
 /** The connection behind a dialogue, with what was told. */
 const resumed = <In, Out, Add, Need>(
