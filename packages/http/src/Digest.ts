@@ -39,23 +39,28 @@ export interface Asking {
 
 const hashes = { "MD5": "md5", "SHA-256": "sha256" } as const
 
-const parameters = (header: string): ReadonlyMap<string, string> =>
-  new Map(
-    Array.from(
-      header.matchAll(/([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/g),
-      ([, name, quoted, plain]) => [name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain]
-    )
-  )
+/** A parameter, and the scheme before it where a challenge begins. It begins where a word does, so that nothing is looked at again. */
+const parameter = /(?<![\w-])(?:([\w-]+)[ \t]+)?([\w-]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))/g
 
-/** The longest challenge that is read, in characters. */
+/** The parameters of each challenge of Digest; those of several schemes may lie in one header (RFC 9110 section 11.6.1). */
+const digests = (header: string): ReadonlyArray<ReadonlyMap<string, string>> => {
+  const found: Array<Map<string, string>> = []
+  let current = new Map<string, string>()
+  for (const [, scheme, name, quoted, plain] of header.matchAll(parameter)) {
+    if (scheme !== undefined) {
+      current = new Map()
+      if (scheme.toLowerCase() === "digest") found.push(current)
+    }
+    current.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain)
+  }
+  return found
+}
+
+/** The longest header that is read, in characters. */
 const maxLength = 4_096
 
 /** A challenge, if it is one that can be answered. */
-const parse = (header: string): Challenge | undefined => {
-  if (header.length > maxLength) return undefined
-  const scheme = /^digest\s+/i.exec(header)
-  if (scheme === null) return undefined
-  const found = parameters(header.slice(scheme[0].length))
+const parse = (found: ReadonlyMap<string, string>): Challenge | undefined => {
   const algorithm = (found.get("algorithm") ?? "MD5").toUpperCase()
   const realm = found.get("realm")
   const nonce = found.get("nonce")
@@ -73,22 +78,37 @@ const parse = (header: string): Challenge | undefined => {
 }
 
 /**
- * Of the challenges in `WWW-Authenticate` or `Proxy-Authenticate` the one whose hash is best; undefined if none can be answered. One of more
- * than 4,096 characters is not read.
+ * Of the challenges in `WWW-Authenticate` or `Proxy-Authenticate` the one whose hash is best; undefined if none can be answered. A header
+ * may have several of them, and is not read if it has more than 4,096 characters.
  */
 export const strongest = (headers: ReadonlyArray<string>): Challenge | undefined => {
-  const challenges = headers.map(parse).filter((challenge) => challenge !== undefined)
+  const challenges = headers
+    .flatMap((header) => header.length > maxLength ? [] : digests(header))
+    .map(parse)
+    .filter((challenge) => challenge !== undefined)
   return challenges.find(({ algorithm }) => algorithm === "SHA-256") ?? challenges[0]
 }
 
-const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&")}"`
+/** What is quoted may be secret, and is not said in the error. */
+const quoted = (text: string): string => {
+  if (/[\0-\x1f\x7f]/.test(text)) throw new RangeError("a header can't have control characters")
+  return `"${text.replace(/["\\]/g, "\\$&")}"`
+}
 
-/** The header `Authorization` or `Proxy-Authorization` that answers a challenge. */
+const largestCount = 0xffffffff
+
+/**
+ * The header `Authorization` or `Proxy-Authorization` that answers a challenge. Throws a `RangeError` for control characters, which could
+ * begin another header, and for a `count` that is not a whole number of 32 bits from 1.
+ */
 export const answer = (
   { algorithm, nonce, opaque, qop, realm }: Challenge,
   { password, username }: Account,
   { cnonce, count, hash: digest, method, uri }: Asking
 ): string => {
+  if (!(Number.isInteger(count) && count >= 1 && count <= largestCount)) {
+    throw new RangeError(`a nonce can't be used for the ${count}th time`)
+  }
   const hash = (...parts: ReadonlyArray<string>) => digest(hashes[algorithm], parts.join(":"))
   const nc = count.toString(16).padStart(8, "0")
   const secret = hash(username, realm, password)

@@ -37,4 +37,38 @@ describe("digest authentication", () => {
       assert.isUndefined(Digest.strongest([unknown]))
     }
   })
+
+  it("takes challenges apart that came in one header", () => {
+    const old = "Digest realm=\"old, Digest realm=no\", nonce=\"o\""
+    const best = "Digest realm=\"new\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\""
+    const others = ["Basic realm=\"basic\"", "Negotiate YWJj==", "NTLM"]
+    for (const together of [[old, best, ...others], [...others, best, old], [best, ...others, old]]) {
+      const challenge = Digest.strongest([together.join(", ")])
+      assert.deepInclude(challenge, { realm: "new", nonce: "n", algorithm: "SHA-256", qop: true })
+    }
+    assert.deepInclude(Digest.strongest([[...others, old].join(", ")]), {
+      realm: "old, Digest realm=no",
+      nonce: "o",
+      algorithm: "MD5",
+      qop: false
+    })
+  })
+
+  it("says nothing that would begin another header, or a count that is none", () => {
+    const challenge = Digest.strongest([header("MD5")])!
+    const account = { username: "a", password: "secret" }
+    const asking = { method: "GET", uri: "/", cnonce: "c", count: 1, hash }
+    const lines = "x\r\nEvil: yes"
+    for (
+      const answer of [
+        () => Digest.answer(challenge, { ...account, username: lines }, asking),
+        () => Digest.answer(challenge, account, { ...asking, uri: lines }),
+        () => Digest.answer(challenge, account, { ...asking, cnonce: lines }),
+        () => Digest.answer({ ...challenge, nonce: lines }, account, asking),
+        () => Digest.answer(challenge, account, { ...asking, count: 0 }),
+        () => Digest.answer(challenge, account, { ...asking, count: NaN }),
+        () => Digest.answer(challenge, account, { ...asking, count: 2 ** 32 })
+      ]
+    ) assert.throws(answer, RangeError)
+  })
 })
