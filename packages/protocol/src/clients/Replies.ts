@@ -23,7 +23,7 @@ import type { ConnectionError } from "../ConnectionError.ts"
 
 /** How replies are awaited. */
 export interface Options {
-  /** How many requests may be under way; 1,024 by default. */
+  /** How many requests may be under way; 1,024 by default. A `RangeError` is thrown for less than 1. */
   readonly maxInFlight?: number
   /** Whether a key stays in use after who asked was interrupted, until its reply is there; false by default. */
   readonly keep?: boolean
@@ -31,7 +31,7 @@ export interface Options {
 
 export class Replies<K, A, E = never> {
   private readonly awaited = new Map<K, Deferred.Deferred<A, ConnectionError | E>>()
-  /** Who waits for a turn, and how many have been given one that they have yet to take. */
+  /** Who waits for a turn, and how many have one and have yet to ask. */
   private readonly line = new Set<Deferred.Deferred<void>>()
   private called = 0
   private readonly maxInFlight: number
@@ -39,6 +39,7 @@ export class Replies<K, A, E = never> {
   private error: ConnectionError | undefined
 
   constructor({ keep = false, maxInFlight = 1_024 }: Options = {}) {
+    if (!(maxInFlight >= 1)) throw new RangeError(`there can't be ${maxInFlight} requests under way`)
     this.maxInFlight = maxInFlight
     this.keep = keep
   }
@@ -49,8 +50,8 @@ export class Replies<K, A, E = never> {
   }
 
   /**
-   * Asks, and waits for the reply. `key` is called when it is its turn, and finds one that is not in use. With `keep`, what is asked can't be
-   * interrupted before it is sent.
+   * Asks, and waits for the reply. `key` is called when it is its turn, and finds one that is not in use: another one is a defect. With
+   * `keep`, what is asked can't be interrupted before it is sent.
    */
   to<E2>(key: () => K, ask: (key: K) => Effect.Effect<void, E2>): Effect.Effect<A, ConnectionError | E | E2> {
     return Effect.uninterruptibleMask((restore) =>
@@ -58,14 +59,14 @@ export class Replies<K, A, E = never> {
         this.turn(restore),
         Effect.suspend((): Effect.Effect<A, ConnectionError | E | E2> => {
           if (this.error !== undefined) return Effect.fail(this.error)
-          const given = key()
           const reply = Deferred.makeUnsafe<A, ConnectionError | E>()
-          this.awaited.set(given, reply)
+          const given = this.begin(key, reply)
+          const asked = Effect.suspend(() => ask(given))
           const forget = () => Effect.sync(() => this.remove(given, reply))
           const answer = restore(Deferred.await(reply))
           return this.keep
-            ? Effect.andThen(Effect.onError(ask(given), forget), answer)
-            : Effect.onError(Effect.andThen(restore(ask(given)), answer), forget)
+            ? Effect.andThen(Effect.onError(asked, forget), answer)
+            : Effect.onError(Effect.andThen(restore(asked), answer), forget)
         })
       )
     )
@@ -83,9 +84,23 @@ export class Replies<K, A, E = never> {
 
   /** The connection is over, and why. */
   lost(error: ConnectionError): void {
-    this.error = error
+    this.error ??= error
     for (const key of this.awaited.keys()) this.settle(key, Exit.fail(error))
     for (const next of this.line) this.give(next)
+  }
+
+  /** Takes the turn, and the key. */
+  private begin(key: () => K, reply: Deferred.Deferred<A, ConnectionError | E>): K {
+    this.called--
+    try {
+      const given = key()
+      if (this.awaited.has(given)) throw new RangeError(`the key ${String(given)} is in use`)
+      this.awaited.set(given, reply)
+      return given
+    } catch (thrown) {
+      this.call()
+      throw thrown
+    }
   }
 
   private settle(key: K, reply: Exit.Exit<A, ConnectionError | E>): boolean {
@@ -102,10 +117,18 @@ export class Replies<K, A, E = never> {
     this.call()
   }
 
-  /** Waits until one more may be under way. */
+  private get hasRoom(): boolean {
+    return this.awaited.size + this.called < this.maxInFlight
+  }
+
+  /** Waits until one more may be under way, and counts it. */
   private turn(restore: <B, E2>(effect: Effect.Effect<B, E2>) => Effect.Effect<B, E2>): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.line.size === 0 && this.awaited.size + this.called < this.maxInFlight) return Effect.void
+      if (this.error !== undefined) return Effect.void
+      if (this.line.size === 0 && this.hasRoom) {
+        this.called++
+        return Effect.void
+      }
       const turn = Deferred.makeUnsafe<void>()
       this.line.add(turn)
       const leave = Effect.sync(() => {
@@ -113,18 +136,14 @@ export class Replies<K, A, E = never> {
         this.called--
         this.call()
       })
-      return Effect.tap(
-        Effect.onError(restore(Deferred.await(turn)), () => leave),
-        Effect.sync(() => this.called--)
-      )
+      return Effect.onError(restore(Deferred.await(turn)), () => leave)
     })
   }
 
   /** Calls the next in line. */
   private call(): void {
     const [next] = this.line
-    if (next === undefined || this.awaited.size + this.called >= this.maxInFlight) return
-    this.give(next)
+    if (next !== undefined && this.hasRoom) this.give(next)
   }
 
   private give(turn: Deferred.Deferred<void>): void {

@@ -113,4 +113,39 @@ describe("replies", () => {
       assert.isTrue(Exit.hasDies(yield* Effect.exit(ask)))
       yield* Effect.forEach(waiting, Fiber.interrupt)
     }))
+
+  it.effect("are awaited by one only: a key in use is refused, and who has it keeps it", () =>
+    Effect.gen(function*() {
+      const replies = Replies.make<number, string>()
+      const ask = replies.to(() => 7, () => Effect.void)
+      const first = yield* Effect.forkChild(ask, { startImmediately: true })
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(ask)))
+      assert.isTrue(replies.succeed(7, "yes"))
+      assert.strictEqual(yield* Fiber.join(first), "yes")
+    }))
+
+  it.effect("leave no turn unused where a key or a question throws", () =>
+    Effect.gen(function*() {
+      const broken = () => {
+        throw new Error("broken")
+      }
+      for (const keep of [true, false]) {
+        const replies = Replies.make<number, string>({ keep, maxInFlight: 1 })
+        const fork = (key: () => number, ask: () => Effect.Effect<void>) =>
+          Effect.forkChild(Effect.exit(replies.to(key, ask)), { startImmediately: true })
+        const first = yield* fork(() => 1, () => Effect.void)
+        const failing = [yield* fork(broken, () => Effect.void), yield* fork(() => 2, broken)]
+        const last = yield* fork(() => 3, () => Effect.void)
+        replies.succeed(1, "one")
+        yield* turns
+        assert.isTrue(replies.succeed(3, "three"))
+        assert.isTrue(Exit.isSuccess(yield* Fiber.join(first)))
+        for (const fiber of failing) assert.isTrue(Exit.hasDies(yield* Fiber.join(fiber)))
+        assert.deepStrictEqual(yield* Fiber.join(last), Exit.succeed("three"))
+      }
+    }))
+
+  it("refuse a number of requests that lets nobody ask", () => {
+    for (const maxInFlight of [0, -1, NaN]) assert.throws(() => Replies.make({ maxInFlight }), RangeError)
+  })
 })
