@@ -265,7 +265,7 @@ export const filter: {
  * A framer whose connections end with a goodbye of their own, which has no answer, such as DISCONNECT of MQTT: it is said after all that
  * was sent before, and heard from the peer, behind whose goodbye nothing is read. `heard` tells what a goodbye says, of ours or of the
  * peer's; what was said is the outcome's `sent` and `received`. A peer that ends without one has closed too, and the connection can't
- * half-close.
+ * half-close. If the framer has a goodbye already, building the machine throws a `TypeError`.
  *
  * ```ts import.meta.vitest
  * import { Framer, Lines } from "@wirestack/protocol"

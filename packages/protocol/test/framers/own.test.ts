@@ -57,6 +57,43 @@ describe("a goodbye", () => {
       yield* peer.end
       assert.deepInclude(yield* connection.closed, { first: "remote", received: { code: 1, reason: "" } })
     }).pipe(Effect.scoped))
+
+  it("is the only one: what is said by a framer with one would not be", () => {
+    const words = { say: () => "BYE 1", heard: () => undefined }
+    assert.throws(() => Framer.goodbye(polite, words).machine(), TypeError)
+  })
+
+  it("is followed by nothing that is looked at", () => {
+    const bytes = Framer.make<number>({
+      layer: "bytes",
+      measure: (bytes, from) => {
+        if (bytes[from] === 9) throw new Error("broken")
+        return 1
+      },
+      decode: (bytes, from) => bytes[from],
+      encode: (byte) => Uint8Array.of(byte)
+    })
+    const bye = Framer.goodbye(bytes, {
+      say: () => 0,
+      heard: (byte) => byte === 0 ? { code: 0, reason: "" } : undefined
+    })
+    const { emitted, ending } = feed(bye.machine(), [[Uint8Array.of(1, 0, 9, 2)]])
+    assert.deepStrictEqual([emitted, ending], [[1], "closed"])
+  })
+
+  it.effect("is said once, and the connection can't half-close", () =>
+    Effect.gen(function*() {
+      const { connection, peer, scope } = yield* meeting
+      assert.strictEqual((yield* Effect.flip(connection.end)).reason._tag, "Unsupported")
+      yield* peer.send(utf8("BYE 1\n"))
+      yield* Stream.runDrain(Connection.messages(connection))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      assert.lengthOf(yield* Stream.runCollect(Connection.messages(peer)), 0)
+      yield* Effect.andThen(peer.end, Fiber.join(closing))
+      const outcome = yield* connection.closed
+      assert.deepInclude(outcome, { first: "remote", clean: true })
+      assert.isUndefined(outcome.sent)
+    }).pipe(Effect.scoped))
 })
 
 describe("a program", () => {

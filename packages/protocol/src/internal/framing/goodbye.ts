@@ -30,6 +30,12 @@ class Hearing<In> extends Hand<In, In> {
     this.io.closed({ first: "remote", received, unanswered: true })
   }
 
+  /** What a machine throws that reads what lies behind the goodbye is nobody's. */
+  choked(thrown: unknown): true {
+    if (!this.over) throw thrown
+    return true
+  }
+
   override room(): boolean {
     return this.over || super.room()
   }
@@ -47,10 +53,29 @@ export const goodbye = <In, Out>(
   machine: Machine<Uint8Array, Uint8Array, In, Out>,
   { heard, say }: Words<In, Out>
 ): Machine<Uint8Array, Uint8Array, In, Out> => {
-  const parting = relayBy<In, Out, In, Out>(machine, new Hearing(heard), (message) => message)
+  if (machine.close) throw new TypeError("a framer with a goodbye can't have another one")
+  const hearing = new Hearing(heard)
+  const parting = relayBy<In, Out, In, Out>(machine, hearing, (message) => message)
+  const { borrow, receive } = parting
   // Who has a goodbye says it, and does not only end its output.
   delete parting.end
   return Object.assign(parting, {
+    receive: (input: ReadonlyArray<Uint8Array>, io: Io<In, Uint8Array>) => {
+      try {
+        return receive(input, io)
+      } catch (thrown) {
+        return hearing.choked(thrown)
+      }
+    },
+    ...borrow && {
+      borrow: (input: Uint8Array, length: number, io: Io<In, Uint8Array>) => {
+        try {
+          return borrow(input, length, io)
+        } catch (thrown) {
+          return hearing.choked(thrown)
+        }
+      }
+    },
     close: (why: Why, io: Io<In, Uint8Array>) => {
       const message = say(why)
       if (message === undefined) return io.closed({ first: "local", unanswered: true })
