@@ -7,8 +7,8 @@
  *
  * The contract:
  *
- * - A subscription lives as long as the scope. It `join`s each time, and `leave`s when nobody has the topic any more, one after the other:
- *   who joins while the last one leaves joins after that.
+ * - A subscription lives as long as the scope, or until its `join` fails; its Stream ends then, behind what came before. It `join`s each
+ *   time, and `leave`s once when nobody has the topic any more, one after the other: who joins while the last one leaves joins after that.
  * - What waits for a subscriber is bounded by `maxWaiting` bytes. Whoever falls behind further is told so with `TooLarge`, behind what came
  *   before: a connection that waited for one subscriber would hold up all others, and the replies that this one may wait for.
  * - Once the connection is over (`lost`), all Streams fail with the reason, behind what came before, and so do those that come later.
@@ -17,8 +17,10 @@
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Queue from "effect/Queue"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import { ConnectionError } from "../ConnectionError.ts"
@@ -59,21 +61,21 @@ export class Subscriptions<K, A, E = never> {
     key: K,
     { join, leave, maxWaiting = 16_777_216 }: Subscribing<E2, R>
   ): Effect.Effect<Stream.Stream<A, ConnectionError | E>, ConnectionError | E2, R | Scope.Scope> {
-    return Effect.suspend((): ReturnType<typeof this.subscribe<E2, R>> => {
-      if (this.error !== undefined) return Effect.fail(this.error)
-      const topic = this.topics.get(key) ?? new Topic<A, E>()
-      this.topics.set(key, topic)
-      const feed = new Feed<A, E>(this.options.layer, maxWaiting)
-      const left = topic.turn.withPermit(Effect.suspend(() => topic.feeds.size > 0 ? Effect.void : leave))
-      return Effect.acquireRelease(
-        Effect.sync(() => topic.feeds.add(feed)),
-        () =>
-          Effect.suspend(() => {
-            topic.feeds.delete(feed)
-            return Effect.ignore(Effect.timeout(Effect.interruptible(left), this.options.leaveWithin ?? "5 seconds"))
-          }).pipe(Effect.andThen(Effect.sync(() => this.forget(key, topic))))
-      ).pipe(Effect.andThen(topic.turn.withPermit(join)), Effect.as(feed.stream))
-    })
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(
+        Effect.flatMap(Effect.scope, Scope.fork),
+        (scope) =>
+          Effect.suspend((): Effect.Effect<Stream.Stream<A, ConnectionError | E>, ConnectionError | E2, R> => {
+            if (this.error !== undefined) return Effect.fail(this.error)
+            const feed = new Feed<A, E>(this.options.layer, maxWaiting)
+            const topic = this.enter(key, feed)
+            return Scope.addFinalizer(scope, this.leave(key, topic, feed, leave)).pipe(
+              Effect.andThen(restore(topic.join(join))),
+              Effect.as(feed.stream)
+            )
+          }).pipe(Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))))
+      )
+    )
   }
 
   /** A message of a topic was received; `size` is its weight in bytes. */
@@ -97,14 +99,68 @@ export class Subscriptions<K, A, E = never> {
     for (const topic of this.topics.values()) topic.fail(error)
   }
 
-  private forget(key: K, topic: Topic<A, E>): void {
-    if (topic.feeds.size === 0 && this.topics.get(key) === topic) this.topics.delete(key)
+  private enter(key: K, feed: Feed<A, E>): Topic<A, E> {
+    const topic = this.topics.get(key) ?? new Topic<A, E>()
+    this.topics.set(key, topic)
+    topic.feeds.add(feed)
+    topic.holders++
+    return topic
+  }
+
+  private leave(
+    key: K,
+    topic: Topic<A, E>,
+    feed: Feed<A, E>,
+    leave: Effect.Effect<unknown, unknown>
+  ): Effect.Effect<void> {
+    const forget = Effect.sync(() => {
+      if (--topic.holders === 0) this.topics.delete(key)
+    })
+    return Effect.suspend(() => {
+      topic.feeds.delete(feed)
+      feed.end()
+      return within(topic.leave(leave), this.options.leaveWithin ?? "5 seconds")
+    }).pipe(Effect.ignore, Effect.ensuring(forget))
   }
 }
 
+/** Waits no longer, also for what can't be interrupted, such as a request whose key is kept. */
+const within = (leave: Effect.Effect<unknown, unknown>, time: Duration.Input): Effect.Effect<unknown, unknown> =>
+  Effect.flatMap(
+    Effect.forkDetach(Effect.interruptible(leave), { startImmediately: true }),
+    (fiber) =>
+      Effect.timeout(Effect.interruptible(Fiber.join(fiber)), time).pipe(
+        Effect.ensuring(Effect.sync(() => fiber.interruptUnsafe()))
+      )
+  )
+
 class Topic<A, E> {
   readonly feeds = new Set<Feed<A, E>>()
-  readonly turn = Semaphore.makeUnsafe(1)
+  /** How many have it, or are about to leave it. */
+  holders = 0
+  private joined = false
+  private readonly turn = Semaphore.makeUnsafe(1)
+
+  join<E2, R>(join: Effect.Effect<unknown, E2, R>): Effect.Effect<unknown, E2, R> {
+    return this.turn.withPermit(Effect.suspend(() => {
+      this.joined = true
+      return join
+    }))
+  }
+
+  /** Leaves if nobody is here, as often as somebody has joined. */
+  leave(leave: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> {
+    const last = Effect.suspend(() => {
+      if (!this.isLeft) return Effect.void
+      this.joined = false
+      return leave
+    })
+    return Effect.suspend(() => this.isLeft ? this.turn.withPermit(last) : Effect.void)
+  }
+
+  private get isLeft(): boolean {
+    return this.joined && this.feeds.size === 0
+  }
 
   deliver(message: A, size: number): void {
     for (const feed of this.feeds) feed.give(message, size + overhead)
@@ -119,7 +175,7 @@ class Topic<A, E> {
 class Feed<A, E> {
   private readonly layer: string
   private readonly limit: number
-  private readonly queue = Effect.runSync(Queue.unbounded<readonly [A, number], ConnectionError | E>())
+  private readonly queue = Effect.runSync(Queue.unbounded<readonly [A, number], ConnectionError | E | Cause.Done>())
   private waiting = 0
 
   constructor(layer: string, limit: number) {
@@ -140,7 +196,11 @@ class Feed<A, E> {
     Queue.failCauseUnsafe(this.queue, Cause.fail(error))
   }
 
-  get stream(): Stream.Stream<A, ConnectionError | E> {
+  end(): void {
+    Queue.endUnsafe(this.queue)
+  }
+
+  get stream(): Stream.Stream<A, ConnectionError | Exclude<E, Cause.Done>> {
     return Stream.map(Stream.fromQueue(this.queue), ([message, size]) => {
       this.waiting -= size
       return message

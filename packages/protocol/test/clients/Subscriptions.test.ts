@@ -4,7 +4,7 @@ import * as Connection from "@wirestack/protocol/Connection"
 import { lost, Reset } from "@wirestack/protocol/ConnectionError"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import { TooLarge } from "@wirestack/protocol/Reason"
-import { Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, References, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { text, utf8 } from "../support/bytes.ts"
 import { failureOf } from "../support/failure.ts"
@@ -66,6 +66,15 @@ describe("subscriptions", () => {
       yield* Effect.asVoid(Fiber.join(leaving))
     }))
 
+  it.effect("do not wait for a leave that can't be interrupted", () =>
+    Effect.gen(function*() {
+      const { subscribe } = subscribing(Effect.uninterruptible(Effect.never))
+      const leaving = yield* Effect.forkChild(Effect.scoped(subscribe("a")))
+      yield* turns
+      yield* TestClock.adjust("5 seconds")
+      assert.isDefined(leaving.pollUnsafe())
+    }))
+
   it.effect("tell who is behind, and give what came before", () =>
     Effect.gen(function*() {
       const { subscribe, subscriptions } = subscribing()
@@ -103,6 +112,92 @@ describe("subscriptions", () => {
       assert.deepInclude(failureOf(yield* Effect.exit(subscribe("c"))), { tag: "Reset" })
       assert.deepStrictEqual(said, ["+a", "+b"])
     }).pipe(Effect.scoped))
+
+  it.effect("leave when who has them is interrupted", () =>
+    Effect.gen(function*() {
+      const { said, subscribe } = subscribing()
+      const fiber = yield* Effect.forkChild(Effect.scoped(Effect.andThen(subscribe("a"), Effect.never)))
+      yield* turns
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(said, ["+a", "-a"])
+    }))
+
+  it.effect("leave once for all who are gone meanwhile", () =>
+    Effect.gen(function*() {
+      const { said, subscribe } = subscribing(
+        Effect.suspend(() => said.length === 2 ? Effect.sleep("1 second") : Effect.void)
+      )
+      const leaving = yield* Effect.forkChild(Effect.scoped(subscribe("a")))
+      yield* turns
+      const late = yield* Effect.forkChild(Effect.scoped(subscribe("a")))
+      yield* turns
+      late.interruptUnsafe()
+      yield* turns
+      // Who comes now waits for the one who leaves, too.
+      const next = yield* Effect.forkChild(subscribe("a"))
+      yield* turns
+      assert.deepStrictEqual(said, ["+a", "-a"])
+      yield* TestClock.adjust("1 second")
+      yield* Effect.asVoid(Effect.all([Fiber.join(leaving), Fiber.await(late), Fiber.join(next)]))
+      assert.deepStrictEqual(said, ["+a", "-a", "+a"])
+    }).pipe(Effect.scoped))
+
+  it.effect("do not hold up who leaves others behind", () =>
+    Effect.gen(function*() {
+      const { said, subscribe, subscriptions } = subscribing()
+      const first = yield* Scope.make()
+      yield* Effect.asVoid(Scope.provide(subscribe("a"), first))
+      const joining = yield* Effect.forkChild(
+        Effect.scoped(subscriptions.subscribe("a", { join: Effect.never, leave: Effect.void }))
+      )
+      yield* turns
+      const closing = yield* Effect.forkChild(Scope.close(first, Exit.void))
+      yield* turns
+      assert.isDefined(closing.pollUnsafe())
+      assert.deepStrictEqual(said, ["+a"])
+      yield* Fiber.interrupt(joining)
+    }))
+
+  it.effect("are nobody's where joining fails, while the scope is still open", () =>
+    Effect.gen(function*() {
+      const { said, subscribe, subscriptions } = subscribing()
+      const leave = Effect.sync(() => void said.push("-a"))
+      const first = yield* Scope.make()
+      yield* Effect.asVoid(Scope.provide(subscribe("a"), first))
+      for (let n = 0; n < 3; n++) {
+        const refused = subscriptions.subscribe("a", { join: Effect.fail("refused" as const), leave })
+        assert.strictEqual(yield* Effect.flip(refused), "refused")
+      }
+      yield* Scope.close(first, Exit.void)
+      assert.deepStrictEqual(said, ["+a", "-a"])
+    }).pipe(Effect.scoped))
+
+  it.effect("do not begin once the connection is over, nor get lost, wherever fibers yield", () =>
+    Effect.gen(function*() {
+      for (let delay = 0; delay < 40; delay++) {
+        const subscriptions = Subscriptions.make<string, string>({ layer: "test" })
+        const asking = { join: Effect.void, leave: Effect.void }
+        const reading = yield* Effect.forkChild(
+          Effect.exit(Effect.scoped(Effect.flatMap(subscriptions.subscribe("a", asking), Stream.runDrain)))
+        )
+        for (let n = 0; n < delay; n++) yield* Effect.yieldNow
+        subscriptions.lost(gone)
+        for (let n = 0; n < 10; n++) yield* turns
+        assert.isDefined(reading.pollUnsafe(), `after ${delay}`)
+      }
+    }).pipe(Effect.provideService(References.MaxOpsBeforeYield, 3)))
+
+  it.effect("end with their scope, behind what came before", () =>
+    Effect.gen(function*() {
+      const { subscribe, subscriptions } = subscribing()
+      const stream = yield* Effect.scoped(Effect.tap(
+        subscribe("a"),
+        () => Effect.sync(() => subscriptions.deliver("a", "x", 1))
+      ))
+      const reading = yield* Effect.forkChild(Stream.runCollect(stream))
+      yield* turns
+      assert.deepStrictEqual(reading.pollUnsafe(), Exit.succeed(["x"]))
+    }))
 })
 
 describe("reading for those who wait", () => {
