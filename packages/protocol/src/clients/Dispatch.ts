@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type Connection, messages } from "../Connection.ts"
 import { Closed, Closing, type ConnectionError, lost } from "../ConnectionError.ts"
+import { Other } from "../Reason.ts"
 
 /** What waits for messages, such as `Replies` and `Subscriptions`. */
 export interface Awaiting {
@@ -29,7 +30,7 @@ export interface Awaiting {
 export interface Options<In, R> {
   /** The name of the layer, for the errors `Closed`, if the peer ends in order, and `Closing`, if we do. */
   readonly layer: string
-  /** Handles a message. A failure ends the reading: it is what the `awaiting` are told. */
+  /** Handles a message. A failure ends the reading: it is what the `awaiting` are told; a defect is `Other`. */
   readonly handle: (message: In) => Effect.Effect<unknown, ConnectionError, R>
   readonly awaiting: ReadonlyArray<Awaiting>
 }
@@ -51,12 +52,16 @@ export const run = <In, Out, D, R = never>(
         for (const one of awaiting) one.lost(error)
       })
     ),
-    Effect.ignore,
-    Effect.forkScoped,
+    Effect.exit,
+    // At once: who is interrupted before it begins tells nobody.
+    Effect.forkScoped({ startImmediately: true }),
     Effect.asVoid
   )
 
 const why = (layer: string, exit: Exit.Exit<unknown, ConnectionError>): ConnectionError =>
   Exit.isSuccess(exit)
     ? lost(layer, new Closed())
-    : Option.getOrElse(Cause.findErrorOption(exit.cause), () => lost(layer, new Closing()))
+    : Option.getOrElse(
+      Cause.findErrorOption(exit.cause),
+      () => lost(layer, Cause.hasDies(exit.cause) ? new Other({ cause: Cause.squash(exit.cause) }) : new Closing())
+    )

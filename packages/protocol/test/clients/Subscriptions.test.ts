@@ -242,4 +242,24 @@ describe("reading for those who wait", () => {
       yield* Scope.close(scope, Exit.void)
       assert.lengthOf(told, 1)
     }).pipe(Effect.scoped))
+
+  it.effect("tells that we close, however soon", () =>
+    Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<Uint8Array>()
+      const peer = yield* Connection.make(far)
+      const connection = yield* Connection.make(near)
+      yield* Effect.addFinalizer(() => Effect.andThen(peer.abort, connection.abort))
+      const told: Array<string> = []
+      const awaiting = [{ lost: ({ reason }: typeof gone) => void told.push(reason._tag) }]
+      yield* Effect.scoped(Dispatch.run(connection, { layer: "test", handle: () => Effect.void, awaiting }))
+      assert.deepStrictEqual(told, ["Closing"])
+    }).pipe(Effect.scoped))
+
+  it.effect("tells that a handler is broken", () =>
+    Effect.gen(function*() {
+      const { peer, told } = yield* reading(() => Effect.die("broken"))
+      yield* peer.send(utf8("x"))
+      yield* turns
+      assert.deepStrictEqual(told, ["test Other"])
+    }).pipe(Effect.scoped))
 })
