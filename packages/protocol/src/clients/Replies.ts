@@ -13,7 +13,8 @@
  * - At most `maxInFlight` requests are under way; those beyond wait for their turn, first come first served.
  * - Whoever is interrupted waits no more. What becomes of the key is said: by default it is free at once, and a late reply is nobody's;
  *   with `keep` it stays in use until its reply is there, as a key must that the peer takes for in use.
- * - Once the connection is over (`lost`), all that wait fail with the reason, and so do those that ask later.
+ * - Once the connection is over (`lost`), all that wait for a reply or a turn fail with the reason, and so do those that ask later. Who is
+ *   asking just then fails when that is done: a send to a peer that has ended, and reads no more, waits until the connection closes.
  */
 
 import * as Deferred from "effect/Deferred"

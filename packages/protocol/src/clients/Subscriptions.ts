@@ -9,8 +9,9 @@
  *
  * - A subscription lives as long as the scope, or until its `join` fails; its Stream ends then, behind what came before. It `join`s each
  *   time, and `leave`s once when nobody has the topic any more, one after the other: who joins while the last one leaves joins after that.
- * - What waits for a subscriber is bounded by `maxWaiting` bytes. Whoever falls behind further is told so with `TooLarge`, behind what came
- *   before: a connection that waited for one subscriber would hold up all others, and the replies that this one may wait for.
+ * - What waits for a subscriber is bounded by `maxWaiting` bytes; a Stream takes all that is there at once, and that waits no more. Whoever
+ *   falls behind further is told so with `TooLarge`, behind what came before: a connection that waited for one subscriber would hold up all
+ *   others, and the replies that this one may wait for.
  * - Once the connection is over (`lost`), all Streams fail with the reason, behind what came before, and so do those that come later.
  */
 
