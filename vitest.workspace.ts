@@ -7,11 +7,14 @@ const packages = fs.readdirSync(path.join(import.meta.dirname, "packages"))
 const conditions = ["@wirestack/source", "module", "node", "import", "default"]
 
 /** Sources are resolved by the export condition: no build, no table of aliases. */
-const project = (name: string, root: string, include: string) => ({
+const project = (name: string, root: string, include: string, isolate = true) => ({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { name, root, include: [include], testTimeout: 20_000 }
+  test: { name, root, include: [include], testTimeout: 20_000, isolate }
 })
+
+/** Packages whose tests start nothing of the system's: their files share a process, and so what they import. */
+const shared = ["http", "protocol", "websocket"]
 
 /** The one vitest configuration: a project per package, and one for the examples of the documentation. */
 export default defineConfig((): ViteUserConfig => {
@@ -21,8 +24,8 @@ export default defineConfig((): ViteUserConfig => {
       // Many tests wait more than they work.
       maxWorkers: 3,
       projects: [
-        ...packages.map((name) => project(name, `packages/${name}`, "test/**/*.test.ts")),
-        project("docs", ".doctest", "**/*.test.ts")
+        ...packages.map((name) => project(name, `packages/${name}`, "test/**/*.test.ts", !shared.includes(name))),
+        project("docs", ".doctest", "**/*.test.ts", false)
       ],
       coverage: {
         provider: "v8",

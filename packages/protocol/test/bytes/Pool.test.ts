@@ -1,5 +1,14 @@
-import { assert, describe, it } from "@effect/vitest"
-import * as Pool from "../../src/bytes/Pool.ts"
+import { assert, beforeEach, describe, it } from "@effect/vitest"
+import { vi } from "vitest"
+import type * as PoolModule from "../../src/bytes/Pool.ts"
+
+/** A pool that nobody else uses. */
+let Pool: typeof PoolModule
+
+beforeEach(async () => {
+  vi.resetModules()
+  Pool = await import("../../src/bytes/Pool.ts")
+})
 
 const mebibyte = 1_048_576
 
