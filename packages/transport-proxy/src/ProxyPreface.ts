@@ -10,6 +10,7 @@
  *
  * @see https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
  */
+
 import { encode } from "@wirestack/protocol/bytes/Utf8"
 import { TooLarge, Violation } from "@wirestack/protocol/Reason"
 import * as NetAddress from "effect/net/NetAddress"
