@@ -4,10 +4,16 @@
  */
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Endpoint from "@wirestack/protocol/Endpoint"
-import type * as Framer from "@wirestack/protocol/Framer"
-import { over } from "@wirestack/protocol/Framer"
+import * as Framer from "@wirestack/protocol/Framer"
+import * as Cobs from "@wirestack/protocol/framers/Cobs"
+import * as ContentLength from "@wirestack/protocol/framers/ContentLength"
+import * as Delimited from "@wirestack/protocol/framers/Delimited"
+import * as FixedLength from "@wirestack/protocol/framers/FixedLength"
 import * as LengthPrefixed from "@wirestack/protocol/framers/LengthPrefixed"
 import * as Lines from "@wirestack/protocol/framers/Lines"
+import * as Netstring from "@wirestack/protocol/framers/Netstring"
+import * as Tlv from "@wirestack/protocol/framers/Tlv"
+import * as VarintPrefixed from "@wirestack/protocol/framers/VarintPrefixed"
 import * as Transport from "@wirestack/protocol/Transport"
 import * as Tcp from "@wirestack/transport-tcp/Tcp"
 import * as Effect from "effect/Effect"
@@ -21,31 +27,37 @@ import { ascii, binary, text } from "./samples.ts"
 /** Is told how many messages have arrived, with how many bytes or characters. */
 type Tally = (messages: number, size: number) => void
 
+/** How much a message weighs. */
+const sizeOf = (message: Transport.Message | Transport.Record): number =>
+  typeof message === "string" || message instanceof Uint8Array ? message.length : message.value.length
+
 /** Serves by a parser written by hand; gives its port. */
-const byHand = (parser: (found: (message: Transport.Message) => void) => handWritten.OnData) => (tally: Tally) =>
+const byHand = (parser: (found: (message: any) => void) => handWritten.OnData) => (tally: Tally) =>
   new Promise<number>((resolve) => {
-    const server = net.createServer((socket) => void socket.on("data", parser((message) => tally(1, message.length))))
+    const server = net.createServer((socket) => void socket.on("data", parser((message) => tally(1, sizeOf(message)))))
     server.listen(0, "127.0.0.1", () => resolve((server.address() as net.AddressInfo).port))
   })
 
-const tallied = (batch: ReadonlyArray<Transport.Message>, tally: Tally): void => {
+const tallied = (batch: ReadonlyArray<Transport.Message | Transport.Record>, tally: Tally): void => {
   let size = 0
-  for (const message of batch) size += message.length
+  for (const message of batch) size += sizeOf(message)
   tally(batch.length, size)
 }
 
 /** Serves by a stack of ours. */
-const byStack = (framer: Framer.Framer) => (tally: Tally) =>
-  new Promise<number>((resolve) => {
-    const serving = Effect.gen(function*() {
-      const listener = yield* Transport.listen(Transport.Messages)("tcp://127.0.0.1:0")
-      resolve(Endpoint.portOf(listener.address)!)
-      return yield* listener.run((connection) =>
-        Stream.runForEachArray(Connection.messages(connection), (batch) => Effect.sync(() => tallied(batch, tally)))
-      )
+const byStack =
+  <S, M extends Transport.Message | Transport.Record>(shape: Transport.Shape<S, M, M>, framer: Framer.Framer<M, M>) =>
+  (tally: Tally) =>
+    new Promise<number>((resolve) => {
+      const serving = Effect.gen(function*() {
+        const listener = yield* Transport.listen(shape)("tcp://127.0.0.1:0")
+        resolve(Endpoint.portOf(listener.address)!)
+        return yield* listener.run((connection) =>
+          Stream.runForEachArray(Connection.messages(connection), (batch) => Effect.sync(() => tallied(batch, tally)))
+        )
+      })
+      Effect.runFork(Effect.scoped(Effect.provide(serving, Framer.onto(shape)(framer)(Tcp.layer()))))
     })
-    Effect.runFork(Effect.scoped(Effect.provide(serving, over(framer)(Tcp.layer()))))
-  })
 
 /** Sends the bytes, and resolves to what arrived when that were so many messages. */
 const sending = (serve: (tally: Tally) => Promise<number>, bytes: Buffer, count: number) => {
@@ -67,11 +79,12 @@ const sending = (serve: (tally: Tally) => Promise<number>, bytes: Buffer, count:
   }
 }
 
-const through = (
+const through = <S, M extends Transport.Message | Transport.Record>(shape: Transport.Shape<S, M, M>) =>
+(
   name: string,
-  framer: Framer.Framer,
+  framer: Framer.Framer<M, M>,
   parser: Parameters<typeof byHand>[0],
-  messages: ReadonlyArray<Transport.Message>
+  messages: ReadonlyArray<M>
 ): Benchmark => ({
   name: `socket, ${name}`,
   reference: "node:net",
@@ -79,19 +92,33 @@ const through = (
   prepare: () => {
     const bytes = written(framer, messages)
     return {
-      ours: sending(byStack(framer), bytes, messages.length),
+      ours: sending(byStack(shape, framer), bytes, messages.length),
       reference: sending(byHand(parser), bytes, messages.length),
       agree: (ours, reference) => ours === reference
     }
   }
 })
 
+const messages = through(Transport.Messages)
+const records = through(Transport.Records)
+
 const bytes = (count: number, size: number) => Array.from({ length: count }, () => binary(size))
+const lines = (count: number, size: number) => Array.from({ length: count }, () => text(ascii, size))
+const small = bytes(16_384, 64)
+const smallText = lines(16_384, 64)
+const smallRecords = small.map((value, n) => ({ type: n % 8, value }))
 
 export const benchmarks: ReadonlyArray<Benchmark> = [
-  through("LengthPrefixed, 64 B", LengthPrefixed.make(), handWritten.lengthPrefixed, bytes(16_384, 64)),
-  through("LengthPrefixed, 4 KiB", LengthPrefixed.make(), handWritten.lengthPrefixed, bytes(512, 4_096)),
-  through("LengthPrefixed, 1 MiB", LengthPrefixed.make(), handWritten.lengthPrefixed, bytes(4, 1_048_576)),
-  through("Lines, 64 B", Lines.make(), handWritten.lines, Array.from({ length: 16_384 }, () => text(ascii, 64))),
-  through("Lines, 4 KiB", Lines.make(), handWritten.lines, Array.from({ length: 512 }, () => text(ascii, 4_096)))
+  messages("LengthPrefixed, 64 B", LengthPrefixed.make(), handWritten.lengthPrefixed, small),
+  messages("LengthPrefixed, 4 KiB", LengthPrefixed.make(), handWritten.lengthPrefixed, bytes(512, 4_096)),
+  messages("LengthPrefixed, 1 MiB", LengthPrefixed.make(), handWritten.lengthPrefixed, bytes(4, 1_048_576)),
+  messages("Lines, 64 B", Lines.make(), handWritten.lines, smallText),
+  messages("Lines, 4 KiB", Lines.make(), handWritten.lines, lines(512, 4_096)),
+  messages("Delimited, 64 B", Delimited.make({ delimiter: "\r\n" }), handWritten.delimited, smallText),
+  messages("FixedLength, 64 B", FixedLength.make({ size: 64 }), handWritten.fixedLength, small),
+  messages("VarintPrefixed, 64 B", VarintPrefixed.make(), handWritten.varintPrefixed, small),
+  messages("Netstring, 64 B", Netstring.make(), handWritten.netstring, small),
+  records("Tlv, 64 B", Tlv.make({ typeBytes: 2 }), handWritten.tlv, smallRecords),
+  messages("ContentLength, 64 B", ContentLength.make(), handWritten.contentLength, small),
+  messages("Cobs, 64 B", Cobs.make(), handWritten.cobs, small)
 ]
