@@ -1,6 +1,6 @@
 /** A codec's machine whose values are mapped, in both directions; what they weigh stays what it was. */
 import type { Io, Machine } from "../Machine.ts"
-import type { EndOfInput } from "../Outcome.ts"
+import { Passage } from "./Passage.ts"
 
 /** What becomes of values. */
 export interface Mapping<A, B, In, Out, L> {
@@ -13,11 +13,11 @@ export interface Mapping<A, B, In, Out, L> {
 }
 
 /** What the codec's machine is shown in place of the layer above. */
-class Above<A, In, L> implements Io<A, L> {
+class Above<A, In, L> extends Passage<A, In, L> {
   private readonly map: (value: A, size: number, io: Io<In, L>) => void
-  private io!: Io<In, L>
 
   constructor(map: (value: A, size: number, io: Io<In, L>) => void) {
+    super()
     this.map = map
   }
 
@@ -26,40 +26,8 @@ class Above<A, In, L> implements Io<A, L> {
     return this
   }
 
-  room(): boolean {
-    return this.io.room()
-  }
-
   emit(value: A, size: number): void {
     this.map(value, size, this.io)
-  }
-
-  write(message: L): void {
-    this.io.write(message)
-  }
-
-  reserve(length: number): number {
-    return this.io.reserve(length)
-  }
-
-  get buffer(): Uint8Array {
-    return this.io.buffer
-  }
-
-  giveBack(length: number): void {
-    this.io.giveBack(length)
-  }
-
-  end(endOfInput: EndOfInput): void {
-    this.io.end(endOfInput)
-  }
-
-  closed(...args: Parameters<Io<In, L>["closed"]>): void {
-    this.io.closed(...args)
-  }
-
-  fail(...args: Parameters<Io<In, L>["fail"]>): void {
-    this.io.fail(...args)
   }
 }
 

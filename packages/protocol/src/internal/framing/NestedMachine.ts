@@ -7,8 +7,8 @@ import { ownedFrom } from "../../bytes/Memory.ts"
 import type { ConnectionReason } from "../../ConnectionError.ts"
 import type { Goodbye, Io, Machine } from "../../Machine.ts"
 import type { EndOfInput } from "../../Outcome.ts"
+import { Passage } from "../Passage.ts"
 import * as utf8 from "../utf8.ts"
-import { Passage } from "./Passage.ts"
 
 type Framing<In, Out> = Machine<Uint8Array, Uint8Array, In, Out>
 

@@ -1,7 +1,7 @@
 /** A machine whose messages pass through somebody else's hands, each way. */
 import type { Io, Machine } from "../../Machine.ts"
+import { Passage } from "../Passage.ts"
 import { reasonOf } from "../reasonOf.ts"
-import { Passage } from "./Passage.ts"
 
 /** What happens to the messages. */
 export interface Hands<in A, out B, In, in Out> {

@@ -1,11 +1,11 @@
 /** The `Io` of a machine within another one: it passes on what it is told. */
-import type { ConnectionReason } from "../../ConnectionError.ts"
-import type { Goodbye, Io } from "../../Machine.ts"
-import type { EndOfInput } from "../../Outcome.ts"
+import type { ConnectionReason } from "../ConnectionError.ts"
+import type { Goodbye, Io } from "../Machine.ts"
+import type { EndOfInput } from "../Outcome.ts"
 
-export abstract class Passage<A, In> implements Io<A, Uint8Array> {
+export abstract class Passage<A, In, L = Uint8Array> implements Io<A, L> {
   /** Where to, for the time of a call. */
-  io!: Io<In, Uint8Array>
+  io!: Io<In, L>
   protected failed = false
 
   abstract emit(message: A, size: number): void
@@ -14,7 +14,7 @@ export abstract class Passage<A, In> implements Io<A, Uint8Array> {
     return !this.failed && this.io.room()
   }
 
-  write(message: Uint8Array): void {
+  write(message: L): void {
     this.io.write(message)
   }
 
