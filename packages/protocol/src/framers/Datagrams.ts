@@ -5,6 +5,7 @@
  * told. What is received is bytes, which every `Codec` takes for text too.
  */
 
+import { Kept } from "../internal/Kept.ts"
 import * as utf8 from "../internal/utf8.ts"
 import type { Machine } from "../Machine.ts"
 import * as Protocol from "../Protocol.ts"
@@ -13,18 +14,15 @@ import { Datagrams, type Message, Messages } from "../Transport.ts"
 const layer = "datagrams"
 
 const machine = (): Machine<Uint8Array, Uint8Array, Message, Message> => {
-  let kept: ReadonlyArray<Uint8Array> = []
+  const kept = new Kept<Uint8Array>()
   return {
     receive: (input, io) => {
-      const all = kept.length === 0 ? input : [...kept, ...input]
-      for (let at = 0; at < all.length; at++) {
-        if (!io.room()) {
-          kept = all.slice(at)
-          return false
-        }
-        io.emit(all[at], all[at].length)
+      const datagrams = kept.and(input)
+      for (let i = 0; i < datagrams.length; i++) {
+        const datagram = datagrams[i]
+        if (!io.room()) return kept.keep(datagrams, i, datagram)
+        io.emit(datagram, datagram.length)
       }
-      kept = []
       return true
     },
     // Short texts share their memory with the next one.
