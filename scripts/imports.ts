@@ -35,6 +35,7 @@ const below: Record<string, ReadonlyArray<string>> = {
   ...libraries,
   examples: published,
   benchmarks: published,
+  endurance: [...published, "test-support"],
   "test-support": ["protocol"]
 }
 
