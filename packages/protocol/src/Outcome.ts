@@ -8,10 +8,11 @@
 import type { ConnectionError } from "./ConnectionError.ts"
 
 /**
- * Why our side closes, taken from the Exit of the scope: success is `"done"`, any failure or defect is `"failed"`,
- * pure interruption (a shutdown, a drain) is `"away"`. A layer that carries a reason maps these to its own codes.
+ * Why our side closes. Taken from the Exit of the scope, success is `"done"`, any failure or defect is `"failed"`, pure interruption
+ * (a shutdown, a drain) is `"away"`. By its own doing, a server that comes back says `"restart"`, and one that has too much to do, or a
+ * peer that is too slow, says `"overloaded"`. A layer that carries a reason maps these to its own codes.
  */
-export type Why = "done" | "failed" | "away"
+export type Why = "done" | "failed" | "away" | "restart" | "overloaded"
 
 /** A closing status as a layer carries it on the wire, such as the code and reason of a WebSocket Close frame. */
 export interface Status {

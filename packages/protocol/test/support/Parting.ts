@@ -5,7 +5,7 @@ import type { EndOfInput, Status, Unsent, Why } from "@wirestack/protocol/Outcom
 import { Truncated, Violation } from "@wirestack/protocol/Reason"
 import type { Message } from "@wirestack/protocol/Transport"
 
-const codes = { done: 1, failed: 2, away: 3 } as const
+const codes = { done: 1, failed: 2, away: 3, restart: 4, overloaded: 5 } as const
 
 export class Parting implements Machine.Machine<Message, Message, Message, Message> {
   readonly awaitsLowerEnd: boolean

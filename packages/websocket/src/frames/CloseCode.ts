@@ -93,7 +93,9 @@ export const make = (code: number): Option.Option<CloseCode> => isCloseCode(code
 const whys: { readonly [K in Why]: Protocol } = {
   done: Protocol.NormalClosure,
   failed: Protocol.InternalError,
-  away: Protocol.GoingAway
+  away: Protocol.GoingAway,
+  restart: Protocol.ServiceRestart,
+  overloaded: Protocol.TryAgainLater
 }
 
 /** The code for why our side closes. */

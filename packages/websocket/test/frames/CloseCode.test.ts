@@ -75,6 +75,8 @@ describe("CloseCode", () => {
     assert.strictEqual(CloseCode.fromWhy("done"), 1000)
     assert.strictEqual(CloseCode.fromWhy("failed"), 1011)
     assert.strictEqual(CloseCode.fromWhy("away"), 1001)
+    assert.strictEqual(CloseCode.fromWhy("restart"), 1012)
+    assert.strictEqual(CloseCode.fromWhy("overloaded"), 1013)
   })
 
   it("RFC 6455 7.4.1: has a code for every reason to give up", () => {

@@ -22,7 +22,7 @@ export const Flag = { Text: 1, More: 2 } as const
 export const Code = { Aborted: 0, Refused: 1, TooMany: 2, TooLarge: 3 } as const
 
 /** Why a connection is closed, by its code in GOODBYE. */
-export const whys: ReadonlyArray<Why> = ["done", "failed", "away"]
+export const whys: ReadonlyArray<Why> = ["done", "failed", "away", "restart", "overloaded"]
 
 /** What a DATA frame costs beyond its payload, so that empty messages are bounded too. */
 export const frameCost = 16
