@@ -7,6 +7,7 @@ import type * as Duration from "effect/Duration"
 import { LayersMissing } from "./ConnectError.ts"
 import { type Demand, type Endpoint, format } from "./Endpoint.ts"
 import type { Journal } from "./internal/Journal.ts"
+import type { DrainOptions } from "./Listener.ts"
 
 /** A request for a connection or a listener, as each layer passes it to the one below. */
 export interface Ask {
@@ -23,8 +24,10 @@ export interface Ask {
   readonly skip?: ReadonlyArray<string>
   /** Told of the address that was reached, by the transport at the bottom. */
   readonly reached?: (address: string) => void
-  /** How long a listener gives its connections to end when it closes; 5 seconds by default. */
-  readonly drainWithin?: Duration.Input
+  /** How a listener drains when it closes, or when it is not said otherwise then. */
+  readonly drain?: DrainOptions<any>
+  /** How old a listener lets its connections become; as old as they like by default. */
+  readonly maxLifetime?: Duration.Input
   /** How many connections a listener handles at once; 16,384 by default. */
   readonly maxConnections?: number
   /** Whether those beyond are cut, the default, or wait. */
@@ -35,6 +38,11 @@ export interface Ask {
   readonly maxConnectionsPerPeer?: number
   /** A layer above a listener tells where each connection comes from, with `Connection.comesFrom`; until then it counts for nobody. */
   readonly peersAreTold?: boolean
+  /**
+   * A layer above a listener can say no to who comes while it drains (`Connection.turnedAway`), and says of each other connection when it
+   * is let in (`Connection.letIn`). So the listener keeps its address until it has drained.
+   */
+  readonly turnsAway?: boolean
 }
 
 /** The same request after a layer has met a demand of the URL. */

@@ -51,6 +51,7 @@ import * as Endpoint from "./Endpoint.ts"
 import { type ChannelWire, maxCredit } from "./internal/channels/ChannelWire.ts"
 import { Code } from "./internal/channels/Frame.ts"
 import { type Decision, layer, Mux, type Opened, type Opening } from "./internal/channels/Mux.ts"
+import { drainTime } from "./internal/drain.ts"
 import { incidentLog } from "./internal/incidentLog.ts"
 import { errorOf } from "./internal/Stage.ts"
 import * as Listener from "./Listener.ts"
@@ -104,7 +105,7 @@ export interface OpenOptions extends Pick<Transport.ConnectOptions, "closeWithin
 }
 
 /** How channels are listened for. */
-export interface ListenOptions extends Transport.ListenOptions {
+export interface ListenOptions extends Transport.ListenOptions<ChannelConnection> {
   /** Names of protocols that are spoken; by default every channel is accepted. */
   readonly offers?: ReadonlyArray<string>
 }
@@ -301,7 +302,7 @@ const sessionOf = <D>(trunk: Trunk): Session<D> => {
         mux.decideBy(nobody)
       })
       return Effect.tap(
-        Listener.make(acceptor, { endpoint: here, offers, demands: [], ...options }),
+        Effect.map(Listener.make(acceptor, { endpoint: here, offers, demands: [], ...options }), Listener.handled),
         () => Effect.sync(() => mux.decideBy((opening) => acceptor.decide(trunk, opening)))
       )
     })
@@ -354,13 +355,16 @@ export const client = session("client")
 export const server = session("server")
 
 /** What is asked of the layer below: the same for all channels to an endpoint. */
-const below = ({ closeWithin, demands, drainWithin, endpoint }: Ask): Ask => ({
+const below = ({ closeWithin, demands, drain, endpoint }: Ask): Ask => ({
   endpoint,
   offers: [protocol],
   demands,
   ...(closeWithin === undefined ? undefined : { closeWithin }),
-  ...(drainWithin === undefined ? undefined : { drainWithin })
+  ...(drain === undefined ? undefined : { drain: unsaid(drain) })
 })
+
+/** A goodbye is said to channels. */
+const unsaid = ({ goodbye: _, ...options }: Listener.DrainOptions<any>): Listener.DrainOptions => options
 
 /** Where a connection goes, and for whom, which is all that tells one from another. */
 class Place implements Equal.Equal {
@@ -416,7 +420,7 @@ const overMessages = (lower: Transport.Transport<Message, Message>, options: Ove
 
     const listen = (ask: Ask) =>
       Effect.gen(function*() {
-        const listener = yield* lower.listen(below(ask))
+        const listener = Listener.handled(yield* lower.listen(below(ask)))
         const acceptor = new ChannelAcceptor(listener.address, ask.offers)
         let report: NonNullable<Listener.RunOptions["onIncident"]> = incidentLog()
         const serving = listener.run((connection) =>
@@ -427,15 +431,19 @@ const overMessages = (lower: Transport.Transport<Message, Message>, options: Ove
             return trunk.ended
           }), { onIncident: (incident) => report(incident) })
         yield* Listener.runScoped(Effect.tapError(serving, (error) => Effect.sync(() => acceptor.lose(error))))
-        // Made last, so that it drains before the connections that its channels are on.
         const channels = yield* Listener.make(acceptor, ask)
-        return Listener.withRun(
-          channels,
-          ((handler, options) => {
-            report = options?.onIncident ?? report
-            return channels.run(handler, options)
-          }) as typeof channels.run
-        )
+        const drain: typeof channels.drain = (options) =>
+          Effect.tap(channels.drain(options), ({ took }) => {
+            const rest = { ...ask.drain, ...options }
+            return listener.drain({ ...unsaid(rest), within: Math.max(drainTime(rest) - took, 0) })
+          })
+        // The first to be run, so that the connections have what their channels have left of the time.
+        yield* Effect.addFinalizer(() => drain())
+        const run: typeof channels.run = (handler, options) => {
+          report = options?.onIncident ?? report
+          return channels.run(handler, options)
+        }
+        return { ...Listener.withRun(channels, run), drain }
       })
 
     const transport: Transport.Transport<Message, Message> = { connect, listen }

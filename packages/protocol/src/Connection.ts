@@ -23,6 +23,7 @@
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Pull from "effect/Pull"
@@ -106,6 +107,18 @@ export const comesFrom = <In, Out, D>(
   Effect.suspend(() =>
     admit(lifeOf(self), address) ? Effect.void : Effect.andThen(self.abort, Effect.fail(new Closing()))
   )
+
+/**
+ * After how long an accepted connection should come again, whose listener drains: then a layer that asked the one below with `turnsAway`
+ * says no. Undefined otherwise.
+ */
+export const turnedAway = <In, Out, D>(self: Connection<In, Out, D>): Duration.Duration | undefined => {
+  const time = lifeOf(self).threshold?.comeAgainIn()
+  return time === undefined ? undefined : Duration.millis(time)
+}
+
+/** Lets an accepted connection in, as such a layer does right before it says yes: from now on a drain closes it like any other. */
+export const letIn = <In, Out, D>(self: Connection<In, Out, D>): void => lifeOf(self).threshold?.cross()
 
 /** What a layer's own operations (a ping, a close with a code) need of the connection they belong to. */
 export interface Control {

@@ -5,11 +5,16 @@
  *                  until it is run, while it is paused, or for room with `whenFull: "wait"`
  *
  * `run` never ends by itself. Neither a failed handshake nor a handler's failure ends it; both are reported. When it is
- * interrupted, or the listener's scope closes, it drains: it accepts no more, closes every connection "away" (the
- * handlers see their pulls end), waits for the handlers, interrupts what is left at the deadline, and cuts the rest.
+ * interrupted, or the listener's scope closes, or somebody asks for it (`drain`), it drains, all within one time:
+ *
+ * - It accepts no more. Where a layer can say no (a WebSocket: 503 and Retry-After) it goes on to accept, so that who comes is told so.
+ * - It tells every connection, one after the other if it has time for that (`over`): first the application's goodbye, then what was
+ *   accepted is flushed, then the goodbye of each layer. The handlers see their pulls end.
+ * - It waits for the handlers, interrupts what is left when the time is up, and cuts the rest. A silent peer never holds it up for longer.
  */
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
@@ -19,6 +24,7 @@ import type { Connection } from "./Connection.ts"
 import type { Endpoint } from "./Endpoint.ts"
 import * as internal from "./internal/serve.ts"
 import type { ListenError } from "./ListenError.ts"
+import type { Unsent } from "./Outcome.ts"
 import type { Telling } from "./reports/EstablishmentReport.ts"
 import type { Wire } from "./wire/Wire.ts"
 
@@ -37,15 +43,49 @@ export type Incident =
     }
   )
 
-/** What draining did: how many connections were open, and how their handlers ended. */
+/** How a listener drains; its connections are `C`. */
+export interface DrainOptions<in C = Connection<unknown, never>> {
+  /** How long all of it may take, for all connections together; 5 seconds by default. What is left then is cut. */
+  readonly within?: Duration.Input
+  /**
+   * The time in which connections are told, evenly but for chance, so that they don't come back all at once: 0 by default, `within` at
+   * most. Those that are told last have the rest of `within` to close, which should be enough for that.
+   */
+  readonly over?: Duration.Input
+  /** What peers are told, where a layer has words for it: that the server goes away, the default, or that it will be back (1001, 1012). */
+  readonly as?: "away" | "restart"
+  /**
+   * What the application has to say to a connection that is handled, before its layers say their goodbye; what it sends is flushed. It has
+   * half of what is left of `within`, and goes on after that only if it is not interruptible.
+   */
+  readonly goodbye?: (connection: C) => Effect.Effect<void, unknown>
+  /** After how long those that are turned away may come again; by default `within`. */
+  readonly retryAfter?: Duration.Input
+}
+
+/** What draining did: what became of the connections that were open, and of those that weren't yet. */
 export interface DrainReport {
   readonly open: number
   /** Handlers that ended by themselves once their connection closed. */
   readonly ended: number
   /** Handlers that were interrupted at the deadline. */
   readonly interrupted: number
+  /** Connections of those that were open that closed cleanly: every layer has said its goodbye, and nothing was lost. */
+  readonly clean: number
+  /** Those that we gave up, as their peers had not answered when their time or ours was up. */
+  readonly forced: number
+  /** Those that broke: the peer was gone, or broke the rules. */
+  readonly failed: number
   /** Connections that waited to be handled, and were cut. */
   readonly waiting: number
+  /** Connections that were turned away: of those that were shaking hands or came since, where a layer can say no. */
+  readonly refused: number
+  /** What the open ones had accepted and could not hand over. */
+  readonly unsent: Unsent
+  /** Messages that had arrived at the open ones and were not pulled. */
+  readonly undelivered: number
+  /** How long it took, in milliseconds. */
+  readonly took: number
 }
 
 /** How a listener is run. */
@@ -74,6 +114,13 @@ export interface Listener<out In, in Out, in Details = never> {
   readonly pause: Effect.Effect<void>
   /** Handles those that wait, in their order and as far as there is room, and further ones as they come. */
   readonly resume: Effect.Effect<void>
+  /**
+   * Drains now: accepts no more, tells everybody, and closes (see above). Then `run` fails with `NotListening`. What is not said is as the
+   * listener was asked for, and who drains first decides. Safe to interrupt: the draining goes on.
+   */
+  readonly drain: (options?: DrainOptions<Connection<In, Out, Details>>) => Effect.Effect<DrainReport>
+  /** Waits until the listener begins to drain, for handlers that have to finish something: the `goodbye` may wait for them. */
+  readonly draining: Effect.Effect<void>
   /** What draining did; resolves when the listener has closed. */
   readonly drained: Effect.Effect<DrainReport>
 }
@@ -107,14 +154,32 @@ export const make: <In, Out, D>(
   ask: Ask
 ) => Effect.Effect<Listener<In, Out, D>, never, Scope.Scope> = internal.makeListener
 
-/** The same listener, which is run in another way: what a layer above makes of it. */
+/** The same listener, which is run in another way: what a layer above makes of it, whose connections may be other ones. */
 export const withRun = <In, Out, D, Run>(
-  { address, drained, pause, resume }: Listener<In, Out, D>,
+  { address, drain, drained, draining, pause, resume }: Listener<In, Out, D>,
   run: Run
-): Omit<Listener<In, Out, D>, "run"> & { readonly run: Run } => ({ address, drained, pause, resume, run })
+): Omit<Listener<any, any, D>, "run"> & { readonly run: Run } => ({
+  address,
+  drain,
+  drained,
+  draining,
+  pause,
+  resume,
+  run
+})
 
-/** Runs a listener in the background for as long as the scope is open. That it was lost, which nobody waits for, is logged as an error. */
+/** The same listener, on which no layer is put any more: what it hands over is what a drain's `goodbye` is given. */
+export const handled = <In, Out, D>(listener: Listener<In, Out, D>): Listener<In, Out, D> =>
+  withRun(listener, (handler, options) => listener.run(internal.handling(handler), options))
+
+/**
+ * Runs a listener in the background for as long as the scope is open. That it was lost, which nobody waits for, is logged as an error;
+ * that it has drained is none.
+ */
 export const runScoped = <R>(
   run: Effect.Effect<never, ListenError, R>
 ): Effect.Effect<Fiber.Fiber<never, ListenError>, never, R | Scope.Scope> =>
-  Effect.forkScoped(Effect.tapError(run, ({ message }) => Effect.logError("listener lost:", message)))
+  Effect.forkScoped(
+    Effect.tapError(run, ({ message, reason }) =>
+      reason._tag === "NotListening" ? Effect.void : Effect.logError("listener lost:", message))
+  )

@@ -23,7 +23,7 @@ import * as Endpoint from "./Endpoint.ts"
 import { firstReached } from "./firstReached.ts"
 import { Journal, keep } from "./internal/Journal.ts"
 import { tryAddresses } from "./internal/tryAddresses.ts"
-import { type Listener, type RunOptions, runScoped } from "./Listener.ts"
+import { type DrainOptions, handled, type Listener, type RunOptions, runScoped } from "./Listener.ts"
 import { ListenError } from "./ListenError.ts"
 
 /** The role of a stack that can connect. */
@@ -118,10 +118,15 @@ export interface ConnectOptions {
   readonly tryNextAddress?: (error: ConnectError) => boolean
 }
 
-/** What may be asked of a listener. */
-export interface ListenOptions extends Pick<ConnectOptions, "closeWithin"> {
-  /** How long the connections are given to end when the listener closes; 5 seconds by default. */
-  readonly drainWithin?: Duration.Input
+/** What may be asked of a listener, whose connections are `C`. */
+export interface ListenOptions<in C = Connection<unknown, never>> extends Pick<ConnectOptions, "closeWithin"> {
+  /** How it drains when it closes: within 5 seconds by default. */
+  readonly drain?: DrainOptions<C>
+  /**
+   * How old a connection may become: an older one is closed as a drain closes it, so that clients move on to newer servers. It is up to a
+   * tenth earlier, by chance, so that those who came together don't go together. As old as it likes by default.
+   */
+  readonly maxLifetime?: Duration.Input
   /** How many connections are handled at once; what becomes of those beyond says `whenFull`. 16,384 by default. */
   readonly maxConnections?: number
   /**
@@ -147,7 +152,7 @@ const listOf = (inputs: Endpoint.Inputs): NonEmptyReadonlyArray<Endpoint.Input> 
 const asked = <E>(
   input: Endpoint.Input,
   offers: ReadonlyArray<string>,
-  options: ListenOptions | undefined,
+  options: ListenOptions<any> | undefined,
   refuse: (reason: InvalidEndpoint) => E
 ): Effect.Effect<Ask, E> =>
   Result.match(Endpoint.make(input), {
@@ -203,11 +208,11 @@ const written = <CIn, COut>(
 export const listen = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, SOut>) =>
 <D = never>(
   endpoint: Endpoint.Input,
-  options?: ListenOptions
+  options?: ListenOptions<Connection<SIn, SOut, D>>
 ): Effect.Effect<Listener<SIn, SOut, D>, ListenError, Scope.Scope | At<S, Listen | D>> =>
   Effect.flatMap(
     asked(endpoint, self.offers, options, (reason) => new ListenError({ layer: layerName, reason })),
-    (ask) => Effect.flatMap(self.key, (transport) => atomically(transport.listen(ask)))
+    (ask) => Effect.flatMap(self.key, (transport) => Effect.map(atomically(transport.listen(ask)), handled))
   ) as Effect.Effect<Listener<SIn, SOut, D>, ListenError, Scope.Scope | At<S, Listen | D>>
 
 /** A layer that listens and handles every connection for as long as it is provided; `D` as in `connect`. */
@@ -216,7 +221,7 @@ export const serve = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, SO
 <E, R>(
   endpoint: Endpoint.Input,
   handler: (connection: Connection<SIn, SOut, D>) => Effect.Effect<void, E, R>,
-  options?: ListenOptions & RunOptions
+  options?: ListenOptions<Connection<SIn, SOut, D>> & RunOptions
 ): Layer.Layer<never, ListenError, At<S, Listen | D> | Exclude<R, Scope.Scope>> =>
   Layer.effectDiscard(
     Effect.flatMap(

@@ -19,7 +19,7 @@ import { above, type Bytes, connect, echo, httpProxy, listen, network, requestOf
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 
-const soon = { closeWithin: "300 millis", drainWithin: "300 millis" } as const
+const soon = { closeWithin: "300 millis", drain: { within: "300 millis" } } as const
 
 const proxy = "proxy.example:3128"
 

@@ -202,7 +202,7 @@ describe("Proxy.fromEnvironment", () => {
       const identity = yield* authority.issue({ names: ["proxy.example"] })
       const secure = yield* Layer.build(Tls.server({ identity })(ground))
       for (const place of ["tls://proxy.example:443", "tls://other.example:443"]) {
-        const listener = yield* Effect.provide(listen(place, { drainWithin: "300 millis" }), secure)
+        const listener = yield* Effect.provide(listen(place, { drain: { within: "300 millis" } }), secure)
         const handler = httpProxy([])
         yield* Effect.forkScoped(
           listener.run((client) => Effect.provide(handler(client), ground), { onIncident: () => Effect.void })

@@ -99,6 +99,8 @@ export const network = (): Layer.Layer<Transport.ByteTransport<Both>> => {
     address: endpoint,
     pause: listener.pause,
     resume: listener.resume,
+    drain: listener.drain,
+    draining: listener.draining,
     drained: listener.drained,
     run: (handler, options) => listener.run(handler, options)
   })

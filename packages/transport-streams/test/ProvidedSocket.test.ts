@@ -79,7 +79,7 @@ describe("a stack as Effect's sockets", () => {
     handler: (socket: Socket.Socket) => Effect.Effect<void, Socket.SocketError, Scope.Scope>
   ) =>
     Effect.flatMap(
-      ProvidedSocket.server(Transport.Bytes)("memory:here", { drainWithin: "100 millis" }),
+      ProvidedSocket.server(Transport.Bytes)("memory:here", { drain: { within: "100 millis" } }),
       (server) => Effect.forkScoped(server.run((socket) => Effect.scoped(handler(socket))))
     )
 

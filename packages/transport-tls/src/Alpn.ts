@@ -26,7 +26,13 @@ import { type Negotiated, offersOf } from "@wirestack/protocol/Ask"
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"
 import type { Input } from "@wirestack/protocol/Endpoint"
-import { type Listener, type RunOptions, withRun } from "@wirestack/protocol/Listener"
+import {
+  type DrainOptions,
+  type DrainReport,
+  type Listener,
+  type RunOptions,
+  withRun
+} from "@wirestack/protocol/Listener"
 import type { ListenError } from "@wirestack/protocol/ListenError"
 import type * as Protocol from "@wirestack/protocol/Protocol"
 import * as Transport from "@wirestack/protocol/Transport"
@@ -103,13 +109,22 @@ export type AnyClientConnection<B extends Branches, D = never> = {
   readonly [Name in keyof B]: ClientConnection<Name, B[Name], D>
 }[keyof B]
 
+/** What the server of a choice has in hand: one of its branches, told apart by `alpn`. */
+export type AnyServerConnection<B extends Branches, D = never> = {
+  readonly [Name in keyof B]: ServerConnection<Name, B[Name], D>
+}[keyof B]
+
 /** A handler for every branch. */
 export type Handlers<B extends Branches, D = never> = {
   readonly [Name in keyof B]: (connection: ServerConnection<Name, B[Name], D>) => Effect.Effect<void, any, any>
 }
 
 /** A bound server: as `Listener`, with a handler for every branch. */
-export interface ChoiceListener<B extends Branches, D = never> extends Omit<Listener<never, never, D>, "run"> {
+export interface ChoiceListener<B extends Branches, D = never>
+  extends Omit<Listener<never, never, D>, "run" | "drain">
+{
+  /** As that of a `Listener`. */
+  readonly drain: (options?: DrainOptions<AnyServerConnection<B, D>>) => Effect.Effect<DrainReport>
   /** Handles connections until interrupted, each by the handler of the name that was agreed on. */
   readonly run: <const H extends Handlers<B, D>>(
     handlers: H,
@@ -146,13 +161,13 @@ export interface Choice<Self, B extends Branches> extends Transport.Shape<Self, 
   /** Listens as the server; `D` as in `connect`. */
   readonly listen: <D = never>(
     endpoint: Input,
-    options?: Transport.ListenOptions
+    options?: Transport.ListenOptions<AnyServerConnection<B, D>>
   ) => Effect.Effect<ChoiceListener<B, D>, ListenError, Scope.Scope | Transport.At<Self, Transport.Listen | D>>
   /** A layer that serves for as long as it is provided; `D` as in `connect`. */
   readonly serve: <D = never>() => <const H extends Handlers<B, D>>(
     endpoint: Input,
     handlers: H,
-    options?: Transport.ListenOptions & RunOptions
+    options?: Transport.ListenOptions<AnyServerConnection<B, D>> & RunOptions
   ) => Layer.Layer<
     never,
     ListenError,
@@ -195,14 +210,14 @@ export const Choice = <Self>() => <const B extends Branches>(branches: B): Choic
     static readonly branches = branches
     static readonly over = over
     static readonly connect = Transport.connect(shape)
-    static readonly listen = (endpoint: Input, options?: Transport.ListenOptions) =>
+    static readonly listen = (endpoint: Input, options?: Transport.ListenOptions<any>) =>
       Effect.map(listen(endpoint, options), (listener) =>
         withRun(
           listener,
           (handlers: Handlers<B, any>, options?: RunOptions) => listener.run(dispatch(handlers), options)
         ))
     static readonly serve =
-      () => (endpoint: Input, handlers: Handlers<B, any>, options?: Transport.ListenOptions & RunOptions) =>
+      () => (endpoint: Input, handlers: Handlers<B, any>, options?: Transport.ListenOptions<any> & RunOptions) =>
         serve(endpoint, dispatch(handlers), options)
   } as any
 }

@@ -244,7 +244,7 @@ it.live("one listener drains for all branches", () =>
     }
     yield* until(() => accepted.length === 2)
     yield* Scope.close(scope, Exit.void)
-    assert.deepStrictEqual(yield* listener.drained, { open: 2, ended: 2, interrupted: 0, waiting: 0 })
+    assert.deepInclude(yield* listener.drained, { open: 2, ended: 2, interrupted: 0, waiting: 0 })
   })))
 
 it("a name is not a number, whose place a record doesn't keep, and can be offered", () => {

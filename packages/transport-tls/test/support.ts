@@ -52,7 +52,7 @@ export const tight = <A, E>(program: Effect.Effect<A, E, Scope.Scope>): Effect.E
   withoutLeaks(Effect.scoped(program), resources)
 
 export const quiet = { onIncident: () => Effect.void }
-export const soon = { closeWithin: "500 millis", drainWithin: "500 millis" } as const
+export const soon = { closeWithin: "500 millis", drain: { within: "500 millis" } } as const
 
 /** Why a connect came to nothing. */
 export const refusalOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>

@@ -30,7 +30,7 @@ const keeping = (options?: Transport.ListenOptions, incidents: Array<Incident> =
   Effect.gen(function*() {
     const listener = yield* listen<UdpInfo>("127.0.0.1:0", {
       closeWithin: "500 millis",
-      drainWithin: "500 millis",
+      drain: { within: "500 millis" },
       ...options
     })
     const accepted: Array<{ readonly connection: Datagram; readonly said: Array<string> }> = []
@@ -321,7 +321,7 @@ describe("a listener", () => {
     "tells of a flood of strangers together, not of each of their datagrams",
     Effect.gen(function*() {
       const incidents: Array<Incident> = []
-      const listener = yield* listen<UdpInfo>("127.0.0.1:0", { maxConnections: 1, drainWithin: "100 millis" })
+      const listener = yield* listen<UdpInfo>("127.0.0.1:0", { maxConnections: 1, drain: { within: "100 millis" } })
       const go = yield* Latch.make()
       let open = 0
       const handler = (connection: Datagram) =>
@@ -361,7 +361,7 @@ describe("a listener", () => {
   live(
     "drops what is new when nobody pulls, and counts it",
     Effect.gen(function*() {
-      const listener = yield* listen<UdpInfo>("127.0.0.1:0", { drainWithin: "1 second" })
+      const listener = yield* listen<UdpInfo>("127.0.0.1:0", { drain: { within: "1 second" } })
       let server: Datagram | undefined
       yield* Effect.forkScoped(listener.run((connection) => {
         server = connection

@@ -64,16 +64,28 @@ interface Detailing {
   readonly below: Detailing | undefined
 }
 
+/** Where a connection stands that a layer has yet to let in. */
+export interface Threshold {
+  /** Milliseconds after which to come again, if its listener turns everybody away. */
+  readonly comeAgainIn: () => number | undefined
+  /** It is let in. */
+  readonly cross: () => void
+}
+
 /** What is one for the whole stack, whichever connection is at its top. */
 export class Life implements Watchable<LiveState> {
   top!: LiveConnection<any, any, any>
   /** Milliseconds for closing all layers. */
-  readonly budget: number
+  budget: number
   readonly context: Context.Context<never>
   readonly closed = Deferred.makeUnsafe<Outcome>()
   readonly journal: Journal
   /** The address of a peer that was accepted, as far as it is known yet. */
   peer: string | undefined
+  /** Where it stands until a layer lets it in, if one may turn it away. */
+  threshold: Threshold | undefined = undefined
+  /** What its listener's handler was given. */
+  handled: Connection<any, any, any> | undefined = undefined
   closing = false
   /** Our side has left: nothing more is delivered or accepted, whichever connection is at the top. */
   left = false
@@ -551,7 +563,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     return Effect.sync(() => this.life.top.cut())
   }
 
-  private cut(): void {
+  cut(): void {
     this.life.aborted ||= !this.life.over
     this.begin("failed", () => {
       this.seal(new Aborted())

@@ -1,5 +1,6 @@
-/** Running a listener: who waits, one fiber and one scope a connection, and the drain at the end. */
+/** Running a listener: who waits, who is let in, and one fiber and one scope a connection. */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -7,17 +8,22 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type { Ask } from "../Ask.ts"
 import type { Connection } from "../Connection.ts"
 import { ConnectionError } from "../ConnectionError.ts"
 import { format } from "../Endpoint.ts"
-import type { Acceptor, DrainReport, Incident, Listener, RunOptions } from "../Listener.ts"
+import type { Acceptor, DrainOptions, DrainReport, Incident, Listener, RunOptions } from "../Listener.ts"
 import { ListenError, NotListening } from "../ListenError.ts"
 import type { Wire } from "../wire/Wire.ts"
+import { Crowd } from "./Crowd.ts"
+import { Deadlines } from "./Deadlines.ts"
 import { Door, type Refusal } from "./Door.ts"
+import { drain, drainTime } from "./drain.ts"
+import { Handling, type Parting } from "./Handling.ts"
 import { incidentLog } from "./incidentLog.ts"
-import { type Life, LiveConnection } from "./LiveConnection.ts"
+import { type Life, lifeOf, LiveConnection } from "./LiveConnection.ts"
 
 /** Ends the handlers of the layers below after a handshake that failed, which was reported already. */
 export class HandshakeFailed {}
@@ -31,16 +37,8 @@ const isNews = (cause: Cause.Cause<unknown>): boolean => {
   return !(failure instanceof HandshakeFailed)
 }
 
-/** How long a drain waits for handlers it has interrupted; one that is not interruptible then goes on by itself. */
-const patience = "1 seconds"
-
-/** A connection, whatever is built on it, and the fiber that handles it or later the one that closes its scope. */
-interface Handling {
-  readonly life: Life
-  /** The address it counts for. */
-  counted: string | undefined
-  fiber: Fiber.Fiber<void, unknown> | undefined
-}
+/** In how many steps a connection's life may be shorter than another's, as there is a line of deadlines for each. */
+const lifetimes = 16
 
 /** For the connections of which a layer tells where they come from: whether one from there is admitted. */
 const admissions = new WeakMap<Life, (peer: string | undefined) => boolean>()
@@ -50,6 +48,17 @@ export const admit = (life: Life, peer: string | undefined): boolean => {
   life.peer = peer
   return admissions.get(life)?.(peer) ?? true
 }
+
+/** The handler at the top of a stack, where what it is given is known, and that nobody gets to who was turned away below. */
+export const handling =
+  <C extends Connection<any, any, any>, E, R>(handler: (connection: C) => Effect.Effect<void, E, R>) =>
+  (connection: C): Effect.Effect<void, E, R> => {
+    const life = lifeOf(connection)
+    if (life.threshold?.comeAgainIn() !== undefined) return Effect.interrupt
+    life.threshold?.cross()
+    life.handled = connection
+    return handler(connection)
+  }
 
 /** Connections that were turned away. */
 type TurnedAway = Extract<Incident, { readonly _tag: "TooManyConnections" }>
@@ -68,9 +77,11 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
   /** Milliseconds for closing a connection. */
   private readonly budget: number
   private readonly door: Door<Accepted<In, Out, D>>
-  private readonly live = new Set<Handling>()
+  private readonly inside = new Crowd<Handling>()
+  /** Those that a layer has yet to let in. */
+  private readonly atThreshold = new Crowd<Handling>()
+  private readonly begun = Deferred.makeUnsafe<void>()
   private readonly report = Deferred.makeUnsafe<DrainReport>()
-  private readonly emptied = Deferred.makeUnsafe<void>()
   /** Of whoever made the listener, and then of whoever runs it. */
   private context: Context.Context<never>
   private tell: (incident: Incident) => Effect.Effect<void> = incidentLog()
@@ -82,7 +93,12 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
   private started = false
   private paused = false
   private admitting = false
-  private draining = false
+  private accepting = true
+  private isDraining = false
+  /** While everybody is turned away: milliseconds after which to come again, and how many were. */
+  private retryAfter: number | undefined = undefined
+  private turnedAway = 0
+  private readonly comeAgainIn = () => this.retryAfter
 
   constructor(acceptor: Acceptor<In, Out, D>, ask: Ask, context: Context.Context<never>) {
     this.acceptor = acceptor
@@ -97,8 +113,16 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     })
   }
 
+  get draining(): Effect.Effect<void> {
+    return Deferred.await(this.begun)
+  }
+
   get drained(): Effect.Effect<DrainReport> {
     return Deferred.await(this.report)
+  }
+
+  private get deadlines(): Deadlines {
+    return Deadlines.of(Context.get(this.context, Clock.Clock))
   }
 
   readonly pause: Effect.Effect<void> = Effect.sync(() => {
@@ -126,15 +150,15 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
       })
     )
     return Effect.suspend(() => {
-      if (this.started || this.draining) return Effect.fail(this.notListening)
+      if (this.started || this.isDraining) return Effect.fail(this.notListening)
       this.started = true
-      return Effect.onExit(serving, () => this.drain)
+      return Effect.onExit(serving, () => this.drain())
     }) as any
   }
 
   private arrived(accepted: Accepted<In, Out, D>): void {
     const { peer, wire } = accepted
-    if (this.draining) return wire.abort()
+    if (!this.accepting) return wire.abort()
     const refusal = this.door.arrive(accepted, this.countedAtFirst(peer))
     if (refusal === undefined) return this.admit()
     wire.abort()
@@ -185,11 +209,36 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     const services = Context.add(this.context, Scope.Scope, scope)
     const connection = LiveConnection.accepted(wire, details, peer, this.budget, services, this.acceptor.facts)
     const { life } = connection
-    const handling: Handling = { life, counted: this.countedAtFirst(peer), fiber: undefined }
-    this.live.add(handling)
+    const handling = new Handling(life, this.countedAtFirst(peer))
+    if (this.ask.turnsAway === true) this.hold(handling)
+    else this.inside.add(handling)
+    if (this.ask.maxLifetime !== undefined) this.limit(handling, Duration.toMillis(this.ask.maxLifetime))
     if (this.ask.peersAreTold === true) admissions.set(life, (peer) => this.told(handling, peer))
     handling.fiber = Effect.runForkWith(services)(Effect.flatMap(life.belongTo(scope), () => handler(connection)))
     this.watch(handling.fiber, handling, scope)
+  }
+
+  /** It stays at the threshold until a layer lets it in. */
+  private hold(handling: Handling): void {
+    const { atThreshold, comeAgainIn, inside } = this
+    atThreshold.add(handling)
+    const cross = () => {
+      handling.life.threshold = undefined
+      inside.add(handling)
+      atThreshold.delete(handling)
+    }
+    handling.life.threshold = { comeAgainIn, cross }
+  }
+
+  /** Parts from it when it is old, and cuts it if that takes as long as a drain may. */
+  private limit(handling: Handling, age: number): void {
+    const { deadlines } = this
+    const step = Math.floor(Context.get(this.context, Random.Random).nextDoubleUnsafe() * lifetimes)
+    handling.expiry = deadlines.set(age * (1 - step / (10 * lifetimes)), () => {
+      const within = drainTime(this.ask.drain)
+      handling.expiry = deadlines.set(within, () => handling.cut())
+      handling.part(this.partingOf(this.ask.drain), within, deadlines)
+    })
   }
 
   /** A layer says where a connection comes from: whether there may be one more. */
@@ -208,53 +257,86 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     scope: Scope.Closeable
   ): void {
     fiber.addObserver((exit) => {
-      const { draining } = this
+      const { isDraining } = this
       handling.fiber = Effect.runForkWith(this.context)(
         Effect.catchCause(
           Effect.onExit(exit, (exit) => Scope.close(scope, exit)),
           (cause) =>
-            draining || !isNews(cause)
+            isDraining || !isNews(cause)
               ? Effect.void
               : this.tell({ _tag: "HandlerFailed", cause, peer: handling.life.peer })
         )
       )
       handling.fiber.addObserver(() => {
-        this.live.delete(handling)
+        handling.ended(this.deadlines)
+        if (this.isDraining && this.atThreshold.has(handling)) this.turnedAway++
+        this.inside.delete(handling)
+        this.atThreshold.delete(handling)
         admissions.delete(handling.life)
         this.door.left(handling.counted)
-        if (!this.draining) this.admit()
-        else if (this.live.size === 0) Deferred.doneUnsafe(this.emptied, Exit.void)
+        if (this.accepting) this.admit()
       })
     })
   }
 
-  /** Accepts no more, closes every connection, waits for the handlers, and interrupts those that are late. */
-  readonly drain: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.draining) return Effect.asVoid(this.drained)
-    this.draining = true
-    const open = this.live.size
-    return Effect.gen({ self: this }, function*() {
-      yield* this.acceptor.stop
-      const waiting = this.door.dismiss()
-      for (const { wire } of waiting) wire.abort()
-      for (const { fiber, life } of this.live) {
-        life.top.depart("away")
-        // A handshake that has taken the connection below sees nothing of that.
-        if (life.top.isReleased) fiber?.interruptUnsafe()
+  readonly drain = (options?: DrainOptions<Connection<In, Out, D>>): Effect.Effect<DrainReport> =>
+    Effect.contextWith((context: Context.Context<never>) => {
+      if (!this.isDraining) {
+        this.isDraining = true
+        const fiber = Effect.runForkWith(context)(this.empty({ ...this.ask.drain, ...options }))
+        fiber.addObserver((exit) => Deferred.doneUnsafe(this.report, exit))
       }
-      if (this.live.size > 0) {
-        yield* Effect.timeoutOption(Deferred.await(this.emptied), this.ask.drainWithin ?? "5 seconds")
-      }
-      const late = [...this.live]
-      for (const { life } of late) yield* life.top.abort
-      for (const { fiber } of late) fiber?.interruptUnsafe()
-      if (this.live.size > 0) yield* Effect.timeoutOption(Deferred.await(this.emptied), patience)
-      this.lose?.(this.notListening)
-      const ended = open - late.length
-      const report = { open, ended, interrupted: late.length, waiting: waiting.length }
-      Deferred.doneUnsafe(this.report, Exit.succeed(report))
+      return this.drained
     })
-  })
+
+  private empty(options: DrainOptions<any>): Effect.Effect<DrainReport> {
+    Deferred.doneUnsafe(this.begun, Exit.void)
+    const { atThreshold, close, deadlines, inside } = this
+    const parting = this.partingOf(options)
+    return Effect.map(
+      drain({ atThreshold, close, deadlines, inside, parting, shut: this.shut(options) }, options),
+      (report) => {
+        this.lose?.(this.notListening)
+        return { ...report, refused: this.turnedAway + atThreshold.size }
+      }
+    )
+  }
+
+  /** If a layer can say no, everybody is handled that far, and whoever comes. */
+  private shut(options: DrainOptions<any>): Effect.Effect<number> {
+    const { ask, handler } = this
+    if (ask.turnsAway !== true || handler === undefined) return this.close
+    return Effect.sync(() => {
+      this.retryAfter = options.retryAfter === undefined ? drainTime(options) : Duration.toMillis(options.retryAfter)
+      this.paused = false
+      for (const accepted of this.door.rush()) this.handle(accepted, handler)
+      this.admit()
+      return 0
+    })
+  }
+
+  private get close(): Effect.Effect<number> {
+    return Effect.suspend(() => {
+      if (!this.accepting) return Effect.succeed(0)
+      this.accepting = false
+      return Effect.map(this.acceptor.stop, () => {
+        const waiting = this.door.dismiss()
+        for (const { wire } of waiting) wire.abort()
+        return waiting.length
+      })
+    })
+  }
+
+  private partingOf({ as = "away", goodbye }: DrainOptions<any> = {}): Parting {
+    return {
+      as,
+      goodbye: goodbye && ((connection, peer) =>
+        Effect.catchCause(
+          Effect.suspend(() => goodbye(connection)),
+          (cause) => isNews(cause) ? this.tell({ _tag: "HandlerFailed", cause, peer }) : Effect.void
+        ))
+    }
+  }
 
   private get notListening(): ListenError {
     return new ListenError({ layer: this.acceptor.layer, reason: new NotListening({ address: format(this.address) }) })
@@ -267,5 +349,5 @@ export const makeListener = <In, Out, D>(
 ): Effect.Effect<Listener<In, Out, D>, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.contextWith((context: Context.Context<never>) => Effect.sync(() => new Server(acceptor, ask, context))),
-    (server) => server.drain
+    (server) => server.drain()
   )

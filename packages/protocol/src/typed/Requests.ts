@@ -30,7 +30,7 @@
  * - Notifications are handled one at a time. While `maxHandled` of them wait nothing further is read, so their handlers should be quick,
  *   and not wait for an answer of the peer.
  * - When the connection is over, calls fail, and notifications that came before are still handled. Handlers of calls are interrupted once
- *   nobody can get their answer; a listener that drains lets them end first, within `drainWithin`. A session whose peer asks nothing more
+ *   nobody can get their answer; a listener that drains lets them end first, within the time of the drain. A session whose peer asks nothing more
  *   answers what was asked, and closes.
  *
  * When to use `effect/rpc` instead: for HTTP, for streams as answers, for middleware and headers, and for what `effect/cluster` needs. It

@@ -27,7 +27,7 @@ import type { Batch, Connection } from "../Connection.ts"
 import type { ConnectionError } from "../ConnectionError.ts"
 import type * as Endpoint from "../Endpoint.ts"
 import { compile, offering, speak } from "../internal/speak.ts"
-import { type Listener, type RunOptions, withRun } from "../Listener.ts"
+import { type DrainOptions, type DrainReport, type Listener, type RunOptions, withRun } from "../Listener.ts"
 import type { ListenError } from "../ListenError.ts"
 import * as Protocol from "../Protocol.ts"
 import * as Transport from "../Transport.ts"
@@ -65,13 +65,13 @@ export interface Operations<Self, Name, CIn, COut, SIn, SOut> extends Shape<Self
   /** Listens as the server; `D` as in `connect`. */
   readonly listen: <D = never>(
     endpoint: Endpoint.Input,
-    options?: ListenOptions
+    options?: ListenOptions<Connection<SIn, SOut, D>>
   ) => Effect.Effect<SpeakingListener<Name, SIn, SOut, D>, ListenError, Scope.Scope | At<Self, Listen | D>>
   /** A layer that serves for as long as it is provided; `D` as in `connect`. */
   readonly serve: <D = never>() => <E, R>(
     endpoint: Endpoint.Input,
     handler: (connection: Speaking<Name, SIn, SOut, D>) => Effect.Effect<void, E, R>,
-    options?: ListenOptions & RunOptions
+    options?: ListenOptions<Connection<SIn, SOut, D>> & RunOptions
   ) => Layer.Layer<never, ListenError, At<Self, Listen | D> | Exclude<R, Scope.Scope>>
 }
 
@@ -187,7 +187,11 @@ export type HandlerServices<H> = {
 }[keyof H]
 
 /** A bound server of a family: as `Listener`, with a handler for every version. */
-export interface FamilyListener<V extends Versions, D = never> extends Omit<Listener<never, never, D>, "run"> {
+export interface FamilyListener<V extends Versions, D = never>
+  extends Omit<Listener<never, never, D>, "run" | "drain">
+{
+  /** As that of a `Listener`. */
+  readonly drain: (options?: DrainOptions<AnyServerConnection<V, D>>) => Effect.Effect<DrainReport>
   /** Handles connections until interrupted, each by the handler of the version that was agreed on. */
   readonly run: <const H extends Handlers<V, D>>(
     handlers: H,
@@ -224,13 +228,13 @@ export interface Family<Self, V extends Versions> extends
   /** Listens as the server; `D` as in `connect`. */
   readonly listen: <D = never>(
     endpoint: Endpoint.Input,
-    options?: ListenOptions
+    options?: ListenOptions<AnyServerConnection<V, D>>
   ) => Effect.Effect<FamilyListener<V, D>, ListenError, Scope.Scope | At<Self, Listen | D>>
   /** A layer that serves for as long as it is provided; `D` as in `connect`. */
   readonly serve: <D = never>() => <const H extends Handlers<V, D>>(
     endpoint: Endpoint.Input,
     handlers: H,
-    options?: ListenOptions & RunOptions
+    options?: ListenOptions<AnyServerConnection<V, D>> & RunOptions
   ) => Layer.Layer<never, ListenError, At<Self, Listen | D> | Exclude<HandlerServices<H>, Scope.Scope>>
 }
 
@@ -264,14 +268,14 @@ export const Family = <Self>() => <const V extends Versions>(versions: V & Named
     static readonly versions = versions
     static readonly over = over
     static readonly connect = Transport.connect(shape)
-    static readonly listen = (endpoint: Endpoint.Input, options?: ListenOptions) =>
+    static readonly listen = (endpoint: Endpoint.Input, options?: ListenOptions<any>) =>
       Effect.map(listen(endpoint, options), (listener) =>
         withRun(
           listener,
           (handlers: Handlers<V, any>, options?: RunOptions) => listener.run(dispatch(handlers), options)
         ))
     static readonly serve =
-      () => (endpoint: Endpoint.Input, handlers: Handlers<V, any>, options?: ListenOptions & RunOptions) =>
+      () => (endpoint: Endpoint.Input, handlers: Handlers<V, any>, options?: ListenOptions<any> & RunOptions) =>
         serve(endpoint, dispatch(handlers), options)
   } as any
 }

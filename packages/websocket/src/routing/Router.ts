@@ -42,7 +42,9 @@ import * as PathPattern from "./PathPattern.ts"
 import type { Options as RouteOptions, Route, RoutedRequest } from "./Route.ts"
 
 /** What holds for all routes, and for the listener. */
-export interface Options<R = never> extends Omit<RouteOptions<Message, R>, "host">, Deadline, ListenOptions {
+export interface Options<R = never>
+  extends Omit<RouteOptions<Message, R>, "host">, Deadline, ListenOptions<Connection<unknown, never, WebSocket>>
+{
   /** The largest head of the opening handshake, in bytes; 16 KiB by default. */
   readonly maxHeadSize?: number
   /** How many handshakes go on at once; those beyond are refused. No limit of its own by default. */
@@ -50,7 +52,7 @@ export interface Options<R = never> extends Omit<RouteOptions<Message, R>, "host
 }
 
 /** A bound server of several routes. */
-export interface RoutedListener<R> extends Omit<Listener<never, never>, "run"> {
+export interface RoutedListener<R> extends Omit<Listener<unknown, never, WebSocket>, "run"> {
   /** Handles connections until interrupted; a listener is run once. */
   readonly run: (options?: RunOptions) => Effect.Effect<never, ListenError, R>
 }

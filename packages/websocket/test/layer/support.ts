@@ -80,6 +80,8 @@ const internet = (): Layer.Layer<Transport.ByteTransport<Both>> => {
         address: ask.endpoint,
         pause: listener.pause,
         resume: listener.resume,
+        drain: listener.drain,
+        draining: listener.draining,
         drained: listener.drained,
         run: (handler, options) => listener.run(handler, options)
       }))

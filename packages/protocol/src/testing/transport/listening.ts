@@ -6,9 +6,12 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import type { DrainReport } from "../../Listener.ts"
 import { connect } from "../../Transport.ts"
 import { equal, holds } from "../check.ts"
 import type { Workbench } from "./workbench.ts"
+
+const handlers = ({ ended, interrupted, open }: DrainReport) => ({ open, ended, interrupted })
 
 export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, SIn, SOut>): void => {
   const { budget, connecting, counted, drain, listening, short, statusIs, test, visiting, subject } = bench
@@ -28,7 +31,8 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
       )
       yield* until(5)
       yield* Scope.close(scope, Exit.void)
-      equal("report", yield* listener.drained, { open: 5, ended: 5, interrupted: 0, waiting: 0 })
+      equal("handlers", handlers(yield* listener.drained), { open: 5, ended: 5, interrupted: 0 })
+      equal("closed cleanly", (yield* listener.drained).clean, 5)
       for (const outcome of yield* Fiber.join(visits)) statusIs("received", outcome.received, "away")
       holds("run has ended", Exit.isFailure(yield* Fiber.await(running)))
     }),
@@ -46,7 +50,7 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
       yield* Effect.forkScoped(Effect.ignore(drain(client)))
       yield* until(1)
       yield* Scope.close(scope, Exit.void)
-      equal("report", yield* listener.drained, { open: 1, ended: 0, interrupted: 1, waiting: 0 })
+      equal("handlers", handlers(yield* listener.drained), { open: 1, ended: 0, interrupted: 1 })
     })
   )
 
@@ -60,7 +64,7 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
       yield* until(1)
       yield* Fiber.interrupt(running)
       yield* Fiber.join(visit)
-      equal("report", yield* listener.drained, { open: 1, ended: 1, interrupted: 0, waiting: 0 })
+      equal("handlers", handlers(yield* listener.drained), { open: 1, ended: 1, interrupted: 0 })
     }),
     "noGoodbye"
   )

@@ -103,7 +103,7 @@ export const workbench = <S, CIn, COut, SIn, SOut>(subject: Subject<S, CIn, COut
   const listening = (
     closeWithin: Within = budget
   ): Effect.Effect<Listener<SIn, SOut>, ListenError, Scope.Scope | At<S, Listen>> =>
-    listen(shape)(subject.endpoint(), { closeWithin, drainWithin: closeWithin })
+    listen(shape)(subject.endpoint(), { closeWithin, drain: { within: closeWithin } })
 
   const connecting = (
     address: Endpoint.Endpoint,
