@@ -78,7 +78,8 @@ const again = (trunk: ByteTransport, ask: Ask, wanted: string) =>
 
 const listen = (trunk: ByteTransport, branches: ReadonlyMap<string, Built>, ask: Ask) =>
   Effect.gen(function*() {
-    const listener = yield* trunk.listen(ask)
+    // Which branch it comes to, and whether that has words for it, is not known before.
+    const listener = yield* trunk.listen({ ...ask, turnsAway: true })
     const entrances = new Map<string, Entrance>()
     const upper: Array<readonly [alpn: string, listener: Listener<any, any>]> = []
     for (const [alpn, { offers, transport }] of branches) {

@@ -4,12 +4,13 @@ import type { Limits } from "@wirestack/http/HttpHead"
 import { InvalidHeader } from "@wirestack/http/InvalidHeader"
 import { type Ask, met, type Negotiated } from "@wirestack/protocol/Ask"
 import type { ConnectError, ConnectReason } from "@wirestack/protocol/ConnectError"
-import type { Connection } from "@wirestack/protocol/Connection"
-import { Closed } from "@wirestack/protocol/ConnectionError"
+import { type Connection, letIn, turnedAway } from "@wirestack/protocol/Connection"
+import { Closed, Closing } from "@wirestack/protocol/ConnectionError"
 import type { Place } from "@wirestack/protocol/Endpoint"
 import { readUntil } from "@wirestack/protocol/handshake/Reader"
 import { Other } from "@wirestack/protocol/Reason"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -61,73 +62,96 @@ export const answer = <In, Out, R, P extends Plan<In, Out, R>>(
   limits: Limits,
   find: (upgrade: ServerHandshake.Upgrade) => Step<P>
 ): Effect.Effect<Answered<P, In, Out>, ConnectError, R | Scope.Scope> =>
-  Effect.flatMap(
-    Clock.monotonicTimeNanos,
-    (started) =>
-      Effect.flatMap(readUntil(lower, ServerHandshake.read(limits), () => undefined), ({ found, rest }) => {
-        if (found === undefined) return fail(new Closed())
-        if (Result.isFailure(found)) return refuse(lower, found.failure)
-        const { fields, head, leftover } = found.success
-        const judged = Result.flatMap(
-          ServerHandshake.judge(head),
-          (upgrade) =>
-            Result.flatMap(
-              find(upgrade),
-              (plan) => Result.map(ServerHandshake.admit(upgrade, plan.origins(place)), () => ({ plan, upgrade }))
-            )
-        )
-        if (Result.isFailure(judged)) return refuse(lower, judged.failure)
-        const { plan, upgrade } = judged.success
-
-        const reply = (
-          protocol: string | undefined,
-          headers: Headers | undefined,
-          offered: ReadonlyArray<Extension.Extension>
-        ): Effect.Effect<Answered<P, In, Out>, ConnectError, Scope.Scope> => {
-          const extensions = Extension.answer(offered, upgrade.extensions)
-          if (Result.isFailure(extensions)) {
-            const { rule, section = "" } = extensions.failure
-            return refuse(lower, ServerHandshake.refuse(400, new UpgradeMalformed({ rule, section })))
-          }
-          const { agreed, header } = extensions.success
-          const response = ServerHandshake.accept(upgrade, { protocol, extensions: header, headers })
-          if (Result.isFailure(response)) return refuse(lower, response.failure)
-          const { path, query } = upgrade
-          const facts = { protocol, fields, path, query, extensions: agreed }
-          return Effect.flatMap(
-            sending(lower, response.success),
-            () =>
-              Effect.map(
-                upgraded(lower, plan.role, facts, [leftover, ...rest], started),
-                (connection) => ({ plan, upgrade, connection })
-              )
-          )
-        }
-
-        const { accept, extensions = [], headers } = plan.options
-        const decided = (
-          decision: Pick<ServerHandshake.Decision, "protocol" | "headers"> | void
-        ): Effect.Effect<Answered<P, In, Out>, ConnectError, R | Scope.Scope> => {
-          const protocol = chosen(upgrade, plan.protocols, decision?.protocol)
-          if (Result.isFailure(protocol)) return refuse(lower, protocol.failure)
-          const further = decision?.headers === undefined ? headers : [...headers ?? [], ...decision.headers]
-          return extensions.length === 0 || upgrade.extensions.length === 0
-            ? reply(protocol.success, further, [])
-            : Effect.flatMap(Effect.all(extensions), (offered) => reply(protocol.success, further, offered))
-        }
-
-        return accept === undefined ? decided(undefined) : Effect.flatMap(
-          Effect.catch(
-            Effect.tapDefect(
-              Effect.suspend(() => accept({ ...upgrade, details: lower.details })),
-              (cause) => Effect.ignore(sending(lower, broken(new Other({ cause })).response))
-            ),
-            (refusal) => refuse(lower, ServerHandshake.decline(upgrade, refusal))
-          ),
-          decided
-        )
-      })
+  Effect.onInterrupt(
+    Effect.flatMap(Clock.monotonicTimeNanos, (started) => answering(lower, place, limits, find, started)),
+    () => {
+      const away = turnedAway(lower)
+      return away === undefined ? Effect.void : Effect.ignore(refuse(lower, unavailable(away)))
+    }
   )
+
+const answering = <In, Out, R, P extends Plan<In, Out, R>>(
+  lower: Lower,
+  place: Place,
+  limits: Limits,
+  find: (upgrade: ServerHandshake.Upgrade) => Step<P>,
+  started: bigint
+): Effect.Effect<Answered<P, In, Out>, ConnectError, R | Scope.Scope> =>
+  Effect.flatMap(readUntil(lower, ServerHandshake.read(limits), () => undefined), ({ found, rest }) => {
+    if (found === undefined) return fail(new Closed())
+    if (Result.isFailure(found)) return refuse(lower, found.failure)
+    const away = turnedAway(lower)
+    if (away !== undefined) return refuse(lower, unavailable(away))
+    const { fields, head, leftover } = found.success
+    const judged = Result.flatMap(
+      ServerHandshake.judge(head),
+      (upgrade) =>
+        Result.flatMap(
+          find(upgrade),
+          (plan) => Result.map(ServerHandshake.admit(upgrade, plan.origins(place)), () => ({ plan, upgrade }))
+        )
+    )
+    if (Result.isFailure(judged)) return refuse(lower, judged.failure)
+    const { plan, upgrade } = judged.success
+
+    const reply = (
+      protocol: string | undefined,
+      headers: Headers | undefined,
+      offered: ReadonlyArray<Extension.Extension>
+    ): Effect.Effect<Answered<P, In, Out>, ConnectError, Scope.Scope> => {
+      const extensions = Extension.answer(offered, upgrade.extensions)
+      if (Result.isFailure(extensions)) {
+        const { rule, section = "" } = extensions.failure
+        return refuse(lower, ServerHandshake.refuse(400, new UpgradeMalformed({ rule, section })))
+      }
+      const { agreed, header } = extensions.success
+      const response = ServerHandshake.accept(upgrade, { protocol, extensions: header, headers })
+      if (Result.isFailure(response)) return refuse(lower, response.failure)
+      const away = turnedAway(lower)
+      if (away !== undefined) return refuse(lower, unavailable(away))
+      letIn(lower)
+      const { path, query } = upgrade
+      const facts = { protocol, fields, path, query, extensions: agreed }
+      return Effect.flatMap(
+        sending(lower, response.success),
+        () =>
+          Effect.map(
+            upgraded(lower, plan.role, facts, [leftover, ...rest], started),
+            (connection) => ({ plan, upgrade, connection })
+          )
+      )
+    }
+
+    const { accept, extensions = [], headers } = plan.options
+    const decided = (
+      decision: Pick<ServerHandshake.Decision, "protocol" | "headers"> | void
+    ): Effect.Effect<Answered<P, In, Out>, ConnectError, R | Scope.Scope> => {
+      const protocol = chosen(upgrade, plan.protocols, decision?.protocol)
+      if (Result.isFailure(protocol)) return refuse(lower, protocol.failure)
+      const further = decision?.headers === undefined ? headers : [...headers ?? [], ...decision.headers]
+      return extensions.length === 0 || upgrade.extensions.length === 0
+        ? reply(protocol.success, further, [])
+        : Effect.flatMap(Effect.all(extensions), (offered) => reply(protocol.success, further, offered))
+    }
+
+    return accept === undefined ? decided(undefined) : Effect.flatMap(
+      Effect.catch(
+        Effect.tapDefect(
+          Effect.suspend(() => accept({ ...upgrade, details: lower.details })),
+          (cause) => Effect.ignore(sending(lower, broken(new Other({ cause })).response))
+        ),
+        (refusal) => refuse(lower, ServerHandshake.decline(upgrade, refusal))
+      ),
+      decided
+    )
+  })
+
+/** Our listener drains: that is no incident, and its clients are to come again. */
+const unavailable = (away: Duration.Duration): ServerHandshake.Refused => {
+  const seconds = Math.max(1, Math.ceil(Duration.toSeconds(away)))
+  const headers: Headers = Number.isFinite(seconds) ? [["Retry-After", String(seconds)]] : []
+  return ServerHandshake.refuse(503, new Closing(), headers, "Service Unavailable\n")
+}
 
 /** What went wrong on our side is not the client's business. */
 const broken = (reason: ConnectReason): ServerHandshake.Refused =>
@@ -159,14 +183,14 @@ const policyOf = ({ authorities, origins }: ServerOptions<any, any>): Plan<any, 
   }
 }
 
-export const below = (ask: Ask): Ask => ({ ...met(ask, "websocket"), offers: ["http/1.1"] })
+export const below = (ask: Ask): Ask => ({ ...met(ask, "websocket"), offers: ["http/1.1"], turnsAway: true })
 
 /** The server of one resource, or of any. */
 export const server = <In, Out, R>(role: Role<In, Out>, options: ServerOptions<any, R>) => {
   const bounds = limits(options.maxHeadSize)
   const any = plan(role, options, [])
   return {
-    below,
+    below: (ask: Ask): Ask => ({ ...below(ask), turnsAway: options.skipHandshake !== true }),
     server: (lower: Lower, ask: Ask) => {
       if (options.skipHandshake === true) {
         const facts = { protocol: ask.offers.at(0), fields: "", path: "/", query: "", extensions: [] }
