@@ -9,7 +9,8 @@
  *
  * With `--streamed` messages of any size are echoed in parts, as they come, and the limits hold only if they are given.
  *
- * It prints `listening ws://127.0.0.1:PORT/` when it is ready, and closes with 1001 on SIGTERM and SIGINT.
+ * It prints `listening ws://127.0.0.1:PORT/` when it is ready, and closes with 1001 on SIGTERM and SIGINT,
+ * within 5 seconds; a second signal ends it at once.
  */
 import { NodeZlib } from "@wirestack/node"
 import { type Connection, messages } from "@wirestack/protocol/Connection"
@@ -32,6 +33,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { parseArgs } from "node:util"
+import { tellDrained } from "./drained.ts"
 import { options as readOptions } from "./runProgram.ts"
 
 type Options = ReturnType<typeof parse>
@@ -98,6 +100,7 @@ const serve = <I, O, D, R>(
   Effect.scoped(Effect.gen(function*() {
     const listener = yield* listening
     yield* Console.log(`listening ${urlOf({ host, tls, transport }, Endpoint.portOf(listener.address)!)}`)
+    yield* tellDrained(listener)
     return yield* listener.run(echo)
   }))
 

@@ -7,6 +7,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import { constants } from "node:os"
 
 /** The program was called with options it does not have. */
 export class Misused extends Data.TaggedError("Misused")<{ readonly cause: unknown }> {
@@ -25,8 +26,23 @@ const said = (cause: Cause.Cause<unknown>): string => {
   return Option.isSome(failure) && failure.value instanceof Error ? failure.value.message : Cause.pretty(cause)
 }
 
-/** Runs a program: SIGINT and SIGTERM interrupt it, and once all is closed it ends with code 0; a failure is code 1. */
-export const runProgram = <E>(program: Effect.Effect<unknown, E, NodeServices.NodeServices>): void =>
+/** Ends the process with the second signal, whatever the program still waits for after the first. */
+const insist = (): void => {
+  let wanted = false
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (wanted) process.exit(128 + constants.signals[signal])
+      wanted = true
+    })
+  }
+}
+
+/**
+ * Runs a program: SIGINT and SIGTERM interrupt it, and once all is closed it ends with code 0; a failure is code 1. Who can't wait for that
+ * sends another signal.
+ */
+export const runProgram = <E>(program: Effect.Effect<unknown, E, NodeServices.NodeServices>): void => {
+  insist()
   NodeRuntime.runMain(
     Effect.provide(
       Effect.tapCause(program, (cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Console.error(said(cause))),
@@ -41,3 +57,4 @@ export const runProgram = <E>(program: Effect.Effect<unknown, E, NodeServices.No
       }
     }
   )
+}

@@ -41,6 +41,17 @@ const closed = (client: WebSocket) =>
     return [code, String(reason)]
   })
 
+/** Connects until the answer is that the server is not available any more. */
+const refused = async (url: string): Promise<void> => {
+  const client = new WebSocket(url)
+  const answered = new Promise((answer) =>
+    client.once("unexpected-response", (_, { statusCode }) => answer(statusCode))
+  )
+  const status = await Promise.race([once(client, "open"), answered])
+  client.on("error", () => {}).terminate()
+  return status === 503 ? undefined : refused(url)
+}
+
 /** Sends bytes, and reads as many. */
 const echoBytes = (socket: Net.Socket, sent: Buffer) =>
   Effect.callback<Buffer>((resume) => {
@@ -163,6 +174,17 @@ describe("the echo server", () => {
       yield* ends(tls.server, "SIGTERM")
       assert.deepStrictEqual(yield* Fiber.join(closing), [1001, ""])
       yield* ends((yield* serving("--transport", "tcp")).server, "SIGINT")
+    }).pipe(Effect.scoped))
+
+  it.live("ends at once on a second signal, whoever is silent", () =>
+    Effect.gen(function*() {
+      const { server, url } = yield* serving()
+      const client = yield* connect(url)
+      client.pause()
+      yield* server.kill("SIGTERM")
+      yield* Effect.promise(() => refused(url))
+      yield* server.kill("SIGTERM")
+      assert.strictEqual(yield* server.exit, 143)
     }).pipe(Effect.scoped))
 
   it.live("says what is wrong with its options, without a stack trace", () =>

@@ -72,7 +72,7 @@ describe("the main program", () => {
       yield* alan.write("Is it still on?\n")
       yield* alan.says(/^<alan> Is it still on\?$/m)
       yield* ends(server, "SIGINT")
-      assert.match(server.stdout(), /^drained: 1 open, 1 ended, 0 interrupted$/m)
+      assert.match(server.stdout(), /^drained in \d+ ms: 1 open, 1 clean, 0 forced, 0 failed$/m)
       assert.strictEqual(yield* alan.exit, 0)
       assert.strictEqual(alan.stderr(), "")
     }).pipe(Effect.scoped))
@@ -98,7 +98,7 @@ describe("the chat", () => {
       yield* twin.kill("SIGINT")
       assert.strictEqual(yield* twin.exit, 0)
       yield* ends(server, "SIGTERM")
-      assert.match(server.stdout(), /^drained: 2 open, 2 ended, 0 interrupted$/m)
+      assert.match(server.stdout(), /^drained in \d+ ms: 2 open, 2 clean, 0 forced, 0 failed$/m)
       for (const client of [ada, alan]) assert.strictEqual(yield* client.exit, 0)
     }).pipe(Effect.scoped))
 
