@@ -1,10 +1,1 @@
-/** A small generator of numbers between 0 and 1 that repeats itself for a seed (mulberry32). */
-export const random = (seed: number): () => number => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
+export { random } from "@wirestack/protocol/faults/random"
