@@ -1,0 +1,28 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { run } from "../src/chaos/scenario.ts"
+
+/** A sample; `npm run chaos` plays a thousand. */
+describe("chaos", () => {
+  it.live(
+    "what was accepted is received once and in order, or counted; nothing hangs or is left",
+    () =>
+      Effect.gen(function*() {
+        for (let seed = 1; seed <= 10; seed++) {
+          const { broken } = yield* run(seed)
+          assert.deepStrictEqual(broken, [], `npm run chaos -- --seed ${seed}`)
+        }
+      }),
+    60_000
+  )
+
+  it.live("a seed does the same again", () =>
+    Effect.gen(function*() {
+      const [one, other] = [yield* run(4), yield* run(4)]
+      assert.deepStrictEqual(one.scenario, other.scenario)
+      assert.deepStrictEqual(
+        one.visits.map(({ received, sent }) => [sent, received]),
+        other.visits.map(({ received, sent }) => [sent, received])
+      )
+    }))
+})
