@@ -107,6 +107,16 @@ describe("a session", () => {
       assert.deepStrictEqual(said, ["hello", "gone"])
     })))
 
+  it.effect("a session is over when its peer only ends", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<Message>()
+      const bare = yield* Connection.make(far)
+      const server = yield* Effect.flatMap(Connection.make(near), (lower) => Channels.server(lower))
+      yield* bare.end
+      yield* server.serve(() => Effect.void)
+      assert.deepInclude(yield* server.closed, { first: "remote", clean: false, endOfInput: "announced" })
+    })))
+
   it.effect("both sides open channels, which say what they are for", () =>
     between(Effect.fnUntraced(function*({ client, server }) {
       const atServer = yield* accepting(server)

@@ -283,10 +283,14 @@ export class Mux implements Machine<Message, Message, never, never>, Carrier {
 
   encode(): void {}
 
-  ended(endOfInput: EndOfInput, io: Io<never, Message>): void {
+  ended(_endOfInput: EndOfInput, io: Io<never, Message>): void {
     if (this.channels.size > 0 || this.left !== undefined) {
       io.fail(new Truncated({ inside: "a connection with channels" }))
-    } else io.end(endOfInput)
+    } else {
+      // Only channels half-close: nothing is left to be said on the connection.
+      this.farewell = { first: "remote" }
+      io.closed(this.farewell)
+    }
   }
 
   /** Channels that are still open are cut; who wants them to end in order closes them first. */
