@@ -7,6 +7,8 @@ import type { Target, Verdict } from "../Target.ts"
 interface Reason {
   readonly _tag: string
   readonly message: string
+  /** Which rule was broken, if one was: that tells the ways apart in which an input is refused. */
+  readonly rule?: string
 }
 
 /** What was read, as data, and what came behind it in the last chunk; undefined if nobody wants that. */
@@ -27,7 +29,10 @@ export interface Subject<A> extends Omit<Target, "show"> {
   readonly verify: (found: A, bytes: Uint8Array) => string
 }
 
-type Seen<A> = { readonly found: A; readonly leftover: Uint8Array } | { readonly reason: string } | undefined
+type Seen<A> =
+  | { readonly found: A; readonly leftover: Uint8Array }
+  | { readonly reason: string; readonly how: string }
+  | undefined
 
 const whole = (input: Uint8Array): ReadonlyArray<Uint8Array> => [input]
 
@@ -44,9 +49,9 @@ const read = <A>({ answered, ended, receive }: Reading<A>, input: Uint8Array, by
     const [found, leftover] = result.success
     return { found, leftover: leftover === undefined ? new Uint8Array(0) : joined(leftover, ...chunks.slice(at)) }
   }
-  const { _tag, message } = result.failure
+  const { _tag, message, rule = "" } = result.failure
   holds("a reason has a tag and says something", typeof _tag === "string" && message !== "", result.failure)
-  return { reason: `${_tag} ${message}` }
+  return { reason: `${_tag} ${message}`, how: `${_tag} ${rule}` }
 }
 
 const said = <A>(seen: Seen<A>): unknown =>
@@ -58,7 +63,7 @@ export const reading = <A>({ make, verify, ...target }: Subject<A>): Target => {
     equal("in pieces", said(read(make(), input, cut)), said(seen))
     equal("byte by byte", said(read(make(), input, bytewise)), said(seen))
     if (seen === undefined) return { accepted: false, how: "more is wanted" }
-    if ("reason" in seen) return { accepted: false, how: seen.reason }
+    if ("reason" in seen) return { accepted: false, how: seen.how }
     return { accepted: true, how: verify(seen.found, input.subarray(0, input.length - seen.leftover.length)) }
   }
   return { ...target, show }

@@ -99,8 +99,13 @@ const options = { host: "a", protocols: ["chat"], extensions: ["permessage-defla
 
 const keyIn = (request: Uint8Array): string => /Sec-WebSocket-Key: (\S+)/.exec(new TextDecoder().decode(request))![1]
 
-const withProof = (bytes: Uint8Array, key: string): Uint8Array =>
-  new Uint8Array(Buffer.from(Buffer.from(bytes).toString("latin1").replace(proof, acceptFor(key)), "latin1"))
+/** Only in the head of an agreement: what else is said may be quoted in an error. */
+const withProof = (bytes: Uint8Array, key: string): Uint8Array => {
+  const text = Buffer.from(bytes).toString("latin1")
+  const end = text.indexOf("\r\n\r\n")
+  if (end < 0 || !text.startsWith("HTTP/1.1 101")) return bytes
+  return new Uint8Array(Buffer.from(text.slice(0, end).replace(proof, acceptFor(key)) + text.slice(end), "latin1"))
+}
 
 type Agreed = Pick<ClientHandshake.Upgraded, "protocol" | "extensions">
 
@@ -186,7 +191,11 @@ const origins = ofText({
   show: (origin) => {
     const judged = Origin.judge(policy, origin)
     if (Result.isFailure(judged)) return { accepted: false, how: judged.failure._tag }
-    holds("it is of the site", /^https:\/\/(?:[^/@:]+\.example\.com|example\.com:8443)(?::443)?$/i.test(origin), origin)
+    holds(
+      "it is of the site",
+      /^https:\/\/(?:[^/@:]+\.example\.com(?::0*443)?|example\.com:0*8443)$/i.test(origin),
+      origin
+    )
     return { accepted: true, how: "of the site" }
   }
 })
