@@ -4,8 +4,8 @@
  *
  *     it("decodes", () => verifyBytes(() => framer.machine(), vectors))
  *
- * A vector is input and what must come of it. It is fed whole, byte by byte, cut in two at every byte, in random pieces,
- * with the room for one message at a time, and truncated at every byte; always the same must come out. Meanwhile the
+ * A vector is input and what must come of it. It is fed whole, byte by byte, cut in two at every byte (of a long one not at all of them),
+ * in random pieces, with the room for one message at a time, and truncated at every such byte; always the same must come out. Meanwhile the
  * machine is held to its contract: no message without room, none after the end, none changed later, no input modified.
  */
 import type { ConnectionReason } from "../ConnectionError.ts"
@@ -224,8 +224,7 @@ export const verifyBytes = <LOut, In, Out>(
     run("byte by byte", Array.from(input, (byte) => [new Uint8Array([byte])]))
     run("byte by byte in one batch", [Array.from(input, (byte) => new Uint8Array([byte]))])
     run("between empty chunks", [[new Uint8Array(0), input], [new Uint8Array(0)]])
-    const step = Math.max(1, Math.floor(input.length / 512))
-    for (let at = 1; at < input.length; at += step) {
+    for (const at of cutsOf(input.length)) {
       run(`cut at ${at}`, [[input.subarray(0, at)], [input.subarray(at)]])
       run(`cut at ${at} in one batch`, [[input.subarray(0, at), input.subarray(at)]])
       truncate(make, vector, at)
@@ -243,6 +242,13 @@ export const verifyBytes = <LOut, In, Out>(
     expect(all.name, () => feed(make(), [[all.input]], { end: "announced" }), all)
     expect(`${all.name}, a message at a time`, () => feed(make(), [[all.input]], { room: 1, end: "announced" }), all)
   }
+}
+
+/** Where bytes are cut in two: everywhere; if there are many, where they begin and end, and here and there between. */
+function* cutsOf(length: number): Iterable<number> {
+  const near = 64
+  const step = length <= 512 ? 1 : Math.floor(length / near)
+  for (let at = 1; at < length; at += at < near || at >= length - near ? 1 : step) yield at
 }
 
 /** A machine above messages makes of every vector what it must, in one batch or several, with room or without. */

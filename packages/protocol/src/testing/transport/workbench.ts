@@ -81,7 +81,7 @@ export const workbench = <S, CIn, COut, SIn, SOut>(subject: Subject<S, CIn, COut
   const { capabilities, samples, shape } = subject
   /** Enough for what must end cleanly, and little for what can't. */
   const budget = "5 seconds"
-  const short = "300 millis"
+  const short = "100 millis"
   const cases: Array<Case> = []
 
   /** A case, unless the transport lacks something without which it has no meaning. */
