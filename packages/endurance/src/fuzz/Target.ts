@@ -14,7 +14,7 @@ export interface Target {
   readonly corpus: ReadonlyArray<Uint8Array>
   /** What stands in inputs. */
   readonly dictionary?: ReadonlyArray<string> | undefined
-  /** How many milliseconds an input may take in all ways in which it is shown, besides 20 for each KiB of it; 250 by default. */
+  /** How many milliseconds of work an input may take in all ways in which it is shown, besides 20 for each KiB of it; 250 by default. */
   readonly within?: number
   /** Which inputs it accepts: some, by default, and not all; or none, as there is nobody behind them that it could trust. */
   readonly takes?: "some" | "none"

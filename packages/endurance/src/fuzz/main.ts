@@ -14,7 +14,7 @@ import { parseArgs } from "node:util"
 import { Worker } from "node:worker_threads"
 import { number } from "../support/numbers.ts"
 import { hex, hexOf, seedOf } from "./bytes.ts"
-import { type Finding, repeat, type Report } from "./Campaign.ts"
+import { examine, type Finding, type Report } from "./Campaign.ts"
 import { targets } from "./targets/index.ts"
 import { Watch } from "./Watch.ts"
 import type { Told, Work } from "./worker.ts"
@@ -61,7 +61,7 @@ const printFinding = (finding: Finding): void => {
 const repeated = async (input: Uint8Array): Promise<boolean> => {
   let right = true
   for (const target of chosen) {
-    const seen = await repeat(target, input)
+    const seen = await examine(target, input)
     if ("wrong" in seen) right = false
     console.log(
       `${target.name}: ${"wrong" in seen ? seen.wrong : `${seen.accepted ? "accepted" : "refused"}, ${seen.how}`}`
