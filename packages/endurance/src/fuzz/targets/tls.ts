@@ -76,7 +76,7 @@ const changed = (record: Uint8Array, { at, bytes, kind }: Change): Uint8Array =>
 }
 
 /** How long nothing passes before whoever is in the middle cuts both, in milliseconds. */
-const silence = 40
+const silence = 100
 
 /** Passes records on, of which one is changed. */
 const relay = (from: Bytes, to: Bytes, change: Change | undefined, passed: () => void): Effect.Effect<void> => {
