@@ -18,6 +18,7 @@
  *   waits holds it, or copies it.
  */
 import type { ConnectionReason } from "./ConnectionError.ts"
+import type { Prepared } from "./fanout/Prepared.ts"
 import type { EndOfInput, Status, Unsent, Why } from "./Outcome.ts"
 
 /** What a machine knows of the closing handshake when it is over. */
@@ -94,6 +95,13 @@ export interface Machine<in LIn, out LOut, out In, in Out> {
   /** Whether messages of bytes are lent to the layer above (see `Loan`): they are its own only until it asks for more. */
   readonly lends?: boolean
   encode(message: Out, io: Io<In, LOut>): void
+  /**
+   * What `encode` would write of a message that others are given too, in one form for all machines that would write the same (see
+   * `Prepared`); undefined if it has to be encoded for this one. Throws as `encode` does, and changes nothing.
+   */
+  prepare?(message: Prepared<Out>): Prepared<LOut> | undefined
+  /** A message was written in that form, and not encoded. */
+  passed?(message: Prepared<Out>, form: Prepared<LOut>): void
   /** How many bytes the messages had that it was given to encode, if it counts them and `emit`s sizes in bytes. */
   readonly encoded?: number
   /** How many messages it has received and passed over, for the outcome. */

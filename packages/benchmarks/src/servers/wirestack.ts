@@ -6,6 +6,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as WebSocket from "@wirestack/node/WebSocket"
 import * as Connection from "@wirestack/protocol/Connection"
 import type { Endpoint } from "@wirestack/protocol/Endpoint"
+import * as Topic from "@wirestack/protocol/fanout/Topic"
 import * as Transport from "@wirestack/protocol/Transport"
 import * as Codec from "@wirestack/protocol/typed/Codec"
 import * as Effect from "effect/Effect"
@@ -33,18 +34,13 @@ const echo = <A>(connection: Connection.Connection<A, A>) =>
 
 type Member = Connection.Connection<Transport.Message, Transport.Message>
 
-const members = new Set<Member>()
+const everybody = Topic.make<Transport.Message>()
 
 /** Sends what comes to all. */
 const broadcast = (connection: Member) =>
-  Effect.acquireUseRelease(
-    Effect.sync(() => members.add(connection)),
-    () =>
-      Stream.runForEach(
-        Connection.messages(connection),
-        (message) => Effect.forEach(members, (member) => member.send(message), { discard: true })
-      ),
-    () => Effect.sync(() => members.delete(connection))
+  Effect.andThen(
+    everybody.join(connection),
+    Stream.runForEach(Connection.messages(connection), (message) => everybody.publish(message))
   )
 
 const url = tls === undefined ? "ws://127.0.0.1:0/" : "wss://127.0.0.1:0/"

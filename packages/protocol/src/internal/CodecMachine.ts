@@ -1,5 +1,6 @@
 /** The machine of every codec: a coder a direction, and what becomes of a message that can't be decoded. */
 import { Undecodable } from "../ConnectionError.ts"
+import type { Prepared } from "../fanout/Prepared.ts"
 import type { Io, Machine } from "../Machine.ts"
 import type { EndOfInput } from "../Outcome.ts"
 import type { Coder, Skip } from "../typed/Codec.ts"
@@ -49,6 +50,10 @@ export class CodecMachine<In, Out, M> implements Machine<M, M, In | Undecodable,
 
   encode(value: Out, io: Io<In, M>): void {
     io.write(this.plan.encode(value))
+  }
+
+  prepare(value: Prepared<Out>): Prepared<M> {
+    return value.form(this.plan, this.plan.encode)
   }
 
   end(): void {}

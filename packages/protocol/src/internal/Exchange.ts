@@ -5,6 +5,7 @@
  * next piece of it whenever the layer below has room.
  */
 import { ConnectionError, type ConnectionReason, lost } from "../ConnectionError.ts"
+import * as Prepared from "../fanout/Prepared.ts"
 import type { Goodbye, Io, Machine } from "../Machine.ts"
 import type { EndOfInput, Unsent } from "../Outcome.ts"
 import { readAhead, readAheadMessages, type Wire } from "../wire/Wire.ts"
@@ -59,6 +60,12 @@ export class Exchange<In, LOut> implements Io<In, LOut> {
   write(message: LOut): void {
     this.pass()
     this.lower.write(message)
+  }
+
+  /** Writes what the machine has prepared. */
+  writePrepared(message: Prepared.Prepared<LOut>): void {
+    this.pass()
+    Prepared.write(this.lower, message)
   }
 
   get buffer(): Uint8Array {

@@ -28,6 +28,7 @@ import {
   Unsupported
 } from "../ConnectionError.ts"
 import type { LiveState } from "../ConnectionState.ts"
+import * as Prepared from "../fanout/Prepared.ts"
 import type { Draft, EndOfInput, LayerClose, Outcome, Why } from "../Outcome.ts"
 import type { LayerTransfer } from "../reports/DataTransferReport.ts"
 import type { Telling } from "../reports/EstablishmentReport.ts"
@@ -99,6 +100,8 @@ export class Life implements Watchable<LiveState> {
   late = false
   first: Outcome["first"] = "none"
   undelivered = 0
+  /** What waited for this connection elsewhere, and was given up. */
+  readonly unsent = { messages: 0, bytes: 0 }
   layers: ReadonlyArray<LayerClose> = empty
   /** What the layers tell that somebody has asked, and what nobody has asked yet. */
   private known = Context.empty() as Context.Context<any>
@@ -114,6 +117,10 @@ export class Life implements Watchable<LiveState> {
     this.context = context
     this.peer = peer
     this.journal = journal
+  }
+
+  get deadlines(): Deadlines {
+    return Deadlines.of(Context.get(this.context, Clock.Clock))
   }
 
   get state(): LiveState {
@@ -169,19 +176,45 @@ export class Life implements Watchable<LiveState> {
 const begin = (context: Context.Context<never>, ask: Options<never>["ask"]): Life =>
   new Life(Duration.toMillis(ask?.closeWithin ?? "5 seconds"), context, undefined, ask?.journal)
 
-/** A send that waits for room; `next` is the first of its messages not yet written. */
-interface Waiting<Out> {
-  readonly messages: ReadonlyArray<Out>
-  next: number
-  /** What of its messages is lent, from when it first has to wait. */
-  loans: ReadonlyArray<Loan.Loan> | undefined
-  resume: (effect: Effect.Effect<void, ConnectionError>) => void
+/** Somebody who waits for room in the line of a connection. */
+export interface Waiter {
+  /** There is room, and it is the waiter's turn; whoever has more to write lines up again. */
+  readonly turn: () => void
+  /** Nothing more is accepted. */
+  readonly refused: () => void
 }
 
-/** A send that waited waits no more. */
-const letGo = (waiting: Waiting<unknown>): void => {
-  Loan.releaseAll(waiting.loans)
-  waiting.loans = undefined
+/** A send; `next` is the first of its messages not yet written. */
+class Sending<Out> implements Waiter {
+  readonly messages: ReadonlyArray<Out>
+  next = 0
+  resume: ((effect: Effect.Effect<void, ConnectionError>) => void) | undefined = undefined
+  private readonly connection: LiveConnection<any, Out, any>
+  /** What of its messages is lent, from when it first has to wait. */
+  private loans: ReadonlyArray<Loan.Loan> | undefined = undefined
+
+  constructor(connection: LiveConnection<any, Out, any>, messages: ReadonlyArray<Out>) {
+    this.connection = connection
+    this.messages = messages
+  }
+
+  hold(): void {
+    this.loans ??= Loan.holdAll(this.messages, this.next)
+  }
+
+  letGo(): void {
+    Loan.releaseAll(this.loans)
+    this.loans = undefined
+  }
+
+  turn(): void {
+    this.resume!(Effect.suspend(() => this.connection.write(this)))
+  }
+
+  refused(): void {
+    this.letGo()
+    this.resume!(Effect.fail(this.connection.refusal))
+  }
 }
 
 type Pulled<In> = Effect.Effect<Arr.NonEmptyArray<In>, ConnectionError | Cause.Done<Outcome>>
@@ -233,7 +266,9 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   private pulled: Pulled<In> | undefined = undefined
   private parked: Pulled<In> | undefined = undefined
 
-  private line: Array<Waiting<Out>> = empty
+  private line: Array<Waiter> = empty
+  /** Those who are told when nothing more is accepted, whether they wait or not. */
+  private guests: Set<Waiter> | undefined = undefined
   private inTurn = false
   private flushing = false
 
@@ -352,10 +387,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   }
 
   drained(): void {
-    while (this.line.length > 0 && this.wire.writable) {
-      const waiting = this.line.shift()!
-      waiting.resume(Effect.suspend(() => this.write(waiting)))
-    }
+    while (this.line.length > 0 && this.wire.writable) this.line.shift()!.turn()
   }
 
   ended(endOfInput: EndOfInput): void {
@@ -470,76 +502,126 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     Effect.suspend(() =>
       this.refused !== undefined || this.line.length > 0
         ? this.sendLater(messages)
-        : this.write({ messages, next: 0, loans: undefined, resume: () => {} })
+        : this.write(new Sending(this, messages))
     )
 
   private sendLater(messages: ReadonlyArray<Out>): Effect.Effect<void, ConnectionError> {
     return this.refused === undefined
-      ? this.wait({ messages, next: 0, loans: undefined, resume: () => {} }, "last")
+      ? this.wait(new Sending(this, messages), "last")
       : Effect.fail(this.refusal)
   }
 
   /** Writes as far as there is room, and waits at the head of the line for the rest. */
-  private write(waiting: Waiting<Out>): Effect.Effect<void, ConnectionError> {
+  write(sending: Sending<Out>): Effect.Effect<void, ConnectionError> {
     if (this.refused !== undefined) {
-      letGo(waiting)
+      sending.letGo()
       return Effect.fail(this.refusal)
     }
     this.touch()
-    const { messages } = waiting
+    const { messages } = sending
     try {
-      while (waiting.next < messages.length) {
-        if (!this.wire.writable) return this.wait(waiting, "first")
-        Loan.check(messages[waiting.next])
-        this.wire.write(messages[waiting.next])
-        waiting.next++
+      while (sending.next < messages.length) {
+        if (!this.wire.writable) return this.wait(sending, "first")
+        Loan.check(messages[sending.next])
+        this.wire.write(messages[sending.next])
+        sending.next++
       }
     } catch (thrown) {
-      letGo(waiting)
+      sending.letGo()
       return Effect.fail(errorOf(thrown, this.wire.layer))
     }
-    letGo(waiting)
+    sending.letGo()
     return Effect.void
   }
 
-  private wait(waiting: Waiting<Out>, place: "first" | "last"): Effect.Effect<void, ConnectionError> {
-    waiting.loans ??= Loan.holdAll(waiting.messages, waiting.next)
+  private wait(sending: Sending<Out>, place: "first" | "last"): Effect.Effect<void, ConnectionError> {
+    sending.hold()
     return Effect.callback((resume) => {
-      waiting.resume = resume
-      if (this.line === empty) this.line = []
-      if (place === "first") this.line.unshift(waiting)
-      else this.line.push(waiting)
+      sending.resume = resume
+      if (place === "last") this.lineUp(sending)
+      else this.line = [sending, ...this.line]
       return Effect.sync(() => {
-        const at = this.line.indexOf(waiting)
-        if (at >= 0) this.line.splice(at, 1)
-        letGo(waiting)
+        this.stepOut(sending)
+        sending.letGo()
       })
     })
+  }
+
+  /** Has somebody wait for room behind all others. */
+  lineUp(waiter: Waiter): void {
+    if (this.line === empty) this.line = [waiter]
+    else this.line.push(waiter)
+  }
+
+  stepOut(waiter: Waiter): void {
+    const at = this.line.indexOf(waiter)
+    if (at >= 0) this.line.splice(at, 1)
+  }
+
+  // Messages for many.
+
+  /** Tells somebody when nothing more is accepted. */
+  invite(guest: Waiter): void {
+    ;(this.guests ??= new Set()).add(guest)
+  }
+
+  dismiss(guest: Waiter): void {
+    this.guests?.delete(guest)
+    this.stepOut(guest)
+  }
+
+  get accepts(): boolean {
+    return this.refused === undefined
+  }
+
+  /** Whether a message may be written now: there is room, and nobody waits. */
+  get hasRoom(): boolean {
+    return this.line.length === 0 && this.wire.writable
+  }
+
+  /** Writes a message for many, which is for who `hasRoom` or has its turn; throws what `send` fails with. It leaves once it is flushed. */
+  writePrepared(message: Prepared.Prepared<Out>): void {
+    try {
+      Prepared.write(this.wire, message)
+    } catch (thrown) {
+      throw errorOf(thrown, this.wire.layer)
+    }
+  }
+
+  /** Has all forms of a message made in which it is written here. */
+  prepare(message: Prepared.Prepared<Out>): void {
+    this.wire.prepare?.(message)
   }
 
   /** From now on sends fail, and those that wait do so now. */
   private refuse(reason: ConnectionReason, error?: ConnectionError): void {
     this.refused ??= error ?? reason
-    for (const waiting of this.line.splice(0)) {
-      letGo(waiting)
-      waiting.resume(Effect.fail(this.refusal))
-    }
+    for (const waiter of this.line.splice(0)) waiter.refused()
+    const { guests } = this
+    this.guests = undefined
+    if (guests !== undefined) { for (const guest of guests) guest.refused() }
   }
 
   /** The error of whoever is refused. */
-  private get refusal(): ConnectionError {
+  get refusal(): ConnectionError {
     if (this.refused instanceof ConnectionError) return this.refused
     return this.refused = new ConnectionError({ layer: this.wire.layer, reason: this.refused! })
   }
 
   /** Sees to it that what was written leaves: at the end of the turn, or of this tick. */
   touch(): void {
-    if (this.inTurn || this.flushing) return
-    this.flushing = true
-    queueMicrotask(() => {
-      this.flushing = false
-      this.wire.flush()
-    })
+    if (this.awaitsFlush()) queueMicrotask(() => this.flush())
+  }
+
+  /** Whether somebody is to flush who has not been asked to yet. */
+  awaitsFlush(): boolean {
+    if (this.inTurn || this.flushing) return false
+    return this.flushing = true
+  }
+
+  flush(): void {
+    this.flushing = false
+    this.wire.flush()
   }
 
   get end(): Effect.Effect<void, ConnectionError> {
@@ -609,7 +691,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
 
   private close(why: Why): void {
     const { life } = this
-    const departure = new Departure(Deadlines.of(Context.get(life.context, Clock.Clock)), {
+    const departure = new Departure(life.deadlines, {
       why,
       reason: this.over instanceof ConnectionError ? this.over.reason : undefined,
       budget: life.budget,
@@ -644,7 +726,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
       first: life.first,
       clean: !life.aborted && life.layers.every((layer) => layer.settled),
       endOfInput: "unknown",
-      unsent: { messages: 0, bytes: 0 },
+      unsent: { ...life.unsent },
       undelivered: life.undelivered,
       layers: life.layers
     }

@@ -7,6 +7,7 @@
 import { ownedFrom } from "../bytes/Memory.ts"
 import type { Patience, Phase } from "../ClosePolicy.ts"
 import { Aborted, ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
+import type { Prepared } from "../fanout/Prepared.ts"
 import type { Goodbye, Machine } from "../Machine.ts"
 import type { Draft, EndOfInput, Why } from "../Outcome.ts"
 import { Other } from "../Reason.ts"
@@ -281,6 +282,27 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
       throw errorOf(thrown, this.layer)
     }
     this.sent++
+  }
+
+  writePrepared(message: Prepared<Out>): void {
+    const form = this.formOf(message)
+    if (form === undefined) return this.write(this.lower.copies === true ? message.message : message.copy)
+    this.io.writePrepared(form)
+    this.machine.passed?.(message, form)
+    this.sent++
+  }
+
+  prepare(message: Prepared<Out>): void {
+    const form = this.formOf(message)
+    if (form !== undefined) this.lower.prepare?.(form)
+  }
+
+  private formOf(message: Prepared<Out>): Prepared<LOut> | undefined {
+    try {
+      return this.machine.prepare?.(message)
+    } catch (thrown) {
+      throw errorOf(thrown, this.layer)
+    }
   }
 
   /** Lets others have their turn before the next pieces; this is no time to wait, only a turn of the runtime. */

@@ -30,6 +30,7 @@
  */
 import type { Patience, Phase } from "../ClosePolicy.ts"
 import type { ConnectionError, ConnectionReason } from "../ConnectionError.ts"
+import type { Prepared } from "../fanout/Prepared.ts"
 import type { Draft, EndOfInput, Why } from "../Outcome.ts"
 import type { LayerTransfer } from "../reports/DataTransferReport.ts"
 
@@ -78,6 +79,10 @@ export interface Wire<out In, in Out> {
   /** Sets who receives; replaces the one before. Delivery begins with `resume`. */
   attach(receiver: Receiver<In>): void
   write(message: Out): void
+  /** The same for a message that others are given too; whoever has no such method is given the message. */
+  writePrepared?(message: Prepared<Out>): void
+  /** Has the forms made of it in which it would be written. */
+  prepare?(message: Prepared<Out>): void
   /** Hands what was written to the layer below, down to the system. */
   flush(): void
   pause(): void

@@ -33,6 +33,11 @@ export interface Outgoing {
   readonly begin: (size: number | undefined) => boolean
   /** What the next part becomes, perhaps nothing. */
   readonly encode: (part: Uint8Array, last: boolean) => Uint8Array
+  /**
+   * What it makes of a whole message is the same for all that have the same format, as long as it remembers nothing of those before;
+   * left out if it does.
+   */
+  readonly format?: object | undefined
 }
 
 /** The direction in which we receive. */

@@ -37,6 +37,11 @@ export class ExtensionChain {
     return bits
   }
 
+  /** The key of what becomes of the message that begins, if it is the same for many (see `Outgoing.format`). */
+  get format(): object | undefined {
+    return this.outgoing.length === 1 ? this.outgoing[0].format : undefined
+  }
+
   /** What the next part of the message becomes, perhaps nothing. */
   encode(part: Uint8Array, last: boolean): Uint8Array {
     let bytes = part

@@ -222,14 +222,16 @@ interface Sending extends DeflateSettings {
 /** @see https://www.rfc-editor.org/rfc/rfc7692#section-7.2.1 */
 class Compressing implements Outgoing {
   private readonly zlib: Engines
+  readonly format: object | undefined
   private readonly settings: Sending
   private deflater: Deflater | undefined = undefined
   /** Nothing of the message was there yet. */
   private empty = true
 
-  constructor(zlib: Engines, settings: Sending) {
+  constructor(zlib: Engines, settings: Sending, format: object) {
     this.zlib = zlib
     this.settings = settings
+    this.format = settings.keeps ? undefined : format
   }
 
   begin(size: number | undefined): boolean {
@@ -334,13 +336,15 @@ export const make = (options: Options = {}): Effect.Effect<Extension, never, Zli
   Effect.map(Zlib, (zlib): Extension => {
     const own = termsOf(options)
     const offers = [own, ...(options.alternatives ?? []).map(termsOf)]
+    const formats = Array.from({ length: largestWindow + 1 }, () => ({}))
     const { compresses = () => true, level = 6, maxRatio = 250, memLevel = 8, threshold = 1024 } = options
 
     const session = (role: "client" | "server", terms: Terms) => (): Session => {
       const server = { keeps: !terms.serverNoContextTakeover, windowBits: terms.serverMaxWindowBits }
       const client = { keeps: !terms.clientNoContextTakeover, windowBits: terms.clientMaxWindowBits }
       const [sending, receiving] = role === "client" ? [client, server] : [server, client]
-      const outgoing = new Compressing(zlib, { ...sending, level, memLevel, threshold, compresses })
+      const format = formats[sending.windowBits]
+      const outgoing = new Compressing(zlib, { ...sending, level, memLevel, threshold, compresses }, format)
       const incoming = new Decompressing(zlib, { ...receiving, maxRatio })
       return {
         outgoing,

@@ -34,6 +34,10 @@ export const maxControlSize = 125
 /** How long the head of an unmasked frame with a payload of `length` bytes is; a key adds 4. */
 export const headSize = (length: number): number => length <= maxControlSize ? 2 : length <= 0xffff ? 4 : 10
 
+/** The size of the payload of a whole unmasked frame. */
+export const payloadSize = ({ length }: Uint8Array): number =>
+  length - (length <= 2 + maxControlSize ? 2 : length <= 4 + 0xffff ? 4 : 10)
+
 /**
  * Writes the head of a frame and returns the offset behind it. `first` is its first byte: the last bit, reserved bits and the
  * opcode. Without a `key` it is unmasked.

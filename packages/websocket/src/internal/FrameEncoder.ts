@@ -8,11 +8,12 @@
  */
 import * as Loan from "@wirestack/protocol/bytes/Loan"
 import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
+import type { Prepared } from "@wirestack/protocol/fanout/Prepared"
 import type { Io } from "@wirestack/protocol/Machine"
 import type { Unsent } from "@wirestack/protocol/Outcome"
 import { Other } from "@wirestack/protocol/Reason"
 import type { ExtensionChain } from "../extensions/ExtensionChain.ts"
-import { Bits, headSize, writeHead } from "../frames/Frame.ts"
+import { Bits, headSize, payloadSize, writeHead } from "../frames/Frame.ts"
 import * as Mask from "../frames/Mask.ts"
 import { Opcode } from "../frames/Opcode.ts"
 
@@ -49,6 +50,28 @@ interface Waiting {
 const copy = (source: Uint8Array, length: number, target: Uint8Array, offset: number): void => {
   if (length <= 12) { for (let i = 0; i < length; i++) target[offset + i] = source[i] }
   else target.set(length === source.length ? source : new Uint8Array(source.buffer, source.byteOffset, length), offset)
+}
+
+const utf8 = {}
+
+/** A message as the payload of a frame. */
+const payloadOf = (message: string | Uint8Array): Uint8Array =>
+  typeof message === "string" ? Utf8.encode(message) : message
+
+/** The same for many. */
+const payloadsOf = (message: Prepared<string | Uint8Array>): Prepared<Uint8Array> =>
+  typeof message.message === "string" ? message.form(utf8, payloadOf) : message as Prepared<Uint8Array>
+
+/** The frame of a message that no extension transforms. */
+const plainFrame = {}
+
+/** A whole message in an unmasked frame of its own memory. */
+const whole = (first: number, payload: Uint8Array): Uint8Array => {
+  const head = headSize(payload.length)
+  const frame = new Uint8Array(head + payload.length)
+  writeHead(frame, 0, Bits.Fin | first, payload.length, undefined)
+  frame.set(payload, head)
+  return frame
 }
 
 export class FrameEncoder {
@@ -147,6 +170,33 @@ export class FrameEncoder {
     this.handed += length
     this.given += length
     return true
+  }
+
+  /**
+   * A message for many as the frame that all make of it who neither mask nor remember what they have compressed; undefined if it is not to
+   * be one here.
+   */
+  prepare(message: Prepared<string | Uint8Array>, plain: boolean): Prepared<Uint8Array> | undefined {
+    const { extensions, masks, maxFrameSize } = this
+    if (masks || this.queue !== undefined || this.begun) return undefined
+    const type = typeof message.message === "string" ? Opcode.Text : Opcode.Binary
+    if (extensions !== undefined && !plain) {
+      const payload = payloadsOf(message)
+      const { length } = payload.message
+      const rsv = length <= maxFrameSize ? extensions.begin(length) : undefined
+      if (rsv === undefined) return undefined
+      const { format } = extensions
+      if (rsv !== 0) return format && payload.form(format, (bytes) => whole(rsv | type, extensions.encode(bytes, true)))
+    }
+    const frame = message.form(plainFrame, (message) => whole(type, payloadOf(message)))
+    return payloadSize(frame.message) > maxFrameSize ? undefined : frame
+  }
+
+  /** A message was written as such a frame. */
+  passed(message: Prepared<string | Uint8Array>, { message: frame }: Prepared<Uint8Array>): void {
+    const size = payloadSize(frame)
+    this.given += (frame[0] & Bits.Reserved) === 0 ? size : payloadsOf(message).message.length
+    this.handed += size
   }
 
   /** Writes the next frame of what waits. */

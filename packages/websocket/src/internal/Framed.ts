@@ -283,7 +283,7 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
   abstract encode(message: Out, io: Below<In>): void
 
   /** Whether nothing more may be sent: our Close was, or the connection is broken. */
-  private get silent(): boolean {
+  protected get silent(): boolean {
     return this.sent !== undefined || (this.over && this.received === undefined)
   }
 

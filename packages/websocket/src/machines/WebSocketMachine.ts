@@ -18,6 +18,7 @@
 
 import * as Loan from "@wirestack/protocol/bytes/Loan"
 import * as Utf8 from "@wirestack/protocol/bytes/Utf8"
+import type { Prepared } from "@wirestack/protocol/fanout/Prepared"
 import { type Found, part } from "../frames/FrameDecoder.ts"
 import { Opcode } from "../frames/Opcode.ts"
 import { type Below, Framed, type Options as FramedOptions } from "../internal/Framed.ts"
@@ -68,7 +69,7 @@ export class WebSocketMachine extends Framed<Message, Message> {
     this.open()
     if (typeof message === "string" && this.encoder.text(message, io)) return
     Loan.check(message)
-    const plain = this.transforms !== undefined && this.extensions !== undefined && !this.transforms(message)
+    const plain = this.isPlain(message)
     if (typeof message !== "string") this.encoder.write(Opcode.Binary, message, message.length, true, plain, io)
     else if (message.length <= Utf8.scratchLimit) {
       this.encoder.write(Opcode.Text, Utf8.scratch, Utf8.encodeScratch(message), true, plain, io)
@@ -76,5 +77,18 @@ export class WebSocketMachine extends Framed<Message, Message> {
       const bytes = Utf8.encode(message)
       this.encoder.write(Opcode.Text, bytes, bytes.length, true, plain, io)
     }
+  }
+
+  prepare(message: Prepared<Message>): Prepared<Uint8Array> | undefined {
+    return this.silent ? undefined : this.encoder.prepare(message, this.isPlain(message.message))
+  }
+
+  passed(message: Prepared<Message>, frame: Prepared<Uint8Array>): void {
+    this.encoder.passed(message, frame)
+  }
+
+  /** Whether no extension is to transform a message. */
+  private isPlain(message: Message): boolean {
+    return this.transforms !== undefined && this.extensions !== undefined && !this.transforms(message)
   }
 }

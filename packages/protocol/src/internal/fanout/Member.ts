@@ -1,0 +1,111 @@
+/** One connection in a topic: it is written to while there is room, and what there is no room for waits in its outbox. */
+import type { Budget } from "../../fanout/Budget.ts"
+import type { Policy } from "../../fanout/Policy.ts"
+import type { Deadline } from "../Deadlines.ts"
+import type { LiveConnection, Waiter } from "../LiveConnection.ts"
+import { cork } from "./Cork.ts"
+import { Outbox } from "./Outbox.ts"
+import type { Parcel } from "./Parcel.ts"
+
+/** The topic, as a member sees it. */
+export interface Host<A> {
+  readonly budget: Budget
+  /** The member has no room for more, or has again; only of those whose policy is to suspend. */
+  readonly blocked: (member: Member<A>, is: boolean) => void
+  /** The member is gone, because it was closed for being too slow or otherwise. */
+  readonly left: (member: Member<A>) => void
+}
+
+export class Member<A> implements Waiter {
+  readonly outbox: Outbox<A>
+  /** Its connection was closed because it was too slow. */
+  overloaded = false
+  private readonly connection: LiveConnection<any, A, any>
+  private readonly policy: Policy<A>
+  private readonly host: Host<A>
+  private lined = false
+  private gone = false
+  private patience: Deadline | undefined = undefined
+
+  constructor(connection: LiveConnection<any, A, any>, policy: Policy<A>, host: Host<A>) {
+    this.connection = connection
+    this.policy = policy
+    this.host = host
+    this.outbox = new Outbox(policy, host.budget, () => this.overload())
+    connection.invite(this)
+  }
+
+  /** Writes a message, or has it wait. Throws a `ConnectionError` if it can't be encoded. */
+  give(parcel: Parcel<A>): void {
+    const { connection, outbox } = this
+    if (!connection.accepts) return this.leave()
+    if (outbox.empty && connection.hasRoom) {
+      connection.writePrepared(parcel.prepared)
+      return cork(connection)
+    }
+    parcel.waitFor(connection)
+    outbox.add(parcel)
+    this.waitForRoom()
+  }
+
+  private waitForRoom(): void {
+    if (this.gone) return
+    if (!this.lined && !this.outbox.empty) {
+      this.lined = true
+      this.connection.lineUp(this)
+    }
+    if (this.policy._tag !== "Suspend") return
+    const { full } = this.outbox
+    if (!full) this.calm()
+    this.host.blocked(this, full)
+  }
+
+  turn(): void {
+    this.lined = false
+    const { connection, outbox } = this
+    const next = outbox.take()
+    if (next === undefined) return
+    try {
+      connection.writePrepared(next)
+      cork(connection)
+    } catch {
+      // What has waited could be encoded then; a layer has ended meanwhile, or the gap can't be told.
+      outbox.dropped++
+    }
+    this.waitForRoom()
+  }
+
+  refused(): void {
+    this.leave()
+  }
+
+  /** Somebody waits for it: it has that long. */
+  hurry(): void {
+    const { connection: { life }, policy } = this
+    if (policy._tag === "Suspend") this.patience ??= life.deadlines.set(policy.within, () => this.overload())
+  }
+
+  private calm(): void {
+    if (this.patience !== undefined) this.connection.life.deadlines.delete(this.patience)
+    this.patience = undefined
+  }
+
+  private overload(): void {
+    if (this.gone) return
+    this.overloaded = true
+    this.connection.depart("overloaded")
+    this.leave()
+  }
+
+  /** Leaves the topic; what waits is given up, and told in the outcome of the connection. */
+  leave(): void {
+    if (this.gone) return
+    this.gone = true
+    this.calm()
+    this.connection.dismiss(this)
+    const { bytes, messages } = this.outbox.clear()
+    this.connection.life.unsent.messages += messages
+    this.connection.life.unsent.bytes += bytes
+    this.host.left(this)
+  }
+}

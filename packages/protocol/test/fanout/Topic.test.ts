@@ -1,0 +1,394 @@
+/** Who gets what is published: with room, without, and by each policy. */
+import { assert, describe, it } from "@effect/vitest"
+import { Budget, Policy, Topic } from "@wirestack/protocol"
+import { random } from "@wirestack/test-support"
+import { Effect, Exit, Fiber, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { turns } from "../support/turns.ts"
+import { connect, Valve } from "../support/Valve.ts"
+
+setFlagsFromString("--expose-gc")
+const gc: () => void = runInNewContext("gc")
+
+/** A member of a topic, on a valve. */
+const member = Effect.fnUntraced(function*<A>(topic: Topic.Topic<A>, policy?: Policy.Policy<A>, room = 0) {
+  const valve = new Valve<A>(room)
+  const connection = yield* connect(valve)
+  const membership = yield* topic.join(connection, policy)
+  return { valve, connection, membership }
+})
+
+/** The bytes of all buffers, after a collection. */
+const held = (): number => {
+  gc()
+  return process.memoryUsage().arrayBuffers
+}
+
+/** One that reads all, and keeps nothing. */
+class Forgetful extends Valve<Uint8Array> {
+  received = 0
+
+  override write(): void {
+    this.received++
+  }
+}
+
+const publishAll = <A>(topic: Topic.Topic<A>, messages: Iterable<A>) =>
+  Effect.forEach(messages, (message) => topic.publish(message), { discard: true })
+
+const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => String(from + at))
+
+const gap = (count: number) => `gap ${count}`
+
+describe("a topic", () => {
+  it.effect("gives all members what is published, flushed once a turn, and holds up nobody for a slow one", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const quick = yield* member(topic, undefined, Infinity)
+      const slow = yield* member(topic, undefined, 1)
+      yield* publishAll(topic, ["a", "b", "c"])
+      yield* turns
+      assert.deepStrictEqual(quick.valve.written, ["a", "b", "c"])
+      assert.strictEqual(quick.valve.flushes, 1)
+      assert.deepStrictEqual(slow.valve.written, ["a"])
+      assert.deepStrictEqual(slow.membership.waiting, { messages: 2, bytes: 2, dropped: 0, superseded: 0 })
+      slow.valve.let(1)
+      assert.deepStrictEqual(slow.valve.written, ["a", "b"])
+      yield* topic.publish("d")
+      slow.valve.let(9)
+      assert.deepStrictEqual(slow.valve.written, ["a", "b", "c", "d"])
+      assert.deepStrictEqual(topic.counts, {
+        members: 2,
+        messages: 0,
+        bytes: 0,
+        dropped: 0,
+        superseded: 0,
+        overloaded: 0
+      })
+      assert.strictEqual(topic.budget.used, 0)
+    }))
+
+  it.effect("takes turns with others who send on the connection, whose order stays", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const { connection, valve } = yield* member(topic)
+      yield* publishAll(topic, ["t1", "t2"])
+      const sends = yield* Effect.forkScoped(
+        Effect.forEach(["s1", "s2"], connection.send, { concurrency: 2, discard: true })
+      )
+      yield* turns
+      yield* topic.publish("t3")
+      valve.let(5)
+      yield* Fiber.join(sends)
+      assert.deepStrictEqual(valve.written, ["t1", "s1", "s2", "t2", "t3"])
+    }))
+
+  it.effect("a member leaves with its scope, and what waits is told as unsent", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const valve = new Valve<string>(1)
+      const owner = yield* Scope.make()
+      const connection = yield* Scope.provide(connect(valve), owner)
+      const scope = yield* Scope.make()
+      yield* Scope.provide(topic.join(connection), scope)
+      yield* publishAll(topic, ["a", "bc"])
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(topic.size, 0)
+      yield* topic.publish("d")
+      valve.let(9)
+      assert.deepStrictEqual(valve.written, ["a"])
+      yield* Scope.close(owner, Exit.void)
+      assert.deepStrictEqual((yield* connection.closed).unsent, { messages: 1, bytes: 2 })
+      assert.strictEqual(topic.budget.used, 0)
+    }))
+
+  it.effect("a member leaves when its connection ends, and one that has ended does not join", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const { connection, valve } = yield* member(topic)
+      yield* topic.publish("a")
+      yield* connection.abort
+      assert.strictEqual(topic.size, 0)
+      yield* topic.join(connection)
+      yield* topic.publish("b")
+      assert.strictEqual(topic.size, 0)
+      assert.deepStrictEqual(valve.written, [])
+      assert.strictEqual(topic.budget.used, 0)
+      assert.deepStrictEqual((yield* connection.closed).unsent, { messages: 1, bytes: 1 })
+    }))
+
+  it.effect("whoever joins and leaves while something is published does not disturb the others", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const first = yield* member(topic, undefined, Infinity)
+      const slow = yield* member(topic, Policy.close({ maxWaiting: 1 }))
+      const last = yield* member(topic, undefined, Infinity)
+      // Being closed wakes this one, which publishes and leaves in the middle of the pass.
+      yield* Effect.forkScoped(
+        Effect.andThen(
+          Effect.ignore(slow.connection.pull),
+          Effect.andThen(topic.publish("gone"), Effect.ignore(member(topic, undefined, Infinity)))
+        ),
+        { startImmediately: true }
+      )
+      yield* publishAll(topic, ["a", "b", "c"])
+      yield* turns
+      assert.deepStrictEqual(first.valve.written.toSorted(), ["a", "b", "c", "gone"])
+      assert.deepStrictEqual(last.valve.written, first.valve.written)
+      assert.strictEqual(topic.size, 3)
+      assert.strictEqual(topic.counts.overloaded, 1)
+    }))
+
+  it.effect("what a member can't be sent fails the publisher, and the others are given it", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      class Picky extends Valve<string> {
+        override write(message: string): void {
+          if (message === "bad") throw new Error("not this")
+          super.write(message)
+        }
+      }
+      const picky = new Picky(9)
+      yield* topic.join(yield* connect(picky))
+      const other = yield* member(topic, undefined, 9)
+      const failure = yield* Effect.flip(topic.publish("bad"))
+      assert.strictEqual(failure.layer, "valve")
+      yield* topic.publish("good")
+      assert.deepStrictEqual(other.valve.written, ["bad", "good"])
+      assert.deepStrictEqual(picky.written, ["good"])
+    }))
+})
+
+describe("policies", () => {
+  it.effect("close: as overloaded, and at once", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const slow = yield* member(topic, Policy.close({ maxWaiting: 2 }))
+      yield* publishAll(topic, ["a", "b"])
+      assert.strictEqual(slow.valve.why, undefined)
+      yield* topic.publish("c")
+      assert.strictEqual(slow.valve.why, "overloaded")
+      assert.strictEqual(topic.counts.overloaded, 1)
+      assert.strictEqual(topic.size, 0)
+      assert.strictEqual(topic.budget.used, 0)
+      const outcome = yield* slow.connection.closed
+      assert.deepStrictEqual([outcome.first, outcome.unsent], ["local", { messages: 3, bytes: 3 }])
+    }))
+
+  it.effect("dropOldest: the gap is exact, and in the place of what is missing", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const { membership, valve } = yield* member(topic, Policy.dropOldest({ maxWaiting: 3, gap }), 1)
+      yield* publishAll(topic, numbers(1, 10))
+      assert.deepStrictEqual(membership.waiting, { messages: 3, bytes: 4, dropped: 6, superseded: 0 })
+      valve.let(2)
+      yield* publishAll(topic, numbers(11, 13))
+      valve.let(9)
+      assert.deepStrictEqual(valve.written, ["1", "gap 6", "8", "gap 2", "11", "12", "13"])
+      assert.strictEqual(membership.waiting.dropped, 8)
+    }))
+
+  it.effect("dropOldest: bytes are bounded too, and one message may be larger", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const { valve } = yield* member(topic, Policy.dropOldest({ maxBytes: 10, gap }))
+      yield* publishAll(topic, ["123456", "1234", "5", "x".repeat(100)])
+      valve.let(9)
+      assert.deepStrictEqual(valve.written, ["gap 3", "x".repeat(100)])
+    }))
+
+  it.effect("dropOldest: a gap that is not to be told is counted", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const { membership, valve } = yield* member(
+        topic,
+        Policy.dropOldest<string>({ maxWaiting: 1, gap: () => undefined })
+      )
+      yield* publishAll(topic, ["a", "b"])
+      valve.let(9)
+      assert.deepStrictEqual(valve.written, ["b"])
+      assert.strictEqual(membership.waiting.dropped, 1)
+    }))
+
+  it.effect("keepLatest: each key keeps its place, with its latest message", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const policy = Policy.keepLatest((message: string) => message[0], { maxWaiting: 3 })
+      const { membership, valve } = yield* member(topic, policy, 1)
+      yield* publishAll(topic, ["a0", "a1", "b1", "a2", "c1", "a3", "b2"])
+      assert.deepStrictEqual(membership.waiting, { messages: 3, bytes: 6, dropped: 0, superseded: 3 })
+      valve.let(2)
+      yield* topic.publish("a4")
+      valve.let(9)
+      assert.deepStrictEqual(valve.written, ["a0", "a3", "b2", "c1", "a4"])
+      yield* publishAll(topic, ["a5", "b3", "c2", "d1"])
+      assert.strictEqual(valve.why, undefined)
+    }))
+
+  it.effect("keepLatest: more keys than may wait close", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const slow = yield* member(topic, Policy.keepLatest((message: string) => message[0], { maxWaiting: 2 }))
+      yield* publishAll(topic, ["a", "b", "a", "c"])
+      assert.strictEqual(slow.valve.why, "overloaded")
+    }))
+
+  it.effect("suspend: publishers wait in their order, and go on with room", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const slow = yield* member(topic, Policy.suspend({ maxWaiting: 2 }))
+      const quick = yield* member(topic, undefined, Infinity)
+      yield* publishAll(topic, ["a", "b"])
+      const third = yield* Effect.forkScoped(topic.publish("c"))
+      const fourth = yield* Effect.forkScoped(topic.publish("d"))
+      yield* turns
+      assert.deepStrictEqual(quick.valve.written, ["a", "b"])
+      slow.valve.let(1)
+      yield* Fiber.join(third)
+      assert.deepStrictEqual(quick.valve.written, ["a", "b", "c"])
+      yield* TestClock.adjust("4 seconds")
+      assert.strictEqual(fourth.pollUnsafe(), undefined)
+      slow.valve.let(9)
+      yield* Fiber.join(fourth)
+      assert.deepStrictEqual(slow.valve.written, ["a", "b", "c", "d"])
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(slow.valve.why, undefined)
+    }))
+
+  it.effect("suspend: who holds up a publisher for too long is closed", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const slow = yield* member(topic, Policy.suspend({ maxWaiting: 1, within: "2 seconds" }))
+      const quick = yield* member(topic, undefined, Infinity)
+      yield* topic.publish("a")
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(slow.valve.why, undefined)
+      const waiting = yield* Effect.forkScoped(topic.publish("b"))
+      yield* TestClock.adjust("1999 millis")
+      assert.deepStrictEqual(quick.valve.written, ["a"])
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(waiting)
+      assert.strictEqual(slow.valve.why, "overloaded")
+      assert.deepStrictEqual(quick.valve.written, ["a", "b"])
+    }))
+
+  it.effect("suspend: a publisher that is interrupted has published nothing, and lets the next one", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const slow = yield* member(topic, Policy.suspend({ maxWaiting: 1 }))
+      yield* topic.publish("a")
+      const interrupted = yield* Effect.forkScoped(topic.publish("b"))
+      const next = yield* Effect.forkScoped(topic.publish("c"))
+      yield* turns
+      yield* Fiber.interrupt(interrupted)
+      slow.valve.let(9)
+      yield* Fiber.join(next)
+      assert.deepStrictEqual(slow.valve.written, ["a", "c"])
+    }))
+
+  it("bounds that admit nothing are refused", () => {
+    assert.throws(() => Policy.close({ maxWaiting: 0 }), RangeError)
+    assert.throws(() => Policy.dropOldest({ maxBytes: Number.NaN, gap }), RangeError)
+    assert.throws(() => Budget.make({ maxBytes: 0 }), RangeError)
+  })
+
+  it.effect("what is received and the gaps are what was published, however the room comes", () =>
+    Effect.gen(function*() {
+      for (let seed = 1; seed <= 60; seed++) {
+        const next = random(seed)
+        const below = (limit: number) => Math.floor(next() * limit)
+        const topic = Topic.make<string>({ budget: Budget.make({ maxBytes: 200 + below(2_000) }) })
+        const members = yield* Effect.forEach(
+          numbers(1, 1 + below(5)),
+          () => member(topic, Policy.dropOldest({ maxWaiting: 1 + below(8), maxBytes: 1 + below(40), gap }), below(3))
+        )
+        const total = 1 + below(60)
+        for (const message of numbers(1, total)) {
+          yield* topic.publish(message)
+          if (below(3) === 0) members[below(members.length)].valve.let(1 + below(6))
+        }
+        for (const { membership, valve } of members) {
+          valve.let(1_000)
+          let due = 1
+          for (const message of valve.written) {
+            if (message.startsWith("gap ")) due += Number(message.slice(4))
+            else assert.strictEqual(message, String(due++), `seed ${seed}`)
+          }
+          assert.strictEqual(due, total + 1, `seed ${seed}`)
+          const received = valve.written.filter((message) => !message.startsWith("gap ")).length
+          assert.strictEqual(membership.waiting.dropped, total - received, `seed ${seed}`)
+        }
+        assert.strictEqual(topic.budget.used, 0, `seed ${seed}`)
+      }
+    }))
+})
+
+describe("a budget", () => {
+  it.effect("has those with the most waiting give up theirs first, and tells them", () =>
+    Effect.gen(function*() {
+      const budget = Budget.make({ maxBytes: 1_000 })
+      const [one, two] = [Topic.make<string>({ budget }), Topic.make<string>({ budget })]
+      const large = yield* member(one, Policy.dropOldest({ gap }))
+      const small = yield* member(two, Policy.close())
+      yield* two.publish("s")
+      yield* publishAll(one, Array.from({ length: 6 }, () => "x".repeat(100)))
+      assert.strictEqual(budget.used, 65)
+      assert.deepStrictEqual(large.membership.waiting, { messages: 0, bytes: 0, dropped: 6, superseded: 0 })
+      assert.isTrue(budget.highest <= 1_000 + 164)
+      yield* one.publish("after")
+      large.valve.let(9)
+      small.valve.let(9)
+      assert.deepStrictEqual(large.valve.written, ["gap 6", "after"])
+      assert.deepStrictEqual(small.valve.written, ["s"])
+      assert.strictEqual(budget.used, 0)
+    }))
+
+  it.effect("closes those that may not drop, and counts a message once however many wait for it", () =>
+    Effect.gen(function*() {
+      const budget = Budget.make({ maxBytes: 3_000 })
+      const topic = Topic.make<string>({ budget })
+      const members = yield* Effect.forEach(numbers(1, 10), () => member(topic))
+      yield* topic.publish("x".repeat(2_000))
+      assert.strictEqual(budget.used, 2_000 + 10 * 64)
+      yield* topic.publish("y".repeat(1_000))
+      assert.isTrue(budget.used <= 3_000)
+      assert.isTrue(members.every(({ valve }) => valve.why === "overloaded"))
+    }))
+
+  it.effect("has publishers wait for those that suspend, while it is exceeded", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>({ budget: Budget.make({ maxBytes: 100 }) })
+      const { valve } = yield* member(topic, Policy.suspend())
+      yield* topic.publish("x".repeat(100))
+      const waiting = yield* Effect.forkScoped(topic.publish("y"))
+      yield* turns
+      valve.let(1)
+      yield* Fiber.join(waiting)
+      assert.strictEqual(valve.why, undefined)
+      valve.let(1)
+      assert.strictEqual(valve.written.length, 2)
+    }))
+
+  it.effect("holds for 1,000 members that read nothing, and one that reads is served", () =>
+    Effect.gen(function*() {
+      const budget = Budget.make({ maxBytes: 1_048_576 })
+      const topic = Topic.make<Uint8Array>({ budget })
+      const silence = Policy.dropOldest<Uint8Array>({ gap: () => undefined })
+      yield* Effect.forEach(numbers(1, 1_000), () => member(topic, silence), { discard: true })
+      const reader = new Forgetful(Infinity)
+      yield* topic.join(yield* connect(reader))
+      const before = held()
+      let most = 0
+      for (let at = 0; at < 200; at++) {
+        yield* topic.publish(new Uint8Array(65_536))
+        most = Math.max(most, budget.used)
+      }
+      assert.strictEqual(reader.received, 200)
+      assert.isTrue(held() - before <= budget.used)
+      assert.isTrue(most > 500_000 && most <= 1_048_576)
+      assert.isTrue(budget.highest <= 1_048_576 + 65_536 + 64)
+      assert.isTrue(topic.counts.dropped > 190_000)
+    }))
+})
