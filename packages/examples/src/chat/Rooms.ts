@@ -1,66 +1,70 @@
 /**
- * Rooms and who is in them. What is said in a room is sent to all its members at once; a member that takes nothing for
- * `patience` is cut, so that one stuck reader can't hold the others back for longer.
+ * Rooms and who is in them. What is said in a room is published in its topic; a member that takes too little to keep up with it is closed
+ * as overloaded, so that nobody misses what was said without knowing it.
  */
 import type { Connection } from "@wirestack/protocol/Connection"
+import * as Budget from "@wirestack/protocol/fanout/Budget"
+import * as Policy from "@wirestack/protocol/fanout/Policy"
+import * as Topic from "@wirestack/protocol/fanout/Topic"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { ClientMessage, ServerMessage } from "./Chat.ts"
 
-const patience = "2 seconds"
+/** What may wait for one member, and for all. */
+const policy = Policy.close({ maxWaiting: 256 })
+const maxBytes = 16_777_216
 
 /** A member's connection, as the room sees it. */
 export type Member = Connection<ClientMessage, ServerMessage>
 
 export interface Rooms {
-  /** Enters a room; the effect's value is what to do on the way out. Refused if the name is taken. */
-  readonly join: (room: string, name: string, member: Member) => Effect.Effect<Place | undefined>
+  /** Enters a room for as long as the scope is open, and gives what is to be said there its way. Refused if the name is taken. */
+  readonly join: (room: string, name: string, member: Member) => Effect.Effect<Say | undefined, never, Scope.Scope>
 }
 
-/** A member's place in a room. */
-export interface Place {
-  readonly say: (text: string) => Effect.Effect<void>
-  readonly leave: Effect.Effect<void>
-}
+/** Says something in a room. */
+export type Say = (text: string) => Effect.Effect<void>
 
-const tell = (members: Iterable<Member>, message: ServerMessage): Effect.Effect<void> =>
-  Effect.forEach(
-    members,
-    (member) =>
-      Effect.catchTags(Effect.timeout(member.send(message), patience), {
-        ConnectionError: () => Effect.void,
-        TimeoutError: () => member.abort
-      }),
-    { concurrency: "unbounded", discard: true }
-  )
+interface Room {
+  readonly names: Set<string>
+  readonly topic: Topic.Topic<ServerMessage>
+}
 
 export const make = (): Rooms => {
-  const rooms = new Map<string, Map<string, Member>>()
+  const budget = Budget.make({ maxBytes })
+  const rooms = new Map<string, Room>()
+
+  /** The room, with the name in it; undefined if it was there. */
+  const enter = (key: string, name: string): Room | undefined => {
+    const room = rooms.get(key) ?? { names: new Set(), topic: Topic.make({ budget }) }
+    if (room.names.has(name)) return undefined
+    rooms.set(key, room)
+    room.names.add(name)
+    return room
+  }
+
+  const leave = (key: string, name: string, { names, topic }: Room) =>
+    Effect.suspend(() => {
+      names.delete(name)
+      if (names.size === 0) rooms.delete(key)
+      return Effect.ignore(topic.publish({ _tag: "Presence", name, here: false }))
+    })
+
   return {
-    join: (room, name, member) =>
-      Effect.suspend(() => {
-        const members = rooms.get(room) ?? new Map<string, Member>()
-        if (members.has(name)) {
-          return Effect.as(tell([member], { _tag: "Refused", reason: `${name} is here already` }), undefined)
-        }
-        rooms.set(room, members)
-        const others = [...members.values()]
-        members.set(name, member)
-        const place: Place = {
-          say: (text) => Effect.suspend(() => tell(members.values(), { _tag: "Said", name, text })),
-          leave: Effect.suspend(() => {
-            if (members.get(name) !== member) return Effect.void
-            members.delete(name)
-            if (members.size === 0) rooms.delete(room)
-            return tell(members.values(), { _tag: "Presence", name, here: false })
-          })
-        }
-        return Effect.as(
-          Effect.andThen(
-            tell([member], { _tag: "Joined", room, members: [...members.keys()] }),
-            tell(others, { _tag: "Presence", name, here: true })
-          ),
-          place
-        )
-      })
+    join: Effect.fnUntraced(function*(key, name, member) {
+      const room = yield* Effect.acquireRelease(
+        Effect.sync(() => enter(key, name)),
+        (room) => room === undefined ? Effect.void : leave(key, name, room)
+      )
+      if (room === undefined) {
+        yield* Effect.ignore(member.send({ _tag: "Refused", reason: `${name} is here already` }))
+        return undefined
+      }
+      const tell = (message: ServerMessage) => Effect.ignore(room.topic.publish(message))
+      yield* tell({ _tag: "Presence", name, here: true })
+      yield* room.topic.join(member, policy)
+      yield* Effect.ignore(member.send({ _tag: "Joined", room: key, members: [...room.names] }))
+      return (text) => tell({ _tag: "Said", name, text })
+    })
   }
 }

@@ -1,9 +1,16 @@
 /** The chat server: a handler for one member, whatever the stack below. */
 import { messages } from "@wirestack/protocol/Connection"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ClientMessage } from "./Chat.ts"
-import type { Member, Place, Rooms } from "./Rooms.ts"
+import type { Member, Rooms, Say } from "./Rooms.ts"
+
+interface Place {
+  readonly say: Say
+  readonly leave: Effect.Effect<void>
+}
 
 /** Serves one member until it leaves or its connection ends. */
 export const serve = (rooms: Rooms) => (member: Member) =>
@@ -14,15 +21,18 @@ export const serve = (rooms: Rooms) => (member: Member) =>
       place = undefined
       return left?.leave ?? Effect.void
     })
-    const handle = (message: ClientMessage): Effect.Effect<void> => {
+    const join = Effect.fnUntraced(function*(room: string, name: string) {
+      yield* leave
+      const scope = yield* Scope.fork(yield* Effect.scope)
+      const say = yield* Scope.provide(rooms.join(room, name, member), scope)
+      const close = Scope.close(scope, Exit.void)
+      if (say === undefined) yield* close
+      else place = { say, leave: close }
+    })
+    const handle = (message: ClientMessage): Effect.Effect<void, never, Scope.Scope> => {
       switch (message._tag) {
         case "Join":
-          return Effect.andThen(
-            leave,
-            Effect.map(rooms.join(message.room, message.name, member), (joined) => {
-              place = joined
-            })
-          )
+          return join(message.room, message.name)
         case "Say":
           return place?.say(message.text)
             ?? Effect.ignore(member.send({ _tag: "Refused", reason: "join a room first" }))
@@ -30,5 +40,5 @@ export const serve = (rooms: Rooms) => (member: Member) =>
           return leave
       }
     }
-    return Effect.ensuring(Stream.runForEach(messages(member), handle), leave)
+    return Stream.runForEach(messages(member), handle)
   })
