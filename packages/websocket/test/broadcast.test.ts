@@ -52,15 +52,16 @@ const kinds: Record<string, Kind> = {
   "a client that compresses": { role: "client", deflate: { ...noTakeover, threshold: 0 } }
 }
 
-/** A factory of connections of a kind, and what is written to each. */
-const connecting = Effect.fnUntraced(function*({ deflate, ...options }: Kind) {
-  const extension = deflate === undefined ? undefined : yield* PerMessageDeflate.make(deflate)
-  const chain = () => {
-    if (extension === undefined) return undefined
+/** The extensions of one connection after another. */
+const extending = ({ deflate }: Kind) =>
+  deflate === undefined ? Effect.succeed(() => undefined) : Effect.map(PerMessageDeflate.make(deflate), (extension) => {
     const { params, session } = extension.answer(extension.offers[0])!
-    return new ExtensionChain([{ name: extension.name, params, rsv: extension.rsv, session }])
-  }
-  return Effect.gen(function*() {
+    return () => new ExtensionChain([{ name: extension.name, params, rsv: extension.rsv, session }])
+  })
+
+/** A connection of a kind, and what is written to it. */
+const connecting = Effect.fnUntraced(
+  function*({ maxFrameSize, role, transforms }: Kind, extensions: () => ExtensionChain | undefined) {
     const [near, far] = MemoryTransport.pair<Uint8Array>()
     const written: Array<Uint8Array> = []
     const nothing = () => {}
@@ -72,15 +73,15 @@ const connecting = Effect.fnUntraced(function*({ deflate, ...options }: Kind) {
       failed: nothing
     })
     far.resume()
-    const machine = new WebSocketMachine({ ...options, extensions: chain() })
+    const machine = new WebSocketMachine({ role, maxFrameSize, transforms, extensions: extensions() })
     const bytes = yield* Connection.make<Uint8Array, Uint8Array>(near)
     const connection = yield* Connection.fuse<Uint8Array, Uint8Array, never, Message, Message>(bytes, machine, {
       layer: "websocket"
     })
     yield* Effect.addFinalizer(() => connection.abort)
     return { connection, machine, written }
-  })
-})
+  }
+)
 
 /** The frames without their masks, which are others each time. */
 const unmasked = (bytes: Uint8Array) => unframe(bytes).map(({ key: _, ...frame }) => frame)
@@ -95,7 +96,7 @@ describe("what is published", () => {
         const said = messages(seed)
         const sides = []
         for (const [name, kind] of Object.entries(kinds)) {
-          const make = yield* connecting(kind)
+          const make = connecting(kind, yield* extending(kind))
           const alone = yield* make
           const both = [yield* make, yield* make]
           for (const { connection } of both) yield* topic.join(connection)
@@ -132,7 +133,7 @@ describe("what is published", () => {
       })
       const machine = counting.machine(Schema.Never, Schema.Struct({ n: Schema.Finite }))
       const topic = Topic.make<{ readonly n: number }>()
-      const make = yield* connecting({ role: "server" })
+      const make = connecting({ role: "server" }, () => undefined)
       const all = yield* Effect.forEach(
         Array.from({ length: 1_000 }),
         () =>
@@ -150,7 +151,7 @@ describe("what is published", () => {
       all[0][0].fill(0)
       assert.isTrue(all.slice(1).every((written) => Buffer.from(written[0]).toString("latin1") === "\x81\x07{\"n\":7}"))
       assert.strictEqual(all.length, 1_000)
-    }).pipe(Effect.scoped, Effect.provide(NodeZlib.layer)))
+    }).pipe(Effect.scoped))
 })
 
 class News extends Subprotocol.Service<News>()("news.v1", {
