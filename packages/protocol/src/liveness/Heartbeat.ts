@@ -23,6 +23,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Connection from "../Connection.ts"
 import { Unencodable, Unresponsive } from "../ConnectionError.ts"
+import type { Prepared } from "../fanout/Prepared.ts"
 import { Kept } from "../internal/Kept.ts"
 import * as utf8 from "../internal/utf8.ts"
 import type { Io, Machine, Timer } from "../Machine.ts"
@@ -247,8 +248,19 @@ class Heart<In, Out> implements Machine<In, Out, In, Out>, Patient {
   }
 
   encode(message: Out, io: Io<In, Out>): void {
-    const wrapped = this.signs.wrap(message)
-    io.write(wrapped)
+    io.write(this.signs.wrap(message))
+    this.count(message)
+  }
+
+  prepare(message: Prepared<Out>): Prepared<Out> | undefined {
+    return this.signs.wrap(message.message) === message.message ? message : undefined
+  }
+
+  passed({ message }: Prepared<Out>): void {
+    this.count(message)
+  }
+
+  private count(message: Out): void {
     const size = this.signs.sizeOf(message)
     this.encoded += size
     this.handed += size

@@ -63,14 +63,17 @@ export class Member<A> implements Waiter {
   turn(): void {
     this.lined = false
     const { connection, outbox } = this
+    const { hasGap } = outbox
     const next = outbox.take()
-    if (next === undefined) return
-    try {
-      connection.writePrepared(next)
-      cork(connection)
-    } catch {
-      // What has waited could be encoded then; a layer has ended meanwhile, or the gap can't be told.
-      outbox.dropped++
+    if (next !== undefined) {
+      try {
+        connection.writePrepared(next)
+        cork(connection)
+      } catch {
+        // What waited could be encoded then, unless a machine does not prepare; a gap that can't be told must not be passed over.
+        if (hasGap) return this.overload()
+        outbox.dropped++
+      }
     }
     this.waitForRoom()
   }

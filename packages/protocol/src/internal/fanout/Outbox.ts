@@ -45,7 +45,7 @@ export class Outbox<A> implements Claim {
 
   /** Whether nothing is to be sent. */
   get empty(): boolean {
-    return this.length === 0 && this.missed === 0
+    return this.length === 0 && !this.hasGap
   }
 
   /** Whether more waits than may, or than the budget has room for. */
@@ -99,6 +99,11 @@ export class Outbox<A> implements Claim {
     const { _tag } = this.policy
     if (_tag === "DropOldest") { while (this.length > 0) this.drop() }
     else if (_tag !== "Suspend") this.overflow()
+  }
+
+  /** Whether the receiver is to be told of a gap. */
+  get hasGap(): boolean {
+    return this.missed > 0
   }
 
   /** What is to be sent next: what the receiver has missed comes before the message behind it. */
