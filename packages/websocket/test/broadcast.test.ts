@@ -107,7 +107,9 @@ describe("what is published", () => {
           for (const { alone } of sides) yield* alone.connection.send(message)
           yield* turn
         }
-        for (let i = 0; i < 50; i++) yield* turn
+        const machines = sides.flatMap(({ alone, both }) => [alone.machine, ...both.map(({ machine }) => machine)])
+        while (topic.counts.messages > 0 || machines.some(({ busy }) => busy)) yield* turn
+        yield* turn
         for (const { alone, both, kind, name } of sides) {
           for (const { machine, written } of both) {
             const [sent, published] = [concat(...alone.written), concat(...written)]

@@ -7,6 +7,7 @@
  * frame without extensions. A failure to make one is remembered too. Bytes that are shared are nobody's own: they are given as
  * they are only to a wire that copies what it writes, and each other gets a copy.
  */
+
 import * as Loan from "../bytes/Loan.ts"
 import type { Wire } from "../wire/Wire.ts"
 
