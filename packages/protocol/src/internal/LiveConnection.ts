@@ -29,7 +29,7 @@ import {
 } from "../ConnectionError.ts"
 import type { LiveState } from "../ConnectionState.ts"
 import * as Prepared from "../fanout/Prepared.ts"
-import type { Draft, EndOfInput, LayerClose, Outcome, Why } from "../Outcome.ts"
+import type { Draft, EndOfInput, LayerClose, Outcome, Unsent, Why } from "../Outcome.ts"
 import type { LayerTransfer } from "../reports/DataTransferReport.ts"
 import type { Telling } from "../reports/EstablishmentReport.ts"
 import { readAhead, readAheadMessages, type Receiver, type Released, type Wire } from "../wire/Wire.ts"
@@ -54,6 +54,8 @@ const whyOf = (exit: Exit.Exit<unknown, unknown>): Why =>
 
 /** What most connections hold most of the time. It is replaced before anything is added. */
 const empty: Array<never> = []
+
+const nothingUnsent: Unsent = { messages: 0, bytes: 0 }
 
 /** Why a connection that was built upon accepts no more. */
 const released = new Closed()
@@ -101,7 +103,7 @@ export class Life implements Watchable<LiveState> {
   first: Outcome["first"] = "none"
   undelivered = 0
   /** What waited for this connection elsewhere, and was given up. */
-  readonly unsent = { messages: 0, bytes: 0 }
+  unsent = nothingUnsent
   layers: ReadonlyArray<LayerClose> = empty
   /** What the layers tell that somebody has asked, and what nobody has asked yet. */
   private known = Context.empty() as Context.Context<any>

@@ -1,6 +1,7 @@
 /** One connection in a topic: it is written to while there is room, and what there is no room for waits in its outbox. */
 import type { Budget } from "../../fanout/Budget.ts"
 import type { Policy } from "../../fanout/Policy.ts"
+import type { Unsent } from "../../Outcome.ts"
 import type { Deadline } from "../Deadlines.ts"
 import type { LiveConnection, Waiter } from "../LiveConnection.ts"
 import { cork } from "./Cork.ts"
@@ -106,9 +107,12 @@ export class Member<A> implements Waiter {
     this.gone = true
     this.calm()
     this.connection.dismiss(this)
-    const { bytes, messages } = this.outbox.clear()
-    this.connection.life.unsent.messages += messages
-    this.connection.life.unsent.bytes += bytes
+    this.giveUp(this.outbox.clear())
     this.host.left(this)
+  }
+
+  private giveUp({ bytes, messages }: Unsent): void {
+    const { life } = this.connection
+    if (messages > 0) life.unsent = { messages: life.unsent.messages + messages, bytes: life.unsent.bytes + bytes }
   }
 }

@@ -6,6 +6,7 @@
 import { type Budget, type Claim, overhead } from "../../fanout/Budget.ts"
 import type { Policy } from "../../fanout/Policy.ts"
 import { Prepared } from "../../fanout/Prepared.ts"
+import type { Unsent } from "../../Outcome.ts"
 import type { Parcel } from "./Parcel.ts"
 
 interface Slot<A> {
@@ -134,7 +135,7 @@ export class Outbox<A> implements Claim {
   }
 
   /** Gives up what waits, and returns how much that was. */
-  clear(): { readonly messages: number; readonly bytes: number } {
+  clear(): Unsent {
     const left = { messages: this.length, bytes: this.bytes }
     while (this.length > 0) this.remove()
     return left
