@@ -252,7 +252,7 @@ describe("policies", () => {
       yield* Fiber.join(third)
       assert.deepStrictEqual(quick.valve.written, ["a", "b", "c"])
       yield* TestClock.adjust("4 seconds")
-      assert.strictEqual(fourth.pollUnsafe(), undefined)
+      assert.isUndefined(fourth.pollUnsafe())
       slow.valve.let(9)
       yield* Fiber.join(fourth)
       assert.deepStrictEqual(slow.valve.written, ["a", "b", "c", "d"])
