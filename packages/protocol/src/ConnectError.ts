@@ -1,7 +1,7 @@
 /** What can go wrong between asking for a connection and having one, on either side. */
 
 import * as Data from "effect/Data"
-import type { Closed, Closing, ConnectionError, Reset } from "./ConnectionError.ts"
+import type { Closed, Closing, ConnectionError, Reset, ResumeGap } from "./ConnectionError.ts"
 import { Other, type Reason, type TimedOut, type TooLarge, type Truncated, type Violation } from "./Reason.ts"
 
 /** The endpoint can't be used: malformed, or of a kind this stack does not speak. */
@@ -120,6 +120,7 @@ export interface ConnectReasons {
   readonly Closed: Closed
   readonly Closing: Closing
   readonly Reset: Reset
+  readonly ResumeGap: ResumeGap
   readonly Other: Other
 }
 

@@ -42,6 +42,11 @@ import type { Outcome, Why } from "./Outcome.ts"
 import type { Telling } from "./reports/EstablishmentReport.ts"
 import type { Released, Wire } from "./wire/Wire.ts"
 
+export {
+  /** A connection that survives those that carry it (see `Resilient`). */
+  make as resilient
+} from "./resilience/Resilient.ts"
+
 /** A non-empty batch, as it is pulled and sent. */
 export type Batch<A> = NonEmptyReadonlyArray<A>
 

@@ -1,6 +1,8 @@
 /** What can go wrong on a live connection. */
 
 import * as Data from "effect/Data"
+import type { ConnectError } from "./ConnectError.ts"
+import type { Outcome } from "./Outcome.ts"
 import type { Other, Reason, TimedOut, TooLarge, Truncated, Violation } from "./Reason.ts"
 
 /** Our side is closing: nothing more is accepted or delivered. What was in flight is counted in the `Outcome`. */
@@ -97,6 +99,48 @@ export class PeerFailed extends Data.TaggedClass("PeerFailed")<{ readonly call: 
   }
 }
 
+/** There is no connection at the moment, and nothing is to wait for the next one (see `Resilient`). Nothing was sent. */
+export class Disconnected extends Data.TaggedClass("Disconnected") implements Reason {
+  get message(): string {
+    return "there is no connection at the moment"
+  }
+}
+
+/** Nobody tries to connect any more; `ended` is how the last attempt or connection ended (see `Resilient`). */
+export class GivenUp extends Data.TaggedClass("GivenUp")<{ readonly ended: ConnectError | Outcome }> implements Reason {
+  get message(): string {
+    const { ended } = this
+    const error = "clean" in ended ? ended.error : ended
+    const status = "clean" in ended ? ended.received : undefined
+    const why = error?.message ?? (status === undefined ? "the connection is over" : `the peer closed with ${status.code}`)
+    return `there is no connection any more: ${why}`
+  }
+}
+
+/** Messages with numbers, both included. */
+export interface Range {
+  readonly first: number
+  readonly last: number
+}
+
+/**
+ * A session can't be resumed: one side has forgotten it, or what it would have to send again (see `Resume`).
+ */
+export class ResumeGap extends Data.TaggedClass("ResumeGap")<{
+  readonly session: string
+  /** Our messages that were not acknowledged: the peer may have them, or not. */
+  readonly unacknowledged: Range | undefined
+  /** The peer's messages that are gone, as far as that is known. */
+  readonly missing: Range | undefined
+}> implements Reason {
+  get message(): string {
+    const shown = (range: Range | undefined) => range === undefined ? "none" : `${range.first} to ${range.last}`
+    return `the session ${this.session} can't be resumed (not acknowledged: ${shown(this.unacknowledged)}; gone: ${
+      shown(this.missing)
+    })`
+  }
+}
+
 /** The layer has no such operation, such as half-close on a WebSocket. */
 export class Unsupported extends Data.TaggedClass("Unsupported")<{ readonly operation: string }> implements Reason {
   get message(): string {
@@ -121,6 +165,9 @@ export interface ConnectionReasons {
   readonly Unmigratable: Unmigratable
   readonly Busy: Busy
   readonly PeerFailed: PeerFailed
+  readonly Disconnected: Disconnected
+  readonly GivenUp: GivenUp
+  readonly ResumeGap: ResumeGap
   readonly Unsupported: Unsupported
   readonly Other: Other
 }

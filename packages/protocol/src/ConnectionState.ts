@@ -53,7 +53,7 @@ export type ConnectionState =
   | LiveState
 
 /** The states as they change, the present one first. Of a reader that is late the latest 16 are kept. */
-export const changesOf = <S extends ConnectionState>(self: Watchable<S>): Stream.Stream<S> =>
+export const changesOf = <S extends { readonly _tag: string }>(self: Watchable<S>): Stream.Stream<S> =>
   Stream.callback<S>((queue) => {
     const tell = (state: S): void => {
       Queue.offerUnsafe(queue, state)

@@ -16,14 +16,11 @@
  */
 
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Latch from "effect/Latch"
 import * as Option from "effect/Option"
-import * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
@@ -33,8 +30,9 @@ import type { Connection } from "./Connection.ts"
 import { Closing } from "./ConnectionError.ts"
 import { changesOf, type ConnectionState } from "./ConnectionState.ts"
 import { lifeOf } from "./internal/LiveConnection.ts"
+import { Retrying } from "./internal/Retrying.ts"
 import { Watched } from "./internal/Watched.ts"
-import { Other } from "./Reason.ts"
+import { Other, type Reason } from "./Reason.ts"
 import { atomically } from "./Transport.ts"
 
 /** A connection that is being established. */
@@ -60,19 +58,25 @@ export interface Options {
 
 const passing = (reason: ConnectReason): boolean => {
   switch (reason._tag) {
+    case "Closed":
     case "Refused":
+    case "Reset":
     case "TimedOut":
+    case "Truncated":
     case "Unreachable":
     case "Unresolved":
       return true
     case "NoneReached":
       return reason.attempts.every(({ reason }) => passing(reason))
     default:
-      return false
+      return (reason as Reason).retryAfter !== undefined
   }
 }
 
-/** Whether the way to the peer is what failed, and not what the peer said: not resolved, unreachable, refused, timed out. */
+/**
+ * Whether the way to the peer is what failed, and not what the peer said: not resolved, unreachable, refused, timed out, cut; or that
+ * the peer said to come back (`Reason.retryAfter`).
+ */
 export const mayPass = ({ reason }: ConnectError): boolean => passing(reason)
 
 const layer = "establishment"
@@ -98,19 +102,10 @@ export const make = <In, Out, D, R>(
 ): Effect.Effect<Establishment<In, Out, D>, never, R | Scope.Scope> =>
   Effect.gen(function*() {
     const context = yield* Effect.context<R | Scope.Scope>()
-    const step = yield* Schedule.toStep(retry)
+    const retrying = yield* Retrying.make(retry)
     const states = new Watched<ConnectionState>({ _tag: "Setup" })
     const made = Deferred.makeUnsafe<Connection<In, Out, D>, ConnectError>()
-    const restarted = Latch.makeUnsafe(false)
     let started = false
-
-    const delayAfter = (error: ConnectError) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) =>
-        Pull.matchEffect(step(now, error), {
-          onSuccess: ([, delay]) => Effect.succeed(delay),
-          onDone: () => Effect.fail(error),
-          onFailure: Effect.failCause
-        }))
 
     const attempts = Effect.gen(function*() {
       for (let attempt = 1;; attempt++) {
@@ -119,9 +114,10 @@ export const make = <In, Out, D, R>(
         if (Result.isSuccess(result)) return result.success
         const error = result.failure
         if (!waitsFor(error)) return yield* error
-        const delay = yield* delayAfter(error)
+        const delay = yield* retrying.delayAfter(error)
+        if (delay === undefined) return yield* error
         states.set({ _tag: "Waiting", attempt, error, delay })
-        yield* Effect.timeoutOption(restarted.await, delay)
+        yield* retrying.wait(delay)
       }
     })
 
@@ -151,7 +147,7 @@ export const make = <In, Out, D, R>(
       state: Effect.sync(() => states.state),
       changes: changesOf(states),
       start,
-      restart: Effect.asVoid(restarted.release),
+      restart: retrying.hurry,
       connection: Effect.andThen(start, Deferred.await(made))
     }
   })

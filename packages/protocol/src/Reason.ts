@@ -14,6 +14,8 @@ import * as Data from "effect/Data"
 export interface Reason {
   readonly _tag: string
   readonly message: string
+  /** The peer says that it may go better later: after so many milliseconds, 0 if it does not say when. */
+  readonly retryAfter?: number | undefined
 }
 
 /** Anything the other reasons do not say; `cause` is what was thrown or returned. */
