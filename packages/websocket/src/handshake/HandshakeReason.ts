@@ -1,7 +1,17 @@
 /** What can go wrong in the opening handshake, beyond what `ConnectError` has for every layer. */
-import type { Headers } from "@wirestack/http/Headers"
+import { type Headers, values } from "@wirestack/http/Headers"
 import { type Reason, Violation } from "@wirestack/protocol/Reason"
 import * as Data from "effect/Data"
+
+/** The statuses of a server, or of a proxy before it, that can't now and may later. */
+const passing = [408, 429, 502, 503, 504]
+
+/** Milliseconds of a Retry-After, which is a number of seconds, or a date by the clock of whoever said it (RFC 9110 section 10.2.3). */
+const millisOf = (value: string, date: string | undefined): number => {
+  if (/^\d+$/.test(value)) return Number(value) * 1_000
+  const millis = date === undefined ? NaN : Date.parse(value) - Date.parse(date)
+  return millis > 0 ? millis : 0
+}
 
 /**
  * The server answered, but not with an upgrade: to authenticate (401), to go elsewhere (3xx), to come later (503).
@@ -17,6 +27,14 @@ export class UpgradeRejected extends Data.TaggedClass("UpgradeRejected")<{
   get message(): string {
     const [line] = this.body.split("\n", 1)
     return `the upgrade was answered with status ${this.status}${line === "" ? "" : `: ${line.slice(0, 200)}`}`
+  }
+
+  /** What a Retry-After of 408, 429, 502, 503 and 504 says; other answers are final. */
+  get retryAfter(): number | undefined {
+    const { headers, status } = this
+    if (!passing.includes(status)) return undefined
+    const [value = ""] = values(headers, "retry-after")
+    return millisOf(value, values(headers, "date")[0])
   }
 }
 

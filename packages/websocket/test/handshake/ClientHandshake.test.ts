@@ -345,3 +345,17 @@ describe("ClientHandshake", () => {
     }
   })
 })
+
+describe("UpgradeRejected.retryAfter", () => {
+  const after = (status: number, ...headers: ReadonlyArray<readonly [string, string]>) =>
+    new UpgradeRejected({ status, headers, body: "" }).retryAfter
+
+  it("is what the server says, by its own clock, if it may go better later", () => {
+    assert.strictEqual(after(503), 0)
+    assert.strictEqual(after(429, ["retry-after", "120"]), 120_000)
+    const date = ["date", "Fri, 31 Dec 1999 23:59:00 GMT"] as const
+    assert.strictEqual(after(503, date, ["retry-after", "Fri, 31 Dec 1999 23:59:59 GMT"]), 59_000)
+    assert.strictEqual(after(503, ["retry-after", "soon"]), 0)
+    assert.isUndefined(after(401, ["retry-after", "120"]))
+  })
+})
