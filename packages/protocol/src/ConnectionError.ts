@@ -112,7 +112,8 @@ export class GivenUp extends Data.TaggedClass("GivenUp")<{ readonly ended: Conne
     const { ended } = this
     const error = "clean" in ended ? ended.error : ended
     const status = "clean" in ended ? ended.received : undefined
-    const why = error?.message ?? (status === undefined ? "the connection is over" : `the peer closed with ${status.code}`)
+    const why = error?.message ??
+      (status === undefined ? "the connection is over" : `the peer closed with ${status.code}`)
     return `there is no connection any more: ${why}`
   }
 }

@@ -385,7 +385,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
   }
 
   get caughtUp(): boolean {
-    return this.inbox.length === 0
+    return this.inbox.length === 0 && this.life.undelivered === 0
   }
 
   drained(): void {

@@ -20,10 +20,10 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { ConnectError } from "../ConnectError.ts"
 import type { Connection } from "../Connection.ts"
-import { type Holding, HeldWire } from "../internal/resilience/HeldWire.ts"
+import { LiveConnection } from "../internal/LiveConnection.ts"
+import { HeldWire, type Holding } from "../internal/resilience/HeldWire.ts"
 import { Leg } from "../internal/resilience/Leg.ts"
 import { prepare } from "../internal/resilience/reconnect.ts"
-import { LiveConnection } from "../internal/LiveConnection.ts"
 import { atomically, type ConnectOptions } from "../Transport.ts"
 import * as Reconnection from "./Reconnection.ts"
 
@@ -83,7 +83,10 @@ export const make = <In, Out, D, R>(
       )
     const ask = closeWithin === undefined ? undefined : { closeWithin }
     running = yield* Effect.forkScoped(journey.run(join, wire))
-    const connection = yield* LiveConnection.make<In, Out, Resilient | Reconnection.Reconnection>(wire, { ask, details })
+    const connection = yield* LiveConnection.make<In, Out, Resilient | Reconnection.Reconnection>(wire, {
+      ask,
+      details
+    })
     journey.follow(connection)
     return connection
   }))

@@ -5,7 +5,7 @@
  * peer that is done, that wants no such connection, or that can't go on with what we do is left alone; everything else may
  * pass.
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import { ConnectError } from "../ConnectError.ts"
 import type { ConnectionReason } from "../ConnectionError.ts"
 import { mayPass } from "../Establishment.ts"
@@ -47,10 +47,14 @@ const codes: Codes = {
 const lasts = ({ _tag }: ConnectionReason): boolean =>
   _tag === "Violation" || _tag === "TooLarge" || _tag === "Undecodable" || _tag === "Unmigratable"
 
+/** An hour: no peer has us wait longer, in milliseconds. */
+const longest = 3_600_000
+
 const afterAttempt = (error: ConnectError): Verdict => {
   const { retryAfter } = error.reason as Reason
   if (retryAfter !== undefined && retryAfter > 0) {
-    return { from: retryAfter, to: retryAfter + 5_000 }
+    const from = Math.min(retryAfter, longest)
+    return { from, to: from + 5_000 }
   }
   return mayPass(error) ? "retry" : "stop"
 }

@@ -144,31 +144,33 @@ describe("Resilient", () => {
     }).pipe(Effect.provide(MemoryTransport.layerMessages())))
 
   it.effect("closes with a goodbye on the connection that is there, while it connects, and while it waits", () =>
-    withoutLeaks(Effect.gen(function*() {
-      const { accepted } = yield* server
-      yield* Effect.scoped(Effect.andThen(Connection.resilient(connect), turns))
-      assert.isTrue((yield* accepted[0].closed).clean)
-      const waiting = Effect.gen(function*() {
-        const connection = yield* Connection.resilient(connect, { ...everySecond, between: { buffer: 1 } })
-        yield* turns
-        yield* accepted.at(-1)!.abort
-        yield* turns
-        yield* connection.send("held")
-        return connection
-      })
-      const { unsent } = yield* Effect.flatMap(Effect.scoped(waiting), ({ closed }) => closed)
-      assert.deepStrictEqual(unsent, { messages: 1, bytes: 4 })
-      const never = Connection.resilient(Effect.andThen(Effect.never, connect))
-      assert.isTrue((yield* Effect.flatMap(Effect.scoped(never), ({ closed }) => closed)).clean)
-      const aborted = Effect.tap(never, ({ abort }) => abort)
-      assert.isFalse((yield* Effect.flatMap(Effect.scoped(aborted), ({ closed }) => closed)).clean)
-    }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layerMessages())))
+    withoutLeaks(
+      Effect.gen(function*() {
+        const { accepted } = yield* server
+        yield* Effect.scoped(Effect.andThen(Connection.resilient(connect), turns))
+        assert.isTrue((yield* accepted[0].closed).clean)
+        const waiting = Effect.gen(function*() {
+          const connection = yield* Connection.resilient(connect, { ...everySecond, between: { buffer: 1 } })
+          yield* turns
+          yield* accepted.at(-1)!.abort
+          yield* turns
+          yield* connection.send("held")
+          return connection
+        })
+        const { unsent } = yield* Effect.flatMap(Effect.scoped(waiting), ({ closed }) => closed)
+        assert.deepStrictEqual(unsent, { messages: 1, bytes: 4 })
+        const never = Connection.resilient(Effect.andThen(Effect.never, connect))
+        assert.isTrue((yield* Effect.flatMap(Effect.scoped(never), ({ closed }) => closed)).clean)
+        const aborted = Effect.tap(never, ({ abort }) => abort)
+        assert.isFalse((yield* Effect.flatMap(Effect.scoped(aborted), ({ closed }) => closed)).clean)
+      }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layerMessages()))
+    ))
 
   it.effect("is given up when it would be the same again, or when the schedule ends", () =>
     Effect.gen(function*() {
       const wrong = yield* Connection.resilient(Transport.connect(Transport.Messages)("tcp://127.0.0.1:1"))
       const failure = failureOf(yield* Effect.exit(wrong.pull))
-      assert.strictEqual(failure?.tag, "GivenUp")
+      assert(failure?.tag === "GivenUp")
       const { ended } = failure.reason as ConnectionError.GivenUp
       assert.strictEqual((ended as ConnectError.ConnectError).reason._tag, "InvalidEndpoint")
       const once = yield* Connection.resilient(connect, {
@@ -222,18 +224,20 @@ describe("Resilient", () => {
     }).pipe(Effect.provide(MemoryTransport.layerMessages())))
 
   it.effect("survives a hundred cuts, and leaves nothing of them", () =>
-    withoutLeaks(Effect.gen(function*() {
-      const { accepted, received } = yield* server
-      const connection = yield* Connection.resilient(connect, { schedule: Schedule.spaced(1) })
-      for (let i = 0; i < 100; i++) {
-        yield* turns
-        yield* connection.send(`${i}`)
-        yield* turns
-        yield* accepted[i].abort
-        yield* TestClock.adjust(1)
-      }
-      assert.deepStrictEqual(received, Array.from({ length: 100 }, (_, i) => `${i}`))
-    }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layerMessages()))))
+    withoutLeaks(
+      Effect.gen(function*() {
+        const { accepted, received } = yield* server
+        const connection = yield* Connection.resilient(connect, { schedule: Schedule.spaced(1) })
+        for (let i = 0; i < 100; i++) {
+          yield* turns
+          yield* connection.send(`${i}`)
+          yield* turns
+          yield* accepted[i].abort
+          yield* TestClock.adjust(1)
+        }
+        assert.deepStrictEqual(received, Array.from({ length: 100 }, (_, i) => `${i}`))
+      }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layerMessages()))
+    ))
 })
 
 describe("Verdict", () => {
@@ -249,10 +253,11 @@ describe("Verdict", () => {
     Verdict.of({ ...outcome, received: { code, reason: "" } }, codes)
   const broken = (reason: ConnectionError.ConnectionReason) =>
     Verdict.of({ ...outcome, error: new ConnectionError.ConnectionError({ layer: "x", reason }) })
-  const failed = (reason: ConnectError.ConnectReason) => Verdict.of(new ConnectError.ConnectError({ layer: "x", reason }))
+  const failed = (reason: ConnectError.ConnectReason) =>
+    Verdict.of(new ConnectError.ConnectError({ layer: "x", reason }))
 
   it("knows the statuses of the peer", () => {
-    const later = { from: "5 seconds", to: "30 seconds" }
+    const later: Verdict.Verdict = { from: "5 seconds", to: "30 seconds" }
     for (const code of [1000, 1002, 1003, 1007, 1008, 1009, 1010]) assert.strictEqual(withCode(code), "stop")
     for (const code of [1001, 1005, 1011, 1014, 3000, 4000]) assert.strictEqual(withCode(code), "retry")
     for (const code of [1012, 1013]) assert.deepStrictEqual(withCode(code), later)

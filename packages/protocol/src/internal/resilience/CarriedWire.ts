@@ -6,6 +6,14 @@ import type { Carriage, Rider } from "./Leg.ts"
 
 declare const queueMicrotask: (f: () => void) => void
 
+/** Who receives before somebody does: nothing is delivered yet. */
+const nobody: Receiver<unknown> = { receive() {}, drained() {}, ended() {}, goodbye() {}, failed() {} }
+
+/** What carries it as soon as it begins. */
+export interface Boarding<in Out> extends Carriage<Out> {
+  begin(): void
+}
+
 export abstract class CarriedWire<In, Out, LIn, LOut> implements Wire<In, Out>, Rider<LIn> {
   abstract readonly layer: string
   readonly lower = undefined
@@ -13,7 +21,9 @@ export abstract class CarriedWire<In, Out, LIn, LOut> implements Wire<In, Out>, 
   /** Once something was lent, something may still be. */
   lends = false
   protected leg: Carriage<LOut> | undefined = undefined
-  protected receiver!: Receiver<In>
+  /** It begins when there is somebody to receive what it has brought. */
+  private boarding: Boarding<LOut> | undefined = undefined
+  protected receiver: Receiver<In> = nobody
   protected paused = true
   /** It is not carried any more, and won't be. */
   protected over = false
@@ -32,13 +42,12 @@ export abstract class CarriedWire<In, Out, LIn, LOut> implements Wire<In, Out>, 
   protected abstract pump(): void
 
   /** A connection is there that carries it; whoever takes it over cuts the one before. */
-  board(leg: Carriage<LOut> & { begin(paused: boolean): void }): void {
+  board(leg: Boarding<LOut>): void {
     const before = this.leg
-    this.leg = leg
+    this.leg = this.boarding = leg
     this.lends ||= leg.lends
     before?.cut()
-    leg.begin(this.paused)
-    this.pump()
+    if (!this.paused) this.resume()
     this.touch()
   }
 
@@ -72,7 +81,10 @@ export abstract class CarriedWire<In, Out, LIn, LOut> implements Wire<In, Out>, 
 
   resume(): void {
     this.paused = false
-    this.leg?.resume()
+    const { boarding, leg } = this
+    this.boarding = undefined
+    if (boarding !== undefined && boarding === leg) boarding.begin()
+    else leg?.resume()
   }
 
   /** A carried connection has no half. */

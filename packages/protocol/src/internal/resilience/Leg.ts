@@ -90,14 +90,14 @@ export class Leg<In, Out> implements Wire<never, never>, Receiver<In>, Carriage<
   }
 
   /** Gives the rider what came before, and goes on. */
-  begin(paused: boolean): void {
+  begin(): void {
     this.begun = true
     const { unread, untold } = this
     this.unread = []
     this.untold = []
     if (unread.length > 0) this.receive(unread, unread.reduce((size, message) => size + sizeOf(message), 0))
     for (const tell of untold) this.part(tell)
-    if (!paused) this.wire.resume()
+    this.wire.resume()
   }
 
   // From below.

@@ -11,7 +11,7 @@ import { ConnectError } from "../../ConnectError.ts"
 import { changesOf } from "../../ConnectionState.ts"
 import type { Outcome } from "../../Outcome.ts"
 import { Other } from "../../Reason.ts"
-import { type Options, politely, Reconnection, type State } from "../../resilience/Reconnection.ts"
+import { type Options, politely, type Reconnection, type State } from "../../resilience/Reconnection.ts"
 import { type Ended, of as usual, type Verdict } from "../../resilience/Verdict.ts"
 import type { LiveConnection } from "../LiveConnection.ts"
 import { Retrying } from "../Retrying.ts"
@@ -30,10 +30,11 @@ export interface Passenger {
 
 export interface Journey {
   readonly reconnection: Reconnection["Service"]
-  /** Connects until the passenger has arrived or is stranded; `join` connects, and is then carried. */
+  /** Connects until the passenger has arrived or is stranded; `join` connects, and is then carried. `retries` says whether there may be a next attempt. */
   readonly run: <R>(
     join: Effect.Effect<Leg<any, any>, ConnectError, R | Scope.Scope>,
-    passenger: Passenger
+    passenger: Passenger,
+    retries?: () => boolean
   ) => Effect.Effect<void, never, Exclude<R, Scope.Scope>>
   /** The states from now on, once it closes, are those of this connection. */
   readonly follow: (connection: LiveConnection<any, any, any>) => void
@@ -96,7 +97,7 @@ export const prepare = (
         return connection
       })
 
-    const run: Journey["run"] = (join, passenger) =>
+    const run: Journey["run"] = (join, passenger, retries = () => true) =>
       Effect.gen(function*() {
         for (let attempt = 1;; attempt++) {
           set({ _tag: "Preparing", attempt })
@@ -110,7 +111,7 @@ export const prepare = (
           if (passenger.arrived) return
           const ended = endOf(exit)
           if (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)) return passenger.stranded(ended)
-          const delay = yield* delayAfter(ended)
+          const delay = retries() ? yield* delayAfter(ended) : undefined
           if (delay === undefined) return passenger.stranded(ended)
           set({ _tag: "Waiting", attempt, ended, delay })
           yield* retrying.wait(delay)
