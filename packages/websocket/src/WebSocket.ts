@@ -75,6 +75,11 @@ export interface CommonOptions<M = Message, R = never> {
   readonly maxMessagesPerSecond?: number
   /** How many bytes of messages a second to receive; a message may be larger, and then the next has to wait for its time. */
   readonly maxBytesPerSecond?: number
+  /**
+   * How many pings and pongs a second to receive; a burst may have those of one second at once. More is a violation of policy (1008).
+   * 1,000 by default.
+   */
+  readonly maxControlsPerSecond?: number
   /** Whether pings are answered by themselves; true by default. Otherwise the user does it: `pings` and `pong`. */
   readonly answersPings?: boolean
   /** When to ask whether the peer is still there; after 20 seconds of silence by default. */

@@ -4,7 +4,7 @@ import * as Data from "effect/Data"
 
 /** The peer sent more in a time than we allow; it is told so with 1008. */
 export class RateExceeded extends Data.TaggedClass("RateExceeded")<{
-  readonly what: "messages" | "bytes"
+  readonly what: "messages" | "bytes" | "control frames"
   /** How many a second are allowed. */
   readonly limit: number
 }> implements Reason {

@@ -33,6 +33,8 @@ export interface Options extends Partial<Limits> {
   readonly payloads?: "owned" | "lent" | undefined
   /** How much may be received in a time; without it, as much as the peer can send. */
   readonly meter?: Meter | undefined
+  /** Makes what bounds how many pings and pongs may be received in a time; without it, any number. */
+  readonly controlMeter?: (() => Meter) | undefined
 }
 
 /** The limits of a connection that is not given others: 1 MiB, in at most 131,072 fragments. */
@@ -91,6 +93,9 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
   protected readonly extensions: ExtensionChain | undefined
   protected readonly meter: Meter | undefined
   private readonly answersPings: boolean
+  private readonly makeControlMeter: Options["controlMeter"]
+  /** Made when the first ping or pong comes, as on most connections none does. */
+  private controlMeter: Meter | undefined = undefined
   private io: Below<In> | undefined = undefined
   /** Input there was no room for: what the decoder still has, and these chunks from `next` on. */
   private waiting: ReadonlyArray<Uint8Array> = nothing
@@ -121,6 +126,7 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
     this.awaitsLowerEnd = this.masks
     this.answersPings = options.answersPings ?? true
     this.meter = options.meter
+    this.makeControlMeter = options.controlMeter
     this.extensions = extensions
     this.decoder = new FrameDecoder({
       masked: !this.masks,
@@ -228,7 +234,9 @@ export abstract class Framed<In, Out> implements Machine<Uint8Array, Uint8Array,
     return this.io !== undefined && !this.io.room()
   }
 
-  protected control(opcode: Found, payload: Uint8Array): void {
+  protected control(opcode: Found, payload: Uint8Array, io: Below<In>): void {
+    const reason = (this.controlMeter ??= this.makeControlMeter?.())?.take(1, 0)
+    if (reason !== undefined) return this.fail(reason, io)
     if (opcode === Opcode.Pong) this.onPong?.(payload)
     else {
       if (this.answersPings && this.speaks) {

@@ -10,14 +10,16 @@ export interface Rates {
 export class Meter {
   private readonly rates: Rates
   private readonly now: () => number
+  private readonly what: "messages" | "control frames"
   private messages: number
   private bytes: number
   private filled: number
 
-  /** `now` is the time in milliseconds. */
-  constructor(rates: Rates, now: () => number) {
+  /** `now` is the time in milliseconds, `what` is counted as messages. */
+  constructor(rates: Rates, now: () => number, what: "messages" | "control frames" = "messages") {
     this.rates = rates
     this.now = now
+    this.what = what
     this.messages = Math.max(1, rates.maxMessagesPerSecond)
     this.bytes = rates.maxBytesPerSecond
     this.filled = now()
@@ -26,7 +28,7 @@ export class Meter {
   /** Takes from the buckets, which a single large message may overdraw; tells if one of them is empty. */
   take(messages: number, bytes: number): RateExceeded | undefined {
     this.fill()
-    if (this.messages < messages) return new RateExceeded({ what: "messages", limit: this.rates.maxMessagesPerSecond })
+    if (this.messages < messages) return new RateExceeded({ what: this.what, limit: this.rates.maxMessagesPerSecond })
     if (bytes > 0 && this.bytes <= 0) return new RateExceeded({ what: "bytes", limit: this.rates.maxBytesPerSecond })
     this.messages -= messages
     this.bytes -= bytes

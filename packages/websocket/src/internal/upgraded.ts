@@ -143,6 +143,19 @@ const meterOf = (options: CommonOptions<any, any>, clock: Clock.Clock): Meter | 
     : new Meter({ maxBytesPerSecond, maxMessagesPerSecond }, () => millis(clock))
 }
 
+const defaultControlRate = 1_000
+
+const controlMeterOf = (
+  { maxControlsPerSecond = defaultControlRate }: CommonOptions<any, any>,
+  clock: Clock.Clock
+) =>
+(): Meter =>
+  new Meter(
+    { maxBytesPerSecond: Infinity, maxMessagesPerSecond: maxControlsPerSecond },
+    () => millis(clock),
+    "control frames"
+  )
+
 /** A function that holds the WebSocket and nothing else, as it lives as long. */
 const detailsOf = (live: Upgraded) => (): Context.Context<WebSocket | Negotiated> =>
   Context.make(WebSocket, live).pipe(Context.add(Negotiated, { protocol: live.protocol }))
@@ -171,6 +184,7 @@ export const upgraded = <In, Out>(
       payloads,
       extensions: facts.extensions.length === 0 ? undefined : new ExtensionChain(facts.extensions),
       meter: meterOf(options, clock),
+      controlMeter: controlMeterOf(options, clock),
       ...maxMessageSize === undefined ? undefined : { maxMessageSize },
       ...maxFragments === undefined ? undefined : { maxFragments }
     })

@@ -49,7 +49,7 @@ export class FrameMachine extends Framed<Frame, Frame> {
     const frame = { opcode, fin: decoder.fin, payload }
     if (opcode > Binary) {
       this.pass(frame, payload.length, io)
-      this.control(opcode, payload)
+      this.control(opcode, payload, io)
     } else this.emit(decoder.rsv === 0 ? frame : { ...frame, rsv: decoder.rsv }, payload.length, io)
     return true
   }

@@ -49,7 +49,7 @@ export class StreamedMachine extends Framed<Part, OutgoingPart> {
   protected take(found: Found, io: Below<Part>): boolean {
     const { decoder } = this
     if (found !== part) {
-      this.control(found, decoder.message as Uint8Array)
+      this.control(found, decoder.message as Uint8Array, io)
       return true
     }
     const { last, message, rsv } = decoder

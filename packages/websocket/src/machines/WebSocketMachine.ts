@@ -49,7 +49,7 @@ export class WebSocketMachine extends Framed<Message, Message> {
     const { decoder } = this
     if (found === Opcode.Text || found === Opcode.Binary) this.give(decoder.message, decoder.size, io)
     else if (found === part) this.untransform(io)
-    else this.control(found, decoder.message as Uint8Array)
+    else this.control(found, decoder.message as Uint8Array, io)
     return true
   }
 

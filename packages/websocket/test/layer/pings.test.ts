@@ -267,13 +267,13 @@ describe("answering by hand", () => {
         )
         yield* client.send(frame(9, "first", { mask: true }))
         yield* settle
-        for (let i = 0; i < 1_000; i++) yield* client.send(frame(9, `${i}`, { mask: true }))
+        for (let i = 0; i < 900; i++) yield* client.send(frame(9, `${i}`, { mask: true }))
         yield* settle
         yield* Deferred.succeed(begun, undefined)
         yield* settle
         assert.strictEqual(asked[0], "first")
         assert.isAtMost(asked.length, 33)
-        assert.strictEqual(asked.at(-1), "999")
+        assert.strictEqual(asked.at(-1), "899")
       })
     ))
 
@@ -310,9 +310,47 @@ describe("a flood of pings", () => {
   const flood = (from: number, to: number) =>
     concat(...Array.from({ length: to - from }, (_, i) => frame(9, `${from + i}`, { mask: true })))
 
-  it.effect("RFC 6455 5.5.3: in one read is answered with the latest of them, and a few more", () =>
+  const ping = frame(9, "?", { mask: true })
+  const pong = frame(10, "!", { mask: true })
+  const times = (count: number, bytes: Uint8Array) => concat(...Array.from({ length: count }, () => bytes))
+
+  it.effect("is over after those of one second, by default 1,000, with 1008", () =>
     on(
       {},
+      Effect.gen(function*() {
+        const [connection, client] = yield* serverOfBytes
+        yield* collecting(client)
+        yield* client.send(times(1_000, ping))
+        yield* settle
+        yield* connection.send("still here")
+        yield* client.send(ping)
+        const { reason } = yield* failure(connection)
+        assert(reason._tag === "RateExceeded", reason._tag)
+        assert.deepInclude(reason, { what: "control frames", limit: 1_000 })
+        yield* client.end
+        assert.strictEqual((yield* connection.closed).sent?.code, 1008)
+      })
+    ))
+
+  it.effect("counts pongs too, and fills up with the time", () =>
+    on(
+      { server: { maxControlsPerSecond: 4, heartbeat: "off" } },
+      Effect.gen(function*() {
+        const [connection, client] = yield* serverOfBytes
+        yield* collecting(client)
+        yield* client.send(concat(times(2, ping), times(2, pong)))
+        yield* settle
+        yield* TestClock.adjust("500 millis")
+        yield* client.send(concat(times(2, pong), frame(1, "in time", { mask: true })))
+        assert.deepStrictEqual(yield* connection.pull, ["in time"])
+        yield* client.send(pong)
+        assert.strictEqual((yield* failure(connection)).reason._tag, "RateExceeded")
+      })
+    ))
+
+  it.effect("RFC 6455 5.5.3: in one read is answered with the latest of them, and a few more", () =>
+    on(
+      { server: { maxControlsPerSecond: Infinity } },
       Effect.gen(function*() {
         const [connection, client] = yield* serverOfBytes
         const taken = yield* collecting(client)
@@ -330,7 +368,7 @@ describe("a flood of pings", () => {
 
   it.effect("in many reads is answered as it comes", () =>
     on(
-      {},
+      { server: { maxControlsPerSecond: Infinity } },
       Effect.gen(function*() {
         const [, client] = yield* serverOfBytes
         const taken = yield* collecting(client)
@@ -346,7 +384,7 @@ describe("a flood of pings", () => {
 
   it.effect("from a peer that does not read is bounded, and the latest is answered when it reads", () =>
     on(
-      {},
+      { server: { maxControlsPerSecond: Infinity } },
       Effect.gen(function*() {
         const [, client] = yield* serverOfBytes
         // Enough for the pongs to fill all there is between the two, and then wait in the machine.
