@@ -1,0 +1,22 @@
+/** The straight line that fits points best, of which none is kept. */
+export class Slope {
+  private count = 0
+  private x = 0
+  private y = 0
+  private xx = 0
+  private xy = 0
+
+  add(x: number, y: number): void {
+    this.count++
+    const dx = x - this.x
+    this.x += dx / this.count
+    this.y += (y - this.y) / this.count
+    this.xx += dx * (x - this.x)
+    this.xy += dx * (y - this.y)
+  }
+
+  /** How much y grows with x; not known of less than three points. */
+  get rise(): number | undefined {
+    return this.count < 3 ? undefined : this.xy / this.xx
+  }
+}
