@@ -6,25 +6,8 @@
  */
 import * as net from "node:net"
 import type { Histogram } from "../support/Histogram.ts"
+import { accepted, frame, request } from "../support/upgrade.ts"
 import * as Speech from "./Speech.ts"
-
-const request = (port: number): string =>
-  [
-    "GET / HTTP/1.1",
-    `Host: 127.0.0.1:${port}`,
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Version: 13",
-    "",
-    ""
-  ].join("\r\n")
-
-const accepted = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-
-/** A masked frame, whose mask is zero. */
-const frame = (opcode: number, payload: Buffer): Buffer =>
-  Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload])
 
 /** Where latencies are kept. */
 export interface Latencies {
@@ -62,7 +45,7 @@ export class Visitor {
   }
 
   say(): void {
-    this.socket.write(frame(1, Buffer.from(Speech.say("e", ++this.sent))))
+    this.socket.write(frame(0x81, Buffer.from(Speech.say("e", ++this.sent))))
   }
 
   private read(chunk: Buffer): void {
@@ -90,7 +73,7 @@ export class Visitor {
   }
 
   private take(first: number, payload: Buffer): void {
-    if (first === 0x89) this.socket.write(frame(10, payload))
+    if (first === 0x89) this.socket.write(frame(0x8a, payload))
     else if (first !== 0x81 || payload.length !== Speech.size) {
       this.failed(`a frame ${first} of ${payload.length} bytes`)
     } else this.hear(payload.toString("latin1"))
