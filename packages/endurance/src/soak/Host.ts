@@ -59,6 +59,10 @@ export class Host {
     })
   }
 
+  get name(): string {
+    return this.stack.name
+  }
+
   private endpoint(port: number): string {
     return `${this.stack.scheme}://127.0.0.1:${port}`
   }

@@ -1,10 +1,11 @@
 /** What must hold, and what was seen: of bounded size, however long it runs. */
 import type { Connection } from "@wirestack/protocol/Connection"
 import * as Effect from "effect/Effect"
+import { monitorEventLoopDelay } from "node:perf_hooks"
 import { Histogram } from "../support/Histogram.ts"
 
-/** How much longer than its budget a close may take on a machine that has much else to do, in milliseconds. */
-const slack = 1_500
+/** How much longer than its budget a close may take, beside what the event loop was late, in milliseconds. */
+const slack = 1_000
 
 export class Ledger {
   connections = 0
@@ -19,6 +20,16 @@ export class Ledger {
   readonly closing = new Histogram()
   /** What does not hold; the first few of them. */
   readonly broken: Array<string> = []
+  private readonly delay = monitorEventLoopDelay()
+
+  constructor() {
+    this.delay.enable()
+  }
+
+  /** The most that the event loop was late, in milliseconds: a machine with other work stops it for seconds. */
+  get late(): number {
+    return this.delay.max / 1e6
+  }
 
   breaks(what: string): void {
     if (this.broken.length < 10) this.broken.push(what)
@@ -35,10 +46,10 @@ export class Ledger {
     })
   }
 
-  /** A connection of ours that is closed with a budget of milliseconds. */
-  closes(budget: number, took: number): void {
+  /** A connection of ours that was closed within a budget of milliseconds; `what` tells more of it. */
+  closes(budget: number, took: number, what: string): void {
     this.closing.add(took)
-    if (took > budget + slack) this.breaks(`a close took ${Math.round(took)} ms of ${budget}`)
+    if (took > budget + slack + this.late) this.breaks(`a close took ${Math.round(took)} ms of ${budget}: ${what}`)
   }
 
   /** At a quiet point, where all is closed. */

@@ -67,22 +67,23 @@ export class Member {
       const exit = yield* Effect.exit(way === "isInterrupted" ? Effect.timeoutOption(talk, this.upTo(1_500)) : talk)
       const from = performance.now()
       yield* Scope.close(scope, way === "isInterrupted" ? Exit.interrupt() : exit)
-      this.ledger.closes(closeWithin, performance.now() - from)
+      const took = performance.now() - from
       if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) this.breaks(Cause.pretty(exit.cause))
-      yield* this.gone
+      this.ledger.closes(closeWithin, took, yield* this.gone(way))
     })
   }
 
-  private readonly gone = Effect.suspend(() => {
-    const { connection } = this
-    this.connection = undefined
-    return connection === undefined ? Effect.void : Effect.map(
-      Effect.timeoutOption(connection.closed, "100 millis"),
-      (outcome) => {
-        if (Option.isNone(outcome)) this.breaks("`closed` waits after the scope has closed")
-      }
-    )
-  })
+  /** What there is to tell of the connection that is closed now. */
+  private gone(way: Way): Effect.Effect<string> {
+    return Effect.gen({ self: this }, function*() {
+      const { connection } = this
+      this.connection = undefined
+      if (connection === undefined) return `${this.host.name}, while connecting`
+      const outcome = yield* Effect.timeoutOption(connection.closed, "100 millis")
+      if (Option.isNone(outcome)) this.breaks("`closed` waits after the scope has closed")
+      return `${this.host.name}, ${way}: ${JSON.stringify(Option.getOrUndefined(outcome)?.layers)}`
+    })
+  }
 
   private talk(way: Way, over: () => boolean) {
     return Effect.gen({ self: this }, function*() {
