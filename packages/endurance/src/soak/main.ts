@@ -18,6 +18,7 @@ import { epoch, warmUp } from "./epoch.ts"
 import { Ledger } from "./Ledger.ts"
 import { Slope } from "./Slope.ts"
 import * as Stacks from "./stacks.ts"
+import { summary } from "./summary.ts"
 
 const { values } = parseArgs({
   options: {
@@ -55,35 +56,21 @@ const program = Effect.gen(function*() {
     const passed = minutesSince(began)
     curve.add({ ...now, minutes: passed, messages, connections: ledger.connections })
     if (passed > minutes / 4) slope.add(ledger.connections, (now.heap + now.external) * 1_048_576)
-    console.log(
-      `${
-        passed.toFixed(1).padStart(6)
-      } min   seed ${current}   ${ledger.connections} connections   ${messages} messages   heap ${
-        now.heap.toFixed(1)
-      } MiB   rss ${now.rss.toFixed(0)} MiB`
-    )
+    console.log([
+      `${passed.toFixed(1).padStart(6)} min`,
+      `seed ${current}`,
+      `${ledger.connections} connections`,
+      `${messages} messages`,
+      `heap ${now.heap.toFixed(1)} MiB`,
+      `rss ${now.rss.toFixed(0)} MiB`
+    ].join("   "))
     current++
   } while (minutesSince(began) < minutes && ledger.broken.length === 0)
 
   const { rise } = slope
   if (rise !== undefined && rise > bound) ledger.breaks(`memory grows by ${rise.toFixed(0)} bytes a connection`)
-  const { acknowledged, broken, clean, closed, closing, drains, incidents } = ledger
-  console.log(`\n${curve.chart}\n`)
-  console.log(`connections       ${ledger.connections}, both ends; ${closed} closed, ${clean} of them in order`)
-  console.log(`messages          ${ledger.messages} heard, ${acknowledged} acknowledged`)
-  console.log(`drains            ${drains}; ${incidents} incidents`)
-  console.log(
-    `closing           p50 ${closing.quantile(0.5).toFixed(0)} ms, p99 ${closing.quantile(0.99).toFixed(0)} ms, max ${
-      closing.max.toFixed(0)
-    } ms`
-  )
-  console.log(
-    `memory            ${
-      rise === undefined ? "too short to tell" : `${rise.toFixed(1)} bytes a connection`
-    }, at most ${bound}`
-  )
-  for (const what of broken) console.log(`broken            ${what}`)
-  if (broken.length === 0) return console.log("everything held")
+  console.log(`\n${curve.chart}\n\n${summary(ledger, rise, bound)}`)
+  if (ledger.broken.length === 0) return console.log("everything held")
   console.log(
     `again: npm run soak -- --minutes 0 --connections ${connections} --epoch ${seconds} --seed ${current - 1}`
   )
