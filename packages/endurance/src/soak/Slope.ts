@@ -5,9 +5,14 @@ export class Slope {
   private y = 0
   private xx = 0
   private xy = 0
+  private first: number | undefined = undefined
+  private last = 0
 
+  /** The points come in the order of x. */
   add(x: number, y: number): void {
     this.count++
+    this.first ??= x
+    this.last = x
     const dx = x - this.x
     this.x += dx / this.count
     this.y += (y - this.y) / this.count
@@ -18,5 +23,10 @@ export class Slope {
   /** How much y grows with x; not known of less than three points. */
   get rise(): number | undefined {
     return this.count < 3 ? undefined : this.xy / this.xx
+  }
+
+  /** How much y grows from the first to the last point. */
+  get growth(): number {
+    return (this.rise ?? 0) * (this.last - (this.first ?? 0))
   }
 }

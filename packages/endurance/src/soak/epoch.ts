@@ -23,7 +23,16 @@ export interface Load {
 /** How long it may take until everybody has left, in seconds. */
 const farewell = 45
 
-const descriptors = (): number => readdirSync("/proc/self/fd").length
+/** How long what is closed may take to be gone, in seconds: on a machine with much else to do it is not the next turn. */
+const patience = 15
+
+/** Sockets and the like that this process holds, and its descriptors. */
+const held = (): number => resources() + readdirSync("/proc/self/fd").length
+
+const until = (holds: () => boolean, seconds: number): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    holds() || seconds <= 0 ? Effect.void : Effect.andThen(Effect.sleep("50 millis"), until(holds, seconds - 0.05))
+  )
 
 /** Now and then a server is drained, and comes back after a while. */
 const restarting = (host: Host, random: () => number, over: () => boolean): Effect.Effect<void> =>
@@ -68,13 +77,17 @@ const busy = (stacks: ReadonlyArray<Stack>, { connections, seconds }: Load, seed
 
 /** Fails if something is left behind; what else does not hold is in the ledger. */
 export const epoch = (stacks: ReadonlyArray<Stack>, load: Load, seed: number, ledger: Ledger): Effect.Effect<void> =>
-  Effect.andThen(
-    withoutLeaks(
+  Effect.suspend(() => {
+    const before = held()
+    const all = Effect.andThen(
       Effect.scoped(Effect.orDie(busy(stacks, load, seed, ledger))),
-      () => resources() + descriptors()
-    ),
-    Effect.sync(() => ledger.settle())
-  )
+      until(() => held() <= before, patience)
+    )
+    return Effect.onError(
+      Effect.andThen(withoutLeaks(all, held), Effect.sync(() => ledger.settle())),
+      () => Effect.sync(() => ledger.breaks(`what is there: ${process.getActiveResourcesInfo().join(", ")}`))
+    )
+  })
 
 /** What a process makes once and keeps, such as a descriptor in reserve, is made in a small epoch before all others. */
 export const warmUp = (stacks: ReadonlyArray<Stack>, ledger: Ledger): Effect.Effect<void> =>
