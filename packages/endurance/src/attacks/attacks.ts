@@ -39,7 +39,7 @@ const bomb = (): Buffer => {
 const lateHandshake = { handshakeWithin: "1 seconds" } as const
 
 /** A budget for closing that one need not wait for. */
-const soon = { closeWithin: "1 seconds", drainWithin: "2 seconds" } as const
+const soon = { closeWithin: "1 seconds", drain: { within: "2 seconds" } } as const
 
 const nothing = (): void => undefined
 
@@ -58,7 +58,7 @@ export const attacks: ReadonlyArray<Attack> = [
     act: (socket) => byteByByte(socket, Buffer.from(request(1))),
     stoppedBy: "websocket: TimedOut",
     within: 2_500,
-    most: 16
+    most: 32
   },
   {
     name: "a head without end",
@@ -79,7 +79,7 @@ export const attacks: ReadonlyArray<Attack> = [
     stoppedBy: "peer: TooManyConnections",
     lasts: true,
     within: 2_500,
-    most: 4
+    most: 32
   },
   {
     name: "handshakes that are cut in the middle",
@@ -90,7 +90,7 @@ export const attacks: ReadonlyArray<Attack> = [
     },
     stoppedBy: "tcp: Reset",
     within: 2_500,
-    most: 4
+    most: 32
   },
   {
     name: "a first message that is never sent",
@@ -99,7 +99,7 @@ export const attacks: ReadonlyArray<Attack> = [
     act: nothing,
     stoppedBy: "websocket: TimedOut",
     within: 4_000,
-    most: 24
+    most: 48
   },
   {
     name: "half-open: nobody there any more",
@@ -108,7 +108,7 @@ export const attacks: ReadonlyArray<Attack> = [
     act: nothing,
     stoppedBy: "websocket: Unresponsive",
     within: 4_000,
-    most: 24
+    most: 48
   },
   {
     name: "a frame of 2^53 bytes",
@@ -117,7 +117,7 @@ export const attacks: ReadonlyArray<Attack> = [
     act: (socket) => socket.write(head(Fin | Binary, Number.MAX_SAFE_INTEGER)),
     stoppedBy: "websocket: TooLarge",
     within: 2_500,
-    most: 24
+    most: 48
   },
   {
     name: "a message of fragments without end",
@@ -150,7 +150,7 @@ export const attacks: ReadonlyArray<Attack> = [
     act: (socket) => socket.write(frame(Fin | Ping, Buffer.alloc(126))),
     stoppedBy: "websocket: Violation",
     within: 2_500,
-    most: 24
+    most: 48
   },
   {
     name: "a flood of pings",
@@ -159,7 +159,7 @@ export const attacks: ReadonlyArray<Attack> = [
     act: (socket) => again(socket, many(500, frame(Fin | Ping, Buffer.from("?")))),
     stoppedBy: "websocket: RateExceeded",
     within: 2_500,
-    most: 24
+    most: 48
   },
   {
     name: "a flood of small messages",
@@ -199,6 +199,6 @@ export const attacks: ReadonlyArray<Attack> = [
     act: nothing,
     stoppedBy: "websocket: not closed in time",
     within: 2_500,
-    most: 24
+    most: 48
   }
 ]

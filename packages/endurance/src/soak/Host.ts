@@ -16,7 +16,7 @@ import type { Stack } from "./stacks.ts"
 /** Milliseconds for closing a connection. */
 export const closeWithin = 2_000
 
-const drainWithin = "3 seconds"
+const drain = { within: "3 seconds" } as const
 
 export class Host {
   port = 0
@@ -69,7 +69,7 @@ export class Host {
 
   /** On this port, or on another if it is taken meanwhile. */
   private open(port: number): Effect.Effect<void> {
-    const listening = (port: number) => Chat.listen(this.endpoint(port), { closeWithin, drainWithin })
+    const listening = (port: number) => Chat.listen(this.endpoint(port), { closeWithin, drain })
     return Effect.gen({ self: this }, function*() {
       const scope = yield* Scope.make()
       const listener = yield* Effect.catch(listening(port), () => Effect.orDie(listening(0))).pipe(
