@@ -20,7 +20,7 @@ import * as path from "node:path"
 import { numbers } from "../support/numbers.ts"
 import { read } from "./Journal.ts"
 
-const options = numbers({ times: 20, clients: 200, seed: Date.now() % 1_000_000, pause: 25 })
+const options = numbers({ times: 20, clients: 200, seed: Date.now() % 1_000_000, pause: 100 })
 
 const next = random(options.seed)
 const between = (from: number, to: number): number => Math.round(from + (to - from) * next())
@@ -73,8 +73,20 @@ const stack = Tcp.layer({ noDelay: true }).pipe(
 /** What the clients have seen, and whether they are to stop. */
 const seen = { cuts: 0, wrong: 0, unclean: 0, stopping: false }
 
+/** The clients that the present server has answered. */
+const served = new Set<number>()
+
+/** Waits until all of them are, so that each kill strikes all. */
+const allServed = Effect.timeoutOrElse(
+  Effect.repeat(Effect.sleep("20 millis"), { until: () => served.size === options.clients }),
+  {
+    duration: "30 seconds",
+    orElse: () => Effect.fail(new Failed({ message: `${options.clients - served.size} clients did not come back` }))
+  }
+)
+
 /** Sends numbers until it is to stop, and checks that each is answered once, in order. */
-const client = Effect.fnUntraced(function*(url: string) {
+const client = Effect.fnUntraced(function*(number: number, url: string) {
   const connecting = Transport.connect(Transport.Messages)<Resume.Session>(url)
   const connection = yield* Effect.retry(connecting, { schedule, while: Establishment.mayPass })
   let sent = 0
@@ -91,6 +103,7 @@ const client = Effect.fnUntraced(function*(url: string) {
     while: () => !seen.stopping || answered < sent,
     body: () => connection.pull,
     step: (batch) => {
+      served.add(number)
       for (const answer of batch) if (answer !== `stored ${answered++}`) seen.wrong++
     }
   })
@@ -100,8 +113,8 @@ const client = Effect.fnUntraced(function*(url: string) {
 })
 
 /** The same, and closes. */
-const visit = Effect.fnUntraced(function*(url: string) {
-  const { connection, id, sent } = yield* Effect.scoped(client(url))
+const visit = Effect.fnUntraced(function*(number: number, url: string) {
+  const { connection, id, sent } = yield* Effect.scoped(client(number, url))
   const { clean } = yield* connection.closed
   if (!clean) seen.unclean++
   return { id, sent }
@@ -120,17 +133,19 @@ const program = Effect.gen(function*() {
   yield* Effect.addFinalizer(() => killed(server))
   const { port } = new URL(server.url)
   const visits = yield* Effect.forkChild(Effect.forEach(
-    Array.from({ length: options.clients }),
-    () => Effect.provide(visit(server.url), stack),
+    Array.from({ length: options.clients }, (_, number) => number),
+    (number) => Effect.provide(visit(number, server.url), stack),
     { concurrency: "unbounded" }
   ))
   for (let time = 0; time < options.times; time++) {
-    yield* Effect.sleep(between(100, 700))
+    yield* allServed
+    yield* Effect.sleep(between(0, 500))
     yield* killed(server)
+    served.clear()
     yield* Effect.sleep(between(0, 100))
     server = yield* started(port)
   }
-  yield* Effect.sleep(between(100, 700))
+  yield* allServed
   seen.stopping = true
   const visited = yield* Fiber.join(visits)
   const entries = read(journal)
