@@ -34,9 +34,9 @@ export class Host {
   }
 
   /** The scope owns the server. */
-  static readonly make = (stack: Stack, room: Room, ledger: Ledger) =>
+  static readonly make = (stack: Stack, seed: number, room: Room, ledger: Ledger) =>
     Effect.gen(function*() {
-      const host = new Host(stack, yield* Layer.build(stack.layer()), room, ledger)
+      const host = new Host(stack, yield* Layer.build(stack.layer(seed)), room, ledger)
       yield* Effect.acquireRelease(host.open(0), () => host.close)
       return host
     })

@@ -47,7 +47,7 @@ const busy = (stacks: ReadonlyArray<Stack>, { connections, seconds }: Load, seed
   Effect.gen(function*() {
     const own = (index: number): () => number => random(seed * 1_000_003 + index)
     const room = new Room(ledger)
-    const hosts = yield* Effect.forEach(stacks, (stack) => Host.make(stack, room, ledger))
+    const hosts = yield* Effect.forEach(stacks, (stack) => Host.make(stack, seed, room, ledger))
     const until = performance.now() + seconds * 1_000
     const over = () => performance.now() >= until
     const members = Array.from(

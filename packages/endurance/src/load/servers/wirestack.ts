@@ -2,24 +2,22 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as WebSocket from "@wirestack/node/WebSocket"
 import * as Connection from "@wirestack/protocol/Connection"
+import * as Topic from "@wirestack/protocol/fanout/Topic"
 import * as Transport from "@wirestack/protocol/Transport"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { serving } from "../Serving.ts"
 
-type Member = Connection.Connection<Transport.Message, Transport.Message>
+const everybody = Topic.make<Transport.Message>()
 
-const members = new Set<Member>()
-
-const echo = (connection: Member) =>
-  Effect.acquireUseRelease(
-    Effect.sync(() => members.add(connection)),
-    () => Stream.runForEachArray(Connection.messages(connection), connection.sendAll),
-    () => Effect.sync(() => members.delete(connection))
+const echo = (connection: Connection.Connection<Transport.Message, Transport.Message>) =>
+  Effect.andThen(
+    everybody.join(connection),
+    Stream.runForEachArray(Connection.messages(connection), connection.sendAll)
   )
 
 const broadcast = (text: string): void => {
-  Effect.runFork(Effect.forEach(members, (member) => Effect.ignore(member.send(text)), { discard: true }))
+  Effect.runFork(everybody.publish(text))
 }
 
 const program = Effect.gen(function*() {
