@@ -27,6 +27,9 @@ const handshakeWithin = "5 seconds"
 
 const plain = { heartbeat }
 
+/** One slow handshake is not to hold up all other members. */
+const client = { ...plain, maxConnecting: 1_000 }
+
 const deflating = { heartbeat, extensions: [PerMessageDeflate.make()] }
 
 /** TCP as it is far away: everything happens but that something else arrives than was sent, which only TLS finds out. */
@@ -47,7 +50,7 @@ export const make = Effect.map(
   ),
   (tls): ReadonlyArray<Stack> => {
     const secured = () => Tcp.layer().pipe(Tls.over({ ...tls, handshakeWithin }))
-    const upgraded = WebSocket.over({ client: plain, server: plain, handshakeWithin })
+    const upgraded = WebSocket.over({ client, server: plain, handshakeWithin })
     const typed = Chat.over(Codec.json(), { unnamed: "accept" })
     return [
       { name: "tcp", scheme: "tcp", layer: () => Tcp.layer().pipe(LengthPrefixed.over(), typed) },
