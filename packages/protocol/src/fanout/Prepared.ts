@@ -5,7 +5,7 @@
  *
  * A form belongs to a key: whoever makes the same of every message shares it, such as the connections of one codec, or all servers that
  * frame without extensions. A failure to make one is remembered too. Bytes that are shared are nobody's own: they are given as
- * they are only to a wire that copies what it writes, and each other gets a copy.
+ * they are only to a wire that copies what it writes, and each other gets a copy, also of those in the fields of a record.
  */
 
 import * as Loan from "../bytes/Loan.ts"
@@ -17,6 +17,16 @@ class Unmade {
   constructor(thrown: unknown) {
     this.thrown = thrown
   }
+}
+
+/** A message with bytes of its own. The `slice` of a Node `Buffer` would be a view of the same. */
+const apart = (message: unknown): unknown => {
+  if (message instanceof Uint8Array) return new Uint8Array(message)
+  if (typeof message !== "object" || message === null) return message
+  const fields = Object.entries(message).filter(([, value]) => value instanceof Uint8Array)
+  if (fields.length === 0) return message
+  const copies = Object.fromEntries(fields.map(([name, bytes]) => [name, new Uint8Array(bytes)]))
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, copies)
 }
 
 export class Prepared<out A> {
@@ -47,8 +57,7 @@ export class Prepared<out A> {
 
   /** The message, to be kept. */
   get copy(): A {
-    const { message } = this
-    return message instanceof Uint8Array ? message.slice() as A : message
+    return apart(this.message) as A
   }
 
   /** The bytes of it and of all its forms. */

@@ -43,6 +43,19 @@ describe("a message for many", () => {
     assert.notStrictEqual(keeping.written[0], bytes)
   })
 
+  it("is copied whatever its bytes are and wherever they lie in it", () => {
+    const keeping = new Valve<Uint8Array | { readonly type: number; readonly value: Uint8Array }>()
+    for (const message of [Buffer.from("12"), { type: 1, value: Buffer.from("12") }]) {
+      const prepared = new Prepared.Prepared(message)
+      Prepared.write(keeping, prepared)
+      Prepared.write(keeping, prepared)
+    }
+    const bytes = keeping.written.map((message) => message instanceof Uint8Array ? message : message.value)
+    for (const one of bytes) one.fill(0, 0, 1)
+    assert.deepStrictEqual(bytes, Array.from({ length: 4 }, () => Uint8Array.of(0, 50)))
+    assert.strictEqual(new Set(bytes.map(({ buffer }) => buffer)).size, 4)
+  })
+
   it.effect("goes through a codec and a heartbeat as what is sent to one does", () =>
     Effect.gen(function*() {
       let printed = 0
