@@ -1,7 +1,16 @@
 /** Topics over WebSockets: what is made once for all is what each would have been sent, and who is too slow is told. */
 import { assert, describe, it } from "@effect/vitest"
 import { NodeZlib } from "@wirestack/node"
-import { Codec, Connection, MemoryTransport, Policy, Subprotocol, Topic, Transport } from "@wirestack/protocol"
+import {
+  Codec,
+  Connection,
+  MemoryTransport,
+  Policy,
+  Prepared,
+  Subprotocol,
+  Topic,
+  Transport
+} from "@wirestack/protocol"
 import type { Message } from "@wirestack/protocol/Transport"
 import { PerMessageDeflate, WebSocket } from "@wirestack/websocket"
 import { Effect, Fiber, Schema } from "effect"
@@ -121,6 +130,14 @@ describe("what is published", () => {
         }
       }
     }).pipe(Effect.scoped, Effect.provide(NodeZlib.layer)))
+
+  it("is not framed in vain where it leaves in several frames", () => {
+    for (const payload of ["x".repeat(100_000), new Uint8Array(100_000)]) {
+      const message = new Prepared.Prepared(payload)
+      assert.isUndefined(new WebSocketMachine({ role: "server", maxFrameSize: 1_000 }).prepare(message))
+      assert.strictEqual(message.weight, 100_000)
+    }
+  })
 
   it.effect("is encoded once for 1,000 connections, and each owns what it receives", () =>
     Effect.gen(function*() {

@@ -178,7 +178,7 @@ export class FrameEncoder {
    */
   prepare(message: Prepared<string | Uint8Array>, plain: boolean): Prepared<Uint8Array> | undefined {
     const { extensions, masks, maxFrameSize } = this
-    if (masks || this.queue !== undefined || this.begun) return undefined
+    if (masks || this.queue !== undefined || this.begun || message.message.length > maxFrameSize) return undefined
     const type = typeof message.message === "string" ? Opcode.Text : Opcode.Binary
     if (extensions !== undefined && !plain) {
       const payload = payloadsOf(message)
