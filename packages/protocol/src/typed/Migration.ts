@@ -220,8 +220,17 @@ const mapping = <M>(
     detail: `its migration from ${from} to ${to} threw`,
     cause
   })
+  const migrate = (value: unknown): unknown => {
+    try {
+      return walk(down, value)
+    } catch (cause) {
+      throw new Unencodable(thrown(newest, older, cause))
+    }
+  }
   let dropped = 0
   return {
+    migrate,
+    way: down,
     receive: (value, size, io) => {
       if (value instanceof Undecodable) return handedOut ? io.emit(value, size) : io.fail(value)
       let migrated: unknown
@@ -237,12 +246,7 @@ const mapping = <M>(
     },
     dropped: () => dropped,
     encode: (value) => {
-      let migrated: unknown
-      try {
-        migrated = walk(down, value)
-      } catch (cause) {
-        throw new Unencodable(thrown(newest, older, cause))
-      }
+      const migrated = migrate(value)
       if (migrated !== undefined) return migrated
       const missing = new Unmigratable({ from: newest, to: older, value })
       if (onMissing(missing) === "refuse") throw missing

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Codec, MemoryTransport, Migration, Requests, Subprotocol, Transport } from "@wirestack/protocol"
+import { Codec, MemoryTransport, Migration, Requests, Subprotocol, Topic, Transport } from "@wirestack/protocol"
 import { Undecodable, type Unencodable, type Unmigratable } from "@wirestack/protocol/ConnectionError"
 import { Effect, Exit, Layer, Schema } from "effect"
 import * as Choosing from "../support/Choosing.ts"
@@ -273,3 +273,38 @@ describe("calls", () => {
     }).pipe(Effect.provide([Sums.over(Codec.json())(network), Old.over(Codec.json())(network)]))
   })
 })
+
+it.effect("what is published is migrated once for all of a version, and counted where it waits", () =>
+  Effect.gen(function*() {
+    let migrated = 0
+    const counting = {
+      up: said,
+      down: (message: typeof V2.server.Type) => {
+        migrated++
+        return message._tag === "Said" ? message.text : undefined
+      }
+    }
+    class Published extends Migration.Service<Published>()(
+      Migration.from(V1).to(V2, { client: textsOnly, server: counting })
+    ) {}
+    const messages = Choosing.over()(MemoryTransport.layerMessages())
+    const topic = Topic.make<typeof V2.server.Type>()
+    yield* Effect.gen(function*() {
+      const listener = yield* Published.listen("memory:published")
+      yield* Effect.forkScoped(listener.run((connection) => Effect.andThen(topic.join(connection), connection.closed)))
+      for (let at = 0; at < 2; at++) {
+        const client = yield* V1.connect("memory:published")
+        yield* Effect.addFinalizer(() => client.abort)
+      }
+      while (topic.size < 2) yield* Effect.yieldNow
+      for (let at = 0; at < 4; at++) yield* topic.publish(said("x".repeat(100_000)))
+      assert.strictEqual(migrated, 4)
+      const { bytes, messages } = topic.counts
+      assert.isAbove(messages, 0)
+      assert.strictEqual(bytes, messages * 100_000)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Layer.mergeAll(Published.over(Codec.json())(messages), V1.over(Codec.json())(messages)))
+    )
+    assert.strictEqual(topic.budget.used, 0)
+  }))
