@@ -17,6 +17,8 @@ export interface Claim {
 /** What keeping a message costs beyond its bytes. */
 export const overhead = 64
 
+declare const queueMicrotask: (f: () => void) => void
+
 /** How much of it is in use after it was exceeded. */
 const low = 0.75
 
@@ -28,6 +30,7 @@ export class Budget {
   highest = 0
   private readonly claims = new Set<Claim>()
   private shedding = false
+  private hopeful = new Set<() => void>()
 
   constructor(limit: number) {
     if (!(limit >= 1)) throw new RangeError(`a budget of ${limit} bytes is none`)
@@ -43,9 +46,27 @@ export class Budget {
   count(bytes: number): void {
     this.used += bytes
     if (this.used > this.highest) this.highest = this.used
+    if (bytes < 0 && this.hopeful.size > 0 && !this.exceeded) this.relieve()
   }
 
-  /** Something waits, or nothing does any more. */
+  /** Calls somebody, once and in a turn of its own, when it is not exceeded any more. */
+  whenFree(call: () => void): void {
+    this.hopeful.add(call)
+  }
+
+  dismiss(call: () => void): void {
+    this.hopeful.delete(call)
+  }
+
+  private relieve(): void {
+    const { hopeful } = this
+    this.hopeful = new Set()
+    queueMicrotask(() => {
+      for (const call of hopeful) call()
+    })
+  }
+
+  /** Something waits that can be given up, or nothing does any more. */
   claim(claim: Claim): void {
     this.claims.add(claim)
   }

@@ -69,7 +69,8 @@ const limitsOf = ({ maxBytes = 1_048_576, maxWaiting = 1_024 }: Bounds): Limits 
 export const close = (bounds: Bounds = {}): Close => ({ _tag: "Close", limits: limitsOf(bounds) })
 
 /**
- * Drops the oldest, and sends what `gap` makes of their number in their place; if that is `undefined`, they are only counted.
+ * Drops the oldest, and sends what `gap` makes of their number in their place; if that is `undefined`, they are only counted. Whoever
+ * can't be told, since `gap` throws or its message can't be encoded, is closed as overloaded.
  *
  * @category constructors
  */
@@ -95,4 +96,8 @@ export const keepLatest = <A>(key: (message: A) => unknown, bounds: Bounds = {})
  */
 export const suspend = (
   { within = "5 seconds", ...bounds }: Bounds & { readonly within?: Duration.Input } = {}
-): Suspend => ({ _tag: "Suspend", limits: limitsOf(bounds), within: Duration.toMillis(within) })
+): Suspend => {
+  const millis = Duration.toMillis(within)
+  if (!(millis > 0)) throw new RangeError(`a publisher can't wait for ${millis} ms`)
+  return { _tag: "Suspend", limits: limitsOf(bounds), within: millis }
+}

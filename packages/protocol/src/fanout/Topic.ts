@@ -60,7 +60,7 @@ export interface Counts extends Waiting {
 
 /** A publisher that waits for a member. */
 interface Publishing<A> {
-  readonly message: A
+  readonly parcel: Parcel<A>
   readonly resume: (effect: Effect.Effect<void, ConnectionError>) => void
 }
 
@@ -131,7 +131,15 @@ export class Topic<in out A> {
    * does, for the first member of which that is so, and all others are given it. Safe to interrupt: it is published, or it is not.
    */
   publish(message: A): Effect.Effect<void, ConnectionError> {
-    return Effect.suspend(() => this.isHeldUp || this.line.length > 0 ? this.wait(message) : this.pass(message))
+    return Effect.suspend(() => {
+      try {
+        Loan.check(message)
+      } catch (thrown) {
+        return Effect.fail(errorOf(thrown, layer))
+      }
+      const parcel = new Parcel(message)
+      return this.isHeldUp || this.line.length > 0 ? this.wait(parcel) : this.pass(parcel)
+    })
   }
 
   /** How many members there are. */
@@ -151,41 +159,37 @@ export class Topic<in out A> {
     return this.passing || this.full.size > 0
   }
 
-  private wait(message: A): Effect.Effect<void, ConnectionError> {
+  private wait(parcel: Parcel<A>): Effect.Effect<void, ConnectionError> {
     return Effect.callback((resume) => {
-      const publishing = { message, resume }
+      const publishing = { parcel, resume }
       this.line.push(publishing)
       for (const member of this.full) member.hurry()
       return Effect.sync(() => {
         const at = this.line.indexOf(publishing)
         if (at >= 0) this.line.splice(at, 1)
+        if (this.line.length === 0) { for (const member of this.full) member.calm() }
       })
     })
   }
 
-  private pass(message: A): Effect.Effect<void, ConnectionError> {
-    const failure = this.give(message)
+  private pass(parcel: Parcel<A>): Effect.Effect<void, ConnectionError> {
+    const failure = this.give(parcel)
     this.admit()
     return failure === undefined ? Effect.void : Effect.fail(failure)
   }
 
-  private give(message: A): ConnectionError | undefined {
+  private give(parcel: Parcel<A>): ConnectionError | undefined {
     let failure: ConnectionError | undefined
     this.passing = true
-    try {
-      Loan.check(message)
-      const parcel = new Parcel(message)
-      for (const member of this.members) {
-        try {
-          member.give(parcel)
-        } catch (thrown) {
-          const error = errorOf(thrown, layer)
-          if (!isOver(error)) failure ??= error
-        }
+    for (const member of this.members) {
+      try {
+        member.give(parcel)
+      } catch (thrown) {
+        const error = errorOf(thrown, layer)
+        if (!isOver(error)) failure ??= error
       }
-    } catch (thrown) {
-      failure = errorOf(thrown, layer)
     }
+    parcel.weigh(this.budget)
     this.passing = false
     return failure
   }
@@ -193,8 +197,8 @@ export class Topic<in out A> {
   /** Lets those publish who wait, as far as nobody holds them up. */
   private admit(): void {
     while (this.line.length > 0 && !this.isHeldUp) {
-      const { message, resume } = this.line.shift()!
-      const failure = this.give(message)
+      const { parcel, resume } = this.line.shift()!
+      const failure = this.give(parcel)
       resume(failure === undefined ? Effect.void : Effect.fail(failure))
     }
     if (this.line.length > 0) { for (const member of this.full) member.hurry() }

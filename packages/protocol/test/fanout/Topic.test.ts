@@ -1,8 +1,9 @@
 /** Who gets what is published: with room, without, and by each policy. */
 import { assert, describe, it } from "@effect/vitest"
-import { Budget, type Connection, Policy, Topic } from "@wirestack/protocol"
+import { Budget, Codec, Connection, Policy, Topic } from "@wirestack/protocol"
+import * as Loan from "@wirestack/protocol/bytes/Loan"
 import { random } from "@wirestack/test-support"
-import { Effect, Exit, Fiber, Scope } from "effect"
+import { Effect, Exit, Fiber, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
@@ -148,6 +149,21 @@ describe("a topic", () => {
       assert.deepStrictEqual(last.valve.written, first.valve.written)
       assert.strictEqual(topic.size, 3)
       assert.strictEqual(topic.counts.overloaded, 1)
+    }))
+
+  it.effect("who waits for a turn to publish keeps what was lent", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<Uint8Array>()
+      const { valve } = yield* member(topic, Policy.suspend({ maxWaiting: 1 }))
+      yield* topic.publish(Uint8Array.of(1))
+      const lent = Loan.lendCopy(Uint8Array.of(2))
+      const waiting = yield* Effect.forkScoped(topic.publish(lent), { startImmediately: true })
+      Loan.of(lent)!.release()
+      valve.let(1)
+      yield* Fiber.join(waiting)
+      valve.let(1)
+      assert.deepStrictEqual(valve.written, [Uint8Array.of(1), Uint8Array.of(2)])
+      assert.strictEqual((yield* Effect.flip(topic.publish(lent))).reason._tag, "Unencodable")
     }))
 
   it.effect("what a member can't be sent fails the publisher, and the others are given it", () =>
@@ -303,6 +319,51 @@ describe("policies", () => {
       assert.strictEqual(topic.counts.overloaded, 1)
     }))
 
+  it.effect("dropOldest: nor is one that can't be made passed over", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const none = () => {
+        throw new Error("no gap")
+      }
+      const { connection, valve } = yield* member(topic, Policy.dropOldest<string>({ maxWaiting: 1, gap: none }))
+      yield* publishAll(topic, ["a", "b"])
+      valve.let(9)
+      assert.deepStrictEqual([valve.written, valve.why], [[], "overloaded"])
+      // One that waits, and one that was dropped and not told.
+      assert.deepStrictEqual((yield* connection.closed).unsent, { messages: 2, bytes: 1 })
+    }))
+
+  it.effect("what waited and turns out to be unsendable is told to the receiver, or in the outcome", () =>
+    Effect.gen(function*() {
+      const unsendable = Effect.fnUntraced(function*(policy: Policy.Policy<string>) {
+        const topic = Topic.make<string>()
+        const valve = new Picky(0)
+        const connection = yield* connect(valve)
+        yield* topic.join(connection, policy)
+        yield* publishAll(topic, ["a", "bad", "c"])
+        valve.let(9)
+        yield* connection.abort
+        assert.strictEqual(topic.counts.dropped, 1)
+        return [valve.written, (yield* connection.closed).unsent]
+      })
+      assert.deepStrictEqual(yield* unsendable(Policy.close()), [["a", "c"], { messages: 1, bytes: 3 }])
+      assert.deepStrictEqual(yield* unsendable(Policy.dropOldest({ gap })), [["a", "gap 1", "c"], {
+        messages: 0,
+        bytes: 0
+      }])
+    }))
+
+  it.effect("suspend: whom nobody waits for any more has all the time", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      const { valve } = yield* member(topic, Policy.suspend({ maxWaiting: 1 }))
+      yield* topic.publish("a")
+      const waiting = yield* Effect.forkScoped(topic.publish("b"), { startImmediately: true })
+      yield* Fiber.interrupt(waiting)
+      yield* TestClock.adjust("1 minute")
+      assert.isUndefined(valve.why)
+    }))
+
   it("a gap is a message of the topic", () => {
     const topic = Topic.make<string>()
     const join = (connection: Connection.Connection<never, string>) =>
@@ -315,6 +376,7 @@ describe("policies", () => {
     assert.throws(() => Policy.close({ maxWaiting: 0 }), RangeError)
     assert.throws(() => Policy.dropOldest({ maxBytes: Number.NaN, gap }), RangeError)
     assert.throws(() => Budget.make({ maxBytes: 0 }), RangeError)
+    for (const within of [0, -1, Number.NaN]) assert.throws(() => Policy.suspend({ within }), RangeError)
   })
 
   it.effect("what is received and the gaps are what was published, however the room comes", () =>
@@ -392,6 +454,56 @@ describe("a budget", () => {
       assert.strictEqual(valve.why, undefined)
       valve.let(1)
       assert.strictEqual(valve.written.length, 2)
+    }))
+
+  it.effect("that has room again has those publish who wait for it, wherever the room came from", () =>
+    Effect.gen(function*() {
+      const budget = Budget.make({ maxBytes: 1_000 })
+      const [one, two] = [Topic.make<string>({ budget }), Topic.make<string>({ budget })]
+      const small = yield* member(one, Policy.suspend())
+      const large = yield* member(two, Policy.suspend())
+      yield* one.publish("a")
+      yield* two.publish("x".repeat(1_000))
+      yield* one.publish("b")
+      const waiting = yield* Effect.forkScoped(one.publish("c"), { startImmediately: true })
+      yield* turns
+      assert.isUndefined(waiting.pollUnsafe())
+      large.valve.let(1)
+      yield* Fiber.join(waiting)
+      yield* TestClock.adjust("1 minute")
+      assert.isUndefined(small.valve.why)
+      small.valve.let(9)
+      assert.deepStrictEqual(small.valve.written, ["a", "b", "c"])
+    }))
+
+  it.effect("counts all that was made of a message, for whomever", () =>
+    Effect.gen(function*() {
+      const topic = Topic.make<string>()
+      for (const room of [0, 0, 9]) {
+        const codec = Codec.make({ format: "long", parse: (text) => text, print: () => "x".repeat(1_000) })
+        const below: Connection.Connection<string, string> = yield* connect(new Valve<string>(room))
+        const machine = codec.machine(Schema.Never, Schema.String)()
+        yield* topic.join(yield* Connection.fuse(below, machine, { layer: "codec" }))
+      }
+      yield* topic.publish("v")
+      assert.strictEqual(topic.budget.used, 3_001 + 2 * 64)
+    }))
+
+  it.effect("that is used up by those who suspend costs the others no more", () =>
+    Effect.gen(function*() {
+      class Looked extends Budget.Budget {
+        looked = 0
+        override claim(claim: Budget.Claim): void {
+          this.looked++
+          super.claim(claim)
+        }
+      }
+      const budget = new Looked(1_000)
+      const topic = Topic.make<string>({ budget })
+      yield* Effect.forEach(numbers(1, 20), () => member(topic, Policy.suspend()), { discard: true })
+      yield* topic.publish("x")
+      assert.isTrue(budget.exceeded)
+      assert.strictEqual(budget.looked, 0)
     }))
 
   it.effect("holds for 1,000 members that read nothing, and one that reads is served", () =>

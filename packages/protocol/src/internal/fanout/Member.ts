@@ -1,6 +1,7 @@
 /** One connection in a topic: it is written to while there is room, and what there is no room for waits in its outbox. */
 import type { Budget } from "../../fanout/Budget.ts"
 import type { Policy } from "../../fanout/Policy.ts"
+import type { Prepared } from "../../fanout/Prepared.ts"
 import type { Unsent } from "../../Outcome.ts"
 import type { Deadline } from "../Deadlines.ts"
 import type { LiveConnection, Waiter } from "../LiveConnection.ts"
@@ -27,6 +28,7 @@ export class Member<A> implements Waiter {
   private lined = false
   private gone = false
   private patience: Deadline | undefined = undefined
+  private readonly relieved = () => this.waitForRoom()
 
   constructor(connection: LiveConnection<any, A, any>, policy: Policy<A>, host: Host<A>) {
     this.connection = connection
@@ -40,10 +42,7 @@ export class Member<A> implements Waiter {
   give(parcel: Parcel<A>): void {
     const { connection, outbox } = this
     if (!connection.accepts) return this.leave()
-    if (outbox.empty && connection.hasRoom) {
-      connection.writePrepared(parcel.prepared)
-      return cork(connection)
-    }
+    if (outbox.empty && connection.hasRoom) return this.write(parcel.prepared)
     parcel.waitFor(connection)
     outbox.add(parcel)
     this.waitForRoom()
@@ -56,27 +55,39 @@ export class Member<A> implements Waiter {
       this.connection.lineUp(this)
     }
     if (this.policy._tag !== "Suspend") return
-    const { full } = this.outbox
+    const { host: { budget }, outbox: { full } } = this
     if (!full) this.calm()
+    else if (budget.exceeded) budget.whenFree(this.relieved)
     this.host.blocked(this, full)
   }
 
   turn(): void {
     this.lined = false
-    const { connection, outbox } = this
-    const { hasGap } = outbox
-    const next = outbox.take()
-    if (next !== undefined) {
-      try {
-        connection.writePrepared(next)
-        cork(connection)
-      } catch {
-        // What waited could be encoded then, unless a machine does not prepare; a gap that can't be told must not be passed over.
-        if (hasGap) return this.overload()
-        outbox.dropped++
-      }
+    try {
+      if (!this.outbox.tellGap(this.write)) this.next()
+    } catch {
+      // A gap that can't be told must not be passed over.
+      return this.overload()
     }
     this.waitForRoom()
+  }
+
+  private readonly write = (message: Prepared<A>): void => {
+    this.connection.writePrepared(message)
+    cork(this.connection)
+  }
+
+  private next(): void {
+    const { outbox } = this
+    const parcel = outbox.take()
+    if (parcel === undefined) return
+    try {
+      this.write(parcel.prepared)
+    } catch {
+      // It could be encoded when it came, unless a machine does not prepare.
+      this.giveUp(outbox.lose(parcel))
+    }
+    parcel.weigh(this.host.budget)
   }
 
   refused(): void {
@@ -89,7 +100,8 @@ export class Member<A> implements Waiter {
     if (policy._tag === "Suspend") this.patience ??= life.deadlines.set(policy.within, () => this.overload())
   }
 
-  private calm(): void {
+  /** Nobody waits for it any more. */
+  calm(): void {
     if (this.patience !== undefined) this.connection.life.deadlines.delete(this.patience)
     this.patience = undefined
   }
@@ -106,6 +118,7 @@ export class Member<A> implements Waiter {
     if (this.gone) return
     this.gone = true
     this.calm()
+    this.host.budget.dismiss(this.relieved)
     this.connection.dismiss(this)
     this.giveUp(this.outbox.clear())
     this.host.left(this)

@@ -72,7 +72,7 @@ export class Outbox<A> implements Claim {
 
   private append(parcel: Parcel<A>, key: unknown): void {
     const slot = { parcel, key }
-    if (this.length === 0) this.budget.claim(this)
+    if (this.length === 0 && this.policy._tag !== "Suspend") this.budget.claim(this)
     this.slots.push(slot)
     if (this.policy._tag === "KeepLatest") (this.byKey ??= new Map()).set(key, slot)
   }
@@ -97,25 +97,36 @@ export class Outbox<A> implements Claim {
   }
 
   shed(): void {
-    const { _tag } = this.policy
-    if (_tag === "DropOldest") { while (this.length > 0) this.drop() }
-    else if (_tag !== "Suspend") this.overflow()
+    if (this.policy._tag === "DropOldest") { while (this.length > 0) this.drop() }
+    else this.overflow()
   }
 
-  /** Whether the receiver is to be told of a gap. */
-  get hasGap(): boolean {
+  /** Whether the receiver has missed something that comes before the first message. */
+  private get hasGap(): boolean {
     return this.missed > 0
   }
 
-  /** What is to be sent next: what the receiver has missed comes before the message behind it. */
-  take(): Prepared<A> | undefined {
+  /** Has the receiver told of what it has missed; false if nobody is to be told. Throws what keeps it from being told. */
+  tellGap(write: (gap: Prepared<A>) => void): boolean {
     const { missed, policy } = this
-    if (missed > 0) {
-      this.missed = 0
-      const gap = policy._tag === "DropOldest" ? policy.gap(missed) : undefined
-      if (gap !== undefined) return new Prepared(gap)
-    }
-    return this.length === 0 ? undefined : this.remove().prepared
+    if (missed === 0 || policy._tag !== "DropOldest") return false
+    const gap = policy.gap(missed)
+    if (gap !== undefined) write(new Prepared(gap))
+    this.missed -= missed
+    return gap !== undefined
+  }
+
+  /** What is to be sent next, if something waits. */
+  take(): Parcel<A> | undefined {
+    return this.length === 0 ? undefined : this.remove()
+  }
+
+  /** What was taken can't be sent. The receiver is told, if it is told of gaps; else that is returned as unsent. */
+  lose({ prepared: { size } }: Parcel<A>): Unsent {
+    this.dropped++
+    if (this.policy._tag !== "DropOldest") return { messages: 1, bytes: size }
+    this.missed++
+    return { messages: 0, bytes: 0 }
   }
 
   private remove(): Parcel<A> {
@@ -134,10 +145,11 @@ export class Outbox<A> implements Claim {
     return parcel
   }
 
-  /** Gives up what waits, and returns how much that was. */
+  /** Gives up what waits, and returns how much that was, with what the receiver was still to be told of. */
   clear(): Unsent {
-    const left = { messages: this.length, bytes: this.bytes }
+    const left = { messages: this.length + this.missed, bytes: this.bytes }
     while (this.length > 0) this.remove()
+    this.missed = 0
     return left
   }
 

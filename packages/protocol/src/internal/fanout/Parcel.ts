@@ -21,17 +21,26 @@ export class Parcel<A> {
   /** Has to wait for a connection: whatever is made of it is made now. */
   waitFor(connection: LiveConnection<any, A, any>): void {
     connection.prepare(this.prepared)
-    if (this.holders > 0) return
-    this.size = this.prepared.size
-    this.weight = this.prepared.weight
+    if (this.holders === 0) this.size = this.prepared.size
+  }
+
+  /** Counts what was made of it since. */
+  weigh(budget: Budget): void {
+    if (this.holders === 0) return
+    const { weight } = this.prepared
+    budget.count(weight - this.weight)
+    this.weight = weight
   }
 
   /** It waits in one more line. */
   hold(budget: Budget): void {
-    if (this.holders++ === 0) budget.count(this.weight)
+    this.holders++
+    this.weigh(budget)
   }
 
   release(budget: Budget): void {
-    if (--this.holders === 0) budget.count(-this.weight)
+    if (--this.holders > 0) return
+    budget.count(-this.weight)
+    this.weight = 0
   }
 }
