@@ -128,13 +128,14 @@ class End<M> implements Wire<M, M> {
       if (starved && this.peer.cut === undefined) this.peer.receiver?.drained()
       if (this.arrived.length > 0) return this.schedule()
     }
-    if (this.paused || this.failed || this.inputEnded) return
+    if (this.paused || this.failed) return
     // Whoever took what arrived may have put another layer on it.
     const receiver = this.receiver!
-    if (this.peer.ended) {
+    if (this.peer.ended && !this.inputEnded) {
       this.inputEnded = true
       receiver.ended("announced")
-    } else if (this.cut !== undefined && this.peer.cut !== undefined && this.settled === undefined) {
+    }
+    if (this.cut !== undefined && this.peer.cut !== undefined && this.settled === undefined) {
       this.failed = true
       receiver.failed(this.cut)
     }
