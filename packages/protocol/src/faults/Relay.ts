@@ -7,7 +7,8 @@
  *
  * The contract:
  *
- * - Bytes, ends and cuts of one side become those of the other, in this order. Over TCP a cut is a RST.
+ * - Bytes, ends and cuts of one side become those of the other, in this order. Over TCP a cut is a RST. A side that has ended its output
+ *   is seen to be cut when something is sent to it.
  * - Nothing is held but what both connections hold: a side that doesn't read holds the other back.
  * - If the far side can't be reached, the near one is cut. That, and how a connection broke, is no failure of the relay.
  */
@@ -59,6 +60,7 @@ export const serve = <R>(
 /** Passes on what one side says until it ends or is cut. */
 const flow = (from: Stream, onto: Stream): Effect.Effect<void> =>
   Effect.matchEffect(Effect.forever(Effect.flatMap(from.pull, onto.sendAll)), {
-    onFailure: (why: ConnectionError | Cause.Done<unknown>) => Cause.isDone(why) ? Effect.ignore(onto.end) : onto.abort,
+    onFailure: (why: ConnectionError | Cause.Done<unknown>) =>
+      Cause.isDone(why) ? Effect.ignore(onto.end) : Effect.andThen(onto.abort, from.abort),
     onSuccess: () => Effect.void
   })
