@@ -30,6 +30,7 @@ import { ConnectError, Refused, Unreachable } from "../ConnectError.ts"
 import * as Connection from "../Connection.ts"
 import { type Endpoint, format } from "../Endpoint.ts"
 import { Deadlines } from "../internal/Deadlines.ts"
+import { checked, millisOf } from "../internal/faults/checked.ts"
 import { FaultyWire, layer } from "../internal/faults/FaultyWire.ts"
 import { Graveyard } from "../internal/faults/Graveyard.ts"
 import { lifeOf } from "../internal/LiveConnection.ts"
@@ -53,12 +54,14 @@ export interface Options<in out S> {
 }
 
 /**
- * Puts faults on a stack.
+ * Puts faults on a stack. Throws a `RangeError` for a plan that means nothing, such as a negative delay; a connection whose plan is one
+ * dies of it.
  *
  * @category layers
  */
 export const over =
   <S, M extends Message>(shape: Shape<S, M, M>) => (options: Options<S> = {}): Protocol.Over<S, never, S, never> => {
+    if (typeof options.plan === "object") checked(options.plan)
     const put = (lower: Layer.Layer<At<S, any>, unknown, unknown>) =>
       Layer.unwrap(Effect.map(graveyard, (graves) => layered(shape, options, graves)(lower as any)))
     return put as unknown as Protocol.Over<S, never, S, never>
@@ -76,9 +79,9 @@ const layered = <S, M extends Message>(
   graves: Graveyard
 ): Protocol.Over<S, never, S, never> => {
   const kind = kindOf(shape)
-  const within = Duration.toMillis(Duration.fromInputUnsafe(connectWithin))
+  const within = millisOf("the time for a connect", connectWithin)
   let count = 0
-  const next = (): Plan<S> => typeof plan === "function" ? plan(count++) : plan
+  const next = (): Plan<S> => typeof plan === "function" ? checked(plan(count++)) : plan
   const linkTo = (endpoint: Endpoint) => typeof link === "function" ? link(endpoint) : link
 
   const wrap = (lower: Connection.Connection<M, M>, plan: Plan<S>, link: Link | undefined) =>
@@ -100,7 +103,8 @@ const layered = <S, M extends Message>(
           attempt(ask, (lower) => wrap(lower, plan, link))
         )
       }),
-    server: (lower, ask) => at === "connect" ? Effect.succeed(lower) : wrap(lower, next(), linkTo(ask.endpoint))
+    server: (lower, ask) =>
+      at === "connect" ? Effect.succeed(lower) : Effect.suspend(() => wrap(lower, next(), linkTo(ask.endpoint)))
   })
 }
 
@@ -128,7 +132,8 @@ const begin = (
         return Effect.void
     }
   })
-  const way = Effect.andThen(link?.released ?? Effect.void, Effect.sleep(delay))
+  const passable = link?.released ?? Effect.void
+  const way = Effect.andThen(Effect.andThen(passable, Effect.sleep(delay)), passable)
   return Effect.timeoutOrElse(Effect.andThen(way, answer), { duration: within, orElse: () => Effect.fail(late) })
 }
 

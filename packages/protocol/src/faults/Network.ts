@@ -18,6 +18,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Endpoint from "../Endpoint.ts"
+import { checked } from "../internal/faults/checked.ts"
 import { memoryNetwork } from "../internal/memoryNetwork.ts"
 import {
   Bytes,
@@ -52,11 +53,12 @@ export interface Network {
 }
 
 /**
- * A network without hosts.
+ * A network without hosts. Throws a `RangeError` for conditions that mean nothing, such as a negative delay.
  *
  * @category constructors
  */
 export const make = ({ connectWithin = "10 seconds", seed = 0, ...conditions }: Options = {}): Network => {
+  checked<"bytes">({ sent: conditions })
   const memory = memoryNetwork<Uint8Array>()
   const hosts = new Map<string, string>()
   const links = new Map<string, Link.Link>()

@@ -40,7 +40,10 @@ export interface MessageConditions extends Conditions {
 /** What the ways of a shape can be like. */
 export type ConditionsOf<S> = S extends "bytes" ? ByteConditions : MessageConditions
 
-/** A time after the connection was made, or when so many bytes (or messages) have passed, which is exactly then. */
+/**
+ * A time after the connection was made, of 1 ms at least, or when so many bytes (or messages) have passed, which is exactly then; where
+ * both ways are counted, whichever is first.
+ */
 export type When = Duration.Input | { readonly [W in Way]?: number }
 
 /**

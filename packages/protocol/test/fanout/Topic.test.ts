@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Budget, Codec, Connection, Policy, Topic } from "@wirestack/protocol"
 import * as Loan from "@wirestack/protocol/bytes/Loan"
+import type { Message } from "@wirestack/protocol/Transport"
 import { random } from "@wirestack/test-support"
 import { Effect, Exit, Fiber, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -481,7 +482,7 @@ describe("a budget", () => {
       const topic = Topic.make<string>()
       for (const room of [0, 0, 9]) {
         const codec = Codec.make({ format: "long", parse: (text) => text, print: () => "x".repeat(1_000) })
-        const below: Connection.Connection<string, string> = yield* connect(new Valve<string>(room))
+        const below: Connection.Connection<Message, Message> = yield* connect(new Valve<Message>(room))
         const machine = codec.machine(Schema.Never, Schema.String)()
         yield* topic.join(yield* Connection.fuse(below, machine, { layer: "codec" }))
       }

@@ -5,12 +5,13 @@ import {
   Faults,
   Link,
   MemoryTransport,
+  Network,
   type Plan,
   Transport
 } from "@wirestack/protocol"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import { collect, reasonOf } from "@wirestack/test-support"
-import { Cause, Effect, Fiber } from "effect"
+import { Cause, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as Parting from "../support/Parting.ts"
 import { turns } from "../support/turns.ts"
@@ -72,7 +73,7 @@ describe("conditions", () => {
     Effect.scoped(Effect.gen(function*() {
       const { client, server } = yield* connected({ plan: { seed: 1, sent: { corruptEvery: 100 } } })
       const fiber = yield* Effect.forkScoped(collect(server))
-      const sent = new Uint8Array(10_000)
+      const sent = Buffer.alloc(10_000)
       yield* client.send(sent)
       yield* client.end
       const wrong = (yield* Fiber.join(fiber)).filter((byte) => byte !== 0)
@@ -166,6 +167,21 @@ describe("mishaps", () => {
       yield* client.end
       const wrong = [...yield* collect(server)].flatMap((byte, at) => byte === 0 ? [] : [at])
       assert.deepStrictEqual(wrong, [4])
+    })))
+
+  it.effect("happens once, after whichever count is first", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const mishaps = [{ after: { sent: 2, received: 1 }, what: "flip", way: "sent" }] as const
+      const { client, server } = yield* connected({ plan: { mishaps } })
+      yield* client.send(new Uint8Array(3))
+      yield* turns
+      yield* server.send(bytes(2))
+      yield* client.pull
+      yield* turns
+      yield* client.send(new Uint8Array(3))
+      yield* client.end
+      const wrong = [...yield* collect(server)].flatMap((byte, at) => byte === 0 ? [] : [at])
+      assert.deepStrictEqual(wrong, [2])
     })))
 
   it.effect("a reader that stalls holds the sender back within bounds, and gets all of it", () =>
@@ -389,6 +405,43 @@ describe("messages and datagrams", () => {
         )
       )
     ))
+})
+
+describe("plans that mean nothing", () => {
+  const bytePlans: ReadonlyArray<Plan.Plan<"bytes">> = [
+    { sent: { delay: -5 } },
+    { sent: { delay: Number.NaN } },
+    { received: { jitter: "-1 millis" } },
+    { sent: { merge: -1 } },
+    { sent: { bandwidth: 0 } },
+    { sent: { bandwidth: Number.NaN } },
+    { sent: { split: 0 } },
+    { sent: { split: -5 } },
+    { sent: { split: 1.5 } },
+    { received: { corruptEvery: 0 } },
+    { connecting: { delay: -1 } },
+    { mishaps: [{ after: -1, what: "reset" }] },
+    { mishaps: [{ after: {}, what: "reset" }] },
+    { mishaps: [{ after: { sent: 3.5 }, what: "reset" }] },
+    { mishaps: [{ after: { received: Number.NaN }, what: "reset" }] },
+    { mishaps: [{ after: 1, what: "hold", for: -1 }] }
+  ]
+
+  it("are refused", () => {
+    for (const plan of bytePlans) {
+      assert.throws(() => Faults.over(Transport.Bytes)({ plan }), RangeError, undefined, JSON.stringify(plan))
+    }
+    for (const sent of [{ drop: 2 }, { duplicate: -0.1 }]) {
+      assert.throws(() => Faults.over(Transport.Messages)({ plan: { sent } }), RangeError)
+    }
+    assert.throws(() => Network.make({ delay: -1 }), RangeError)
+  })
+
+  it.effect("are defects of the connections they are made for", () =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(Effect.scoped(connected({ plan: () => ({ sent: { split: 0 } }) })))
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+    }))
 })
 
 describe("chance", () => {

@@ -53,6 +53,18 @@ describe("a network", () => {
       assert.deepStrictEqual(ada, [[5_040, 5]])
     })))
 
+  it.effect("in two parts since a connect has set out: it gets no answer, and goes on when there is a way again", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { connectFrom } = yield* served
+      const connecting = yield* Effect.forkScoped(connectFrom("ada"))
+      yield* TestClock.adjust("10 millis")
+      yield* network.partition(["ada"], ["server"])
+      yield* TestClock.adjust("1 seconds")
+      assert.isUndefined(connecting.pollUnsafe())
+      yield* network.heal
+      yield* Fiber.join(connecting)
+    })))
+
   it.effect("cuts what is between two hosts", () =>
     Effect.scoped(Effect.gen(function*() {
       const { connectFrom } = yield* served

@@ -106,23 +106,28 @@ export class FaultyWire<M extends Message> implements Wire<M, M>, Receiver<M>, F
 
   private expect(mishap: Mishap | Flip): void {
     const { after } = mishap
-    const happen = () => queueMicrotask(() => this.happen(mishap))
+    let happened = false
+    const happen = () => {
+      if (!happened) this.happen(mishap)
+      happened = true
+    }
     const sent = countOf(after, "sent")
     const received = countOf(after, "received")
-    if (sent !== undefined) this.sent.after(sent, this.stopping(this.sent, mishap))
-    if (received !== undefined) this.received.after(received, this.stopping(this.received, mishap))
+    if (sent !== undefined) this.sent.after(sent, this.stopping(this.sent, happen))
+    if (received !== undefined) this.received.after(received, this.stopping(this.received, happen))
     if (sent === undefined && received === undefined) {
-      this.in(Duration.toMillis(Duration.fromInputUnsafe(after as Duration.Input)), happen)
+      const time = Duration.toMillis(Duration.fromInputUnsafe(after as Duration.Input))
+      this.in(time, () => queueMicrotask(happen))
     }
   }
 
   /** In a turn of its own, and before anything more passes. */
-  private stopping(lane: Lane<M>, mishap: Mishap | Flip): () => void {
+  private stopping(lane: Lane<M>, happen: () => void): () => void {
     return () => {
       lane.hold()
       queueMicrotask(() => {
         lane.release()
-        this.happen(mishap)
+        happen()
         this.turn()
       })
     }

@@ -39,6 +39,10 @@ interface Milestone {
 const millis = (time: Duration.Input | undefined): number =>
   time === undefined ? 0 : Duration.toMillis(Duration.fromInputUnsafe(time))
 
+/** The `slice` of a Node `Buffer` would be a view of the same bytes. */
+const copyOf = <M extends Message>(message: M): M =>
+  (typeof message === "string" ? message : new Uint8Array(message)) as M
+
 /** A segment of TCP, so that a narrow way is not silent for as long as a large piece takes. */
 const segment = 1_460
 
@@ -143,7 +147,7 @@ export class Lane<M extends Message> {
   private take(message: M): void {
     this.taken += this.countsBytes ? message.length : 1
     if (this.drop === 0 || this.random() >= this.drop) this.send(message)
-    if (this.duplicate > 0 && this.random() < this.duplicate) this.send(message.slice() as M)
+    if (this.duplicate > 0 && this.random() < this.duplicate) this.send(copyOf(message))
     while (this.untilMilestone <= 0) this.mark(this.milestones.shift()!.act)
   }
 
@@ -233,7 +237,7 @@ export class Lane<M extends Message> {
       this.untilFlip -= message.length
       return message
     }
-    const bytes = (message as Uint8Array).slice()
+    const bytes = copyOf(message) as Uint8Array
     while (this.untilFlip < bytes.length) {
       const at = this.untilFlip
       bytes[at] ^= 1 << Math.floor(this.random() * 8)
