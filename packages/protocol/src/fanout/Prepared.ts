@@ -22,12 +22,16 @@ class Unmade {
 /** A message with bytes of its own. The `slice` of a Node `Buffer` would be a view of the same. */
 const apart = (message: unknown): unknown => {
   if (message instanceof Uint8Array) return new Uint8Array(message)
-  if (typeof message !== "object" || message === null) return message
+  if (!isPlain(message)) return message
   const fields = Object.entries(message).filter(([, value]) => value instanceof Uint8Array)
-  if (fields.length === 0) return message
-  const copies = Object.fromEntries(fields.map(([name, bytes]) => [name, new Uint8Array(bytes)]))
-  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, copies)
+  return fields.length === 0
+    ? message
+    : { ...message, ...Object.fromEntries(fields.map(([name, field]) => [name, apart(field)])) }
 }
+
+/** Whether it is a record, and no instance of a class, of which nobody else can make a copy. */
+const isPlain = (message: unknown): message is object =>
+  typeof message === "object" && message !== null && Object.getPrototypeOf(message) === Object.prototype
 
 export class Prepared<out A> {
   readonly message: A
