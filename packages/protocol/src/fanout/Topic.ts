@@ -15,7 +15,7 @@
  * - **Encoding.** A message is encoded once for all members of a codec, and framed once for all WebSockets of a server; only what differs from
  *   connection to connection (a mask, a compression that remembers) is made for each. It must not be modified after `publish`.
  * - **Membership** ends with its scope or with the connection, whichever is first. What waits then is given up, and counted as `unsent` in the
- *   `Outcome` of the connection.
+ *   `Outcome` of the connection, with what it has missed and was not told of yet.
  * - **Bounds.** What waits is bounded for each member (`Policy`), and for all together (`Budget`). A connection itself holds no more than it does
  *   for others: 64 KiB, and what the system takes.
  */
@@ -45,7 +45,7 @@ export interface Waiting {
   /** Messages and bytes that wait. */
   readonly messages: number
   readonly bytes: number
-  /** Messages dropped for newer ones, of which the receiver is told. */
+  /** Messages dropped for newer ones, or because they could not be encoded in the end: the receiver or the outcome tells of them. */
   readonly dropped: number
   /** Messages that a newer one of the same key has replaced. */
   readonly superseded: number
@@ -128,7 +128,8 @@ export class Topic<in out A> {
 
   /**
    * Sends a message to all members: what they have no room for waits. It fails with what keeps the message from being encoded, as `send`
-   * does, for the first member of which that is so, and all others are given it. Safe to interrupt: it is published, or it is not.
+   * does, for the first member of which that is so, and all others are given it. Where that turns out only when a message that waits is
+   * written, as with a layer that prepares nothing, its member misses it. Safe to interrupt: it is published, or it is not.
    */
   publish(message: A): Effect.Effect<void, ConnectionError> {
     return Effect.suspend(() => {
