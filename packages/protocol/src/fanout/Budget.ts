@@ -8,8 +8,8 @@
 
 /** What waits for one member, as a budget sees it. */
 export interface Claim {
-  /** Bytes, as its connection has to send them. */
-  readonly bytes: number
+  /** What it takes of the budget if nobody else waits for the same, with `overhead` for each message. */
+  readonly weight: number
   /** Gives up what waits, by its policy. */
   readonly shed: () => void
 }
@@ -79,7 +79,7 @@ export class Budget {
   enforce(): void {
     if (!this.exceeded || this.shedding) return
     this.shedding = true
-    const bySize = [...this.claims].sort((a, b) => b.bytes - a.bytes)
+    const bySize = [...this.claims].sort((a, b) => b.weight - a.weight)
     for (let i = 0; i < bySize.length && this.used > low * this.limit; i++) bySize[i].shed()
     this.shedding = false
   }

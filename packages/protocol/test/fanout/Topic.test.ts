@@ -431,6 +431,18 @@ describe("a budget", () => {
       assert.strictEqual(budget.used, 0)
     }))
 
+  it.effect("takes many small messages for what they cost", () =>
+    Effect.gen(function*() {
+      const budget = Budget.make({ maxBytes: 4_000 })
+      const [one, two] = [Topic.make<string>({ budget }), Topic.make<string>({ budget })]
+      const many = yield* member(one, Policy.dropOldest({ gap }))
+      const few = yield* member(two)
+      yield* two.publish("x".repeat(200))
+      yield* publishAll(one, numbers(1, 70))
+      assert.isAbove(many.membership.waiting.dropped, 0)
+      assert.isUndefined(few.valve.why)
+    }))
+
   it.effect("closes those that may not drop, and counts a message once however many wait for it", () =>
     Effect.gen(function*() {
       const budget = Budget.make({ maxBytes: 3_000 })

@@ -44,6 +44,10 @@ export class Outbox<A> implements Claim {
     return this.slots.length - this.first
   }
 
+  get weight(): number {
+    return this.bytes + this.length * overhead
+  }
+
   /** Whether nothing is to be sent. */
   get empty(): boolean {
     return this.length === 0 && !this.hasGap
