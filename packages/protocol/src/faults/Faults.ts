@@ -47,7 +47,10 @@ export interface Options<in out S> {
   readonly plan?: Plan<S> | ((nth: number) => Plan<S>)
   /** The link each connection is on, which may depend on where it leads; by default it is on none. */
   readonly link?: Link | ((endpoint: Endpoint) => Link)
-  /** Whose connections have faults: those that are made, the default, or those that are accepted. */
+  /**
+   * Whose connections have faults: those that are made, the default, or those that are accepted, for which what a plan says of connecting,
+   * and `connectWithin`, mean nothing.
+   */
   readonly at?: "connect" | "listen"
   /** How long a connect waits for a link that is held, or for an answer that does not come; 10 seconds by default. */
   readonly connectWithin?: Duration.Input
