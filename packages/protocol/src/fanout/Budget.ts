@@ -14,6 +14,11 @@ export interface Claim {
   readonly shed: () => void
 }
 
+/** Who waits for it to be exceeded no more. */
+export interface Hopeful {
+  relieved(): void
+}
+
 /** What keeping a message costs beyond its bytes. */
 export const overhead = 64
 
@@ -30,7 +35,7 @@ export class Budget {
   highest = 0
   private readonly claims = new Set<Claim>()
   private shedding = false
-  private hopeful = new Set<() => void>()
+  private hopeful = new Set<Hopeful>()
 
   constructor(limit: number) {
     if (!(limit >= 1)) throw new RangeError(`a budget of ${limit} bytes is none`)
@@ -49,20 +54,20 @@ export class Budget {
     if (bytes < 0 && this.hopeful.size > 0 && !this.exceeded) this.relieve()
   }
 
-  /** Calls somebody, once and in a turn of its own, when it is not exceeded any more. */
-  whenFree(call: () => void): void {
-    this.hopeful.add(call)
+  /** Has somebody told, once and in a turn of its own, when it is not exceeded any more. */
+  await(hopeful: Hopeful): void {
+    this.hopeful.add(hopeful)
   }
 
-  dismiss(call: () => void): void {
-    this.hopeful.delete(call)
+  dismiss(hopeful: Hopeful): void {
+    this.hopeful.delete(hopeful)
   }
 
   private relieve(): void {
     const { hopeful } = this
     this.hopeful = new Set()
     queueMicrotask(() => {
-      for (const call of hopeful) call()
+      for (const one of hopeful) one.relieved()
     })
   }
 

@@ -1,12 +1,12 @@
 /** One connection in a topic: it is written to while there is room, and what there is no room for waits in its outbox. */
-import type { Budget } from "../../fanout/Budget.ts"
+import type { Budget, Hopeful } from "../../fanout/Budget.ts"
 import type { Policy } from "../../fanout/Policy.ts"
 import type { Prepared } from "../../fanout/Prepared.ts"
 import type { Unsent } from "../../Outcome.ts"
 import type { Deadline } from "../Deadlines.ts"
 import type { LiveConnection, Waiter } from "../LiveConnection.ts"
 import { cork } from "./Cork.ts"
-import { Outbox } from "./Outbox.ts"
+import { Outbox, type Receiver } from "./Outbox.ts"
 import type { Parcel } from "./Parcel.ts"
 
 /** The topic, as a member sees it. */
@@ -18,7 +18,7 @@ export interface Host<A> {
   readonly left: (member: Member<A>) => void
 }
 
-export class Member<A> implements Waiter {
+export class Member<A> implements Waiter, Receiver<A>, Hopeful {
   readonly outbox: Outbox<A>
   /** Its connection was closed because it was too slow. */
   overloaded = false
@@ -28,7 +28,6 @@ export class Member<A> implements Waiter {
   private lined = false
   private gone = false
   private patience: Deadline | undefined = undefined
-  private readonly relieved = () => this.waitForRoom()
 
   constructor(connection: LiveConnection<any, A, any>, policy: Policy<A>, host: Host<A>) {
     this.connection = connection
@@ -57,14 +56,14 @@ export class Member<A> implements Waiter {
     if (this.policy._tag !== "Suspend") return
     const { host: { budget }, outbox: { full } } = this
     if (!full) this.calm()
-    else if (budget.exceeded) budget.whenFree(this.relieved)
+    else if (budget.exceeded) budget.await(this)
     this.host.blocked(this, full)
   }
 
   turn(): void {
     this.lined = false
     try {
-      if (!this.outbox.tellGap(this.write)) this.next()
+      if (!this.outbox.tellGap(this)) this.next()
     } catch {
       // A gap that can't be told must not be passed over.
       return this.overload()
@@ -72,7 +71,7 @@ export class Member<A> implements Waiter {
     this.waitForRoom()
   }
 
-  private readonly write = (message: Prepared<A>): void => {
+  write(message: Prepared<A>): void {
     this.connection.writePrepared(message)
     cork(this.connection)
   }
@@ -88,6 +87,10 @@ export class Member<A> implements Waiter {
       this.giveUp(outbox.lose(parcel))
     }
     parcel.weigh(this.host.budget)
+  }
+
+  relieved(): void {
+    this.waitForRoom()
   }
 
   refused(): void {
@@ -118,7 +121,7 @@ export class Member<A> implements Waiter {
     if (this.gone) return
     this.gone = true
     this.calm()
-    this.host.budget.dismiss(this.relieved)
+    this.host.budget.dismiss(this)
     this.connection.dismiss(this)
     this.giveUp(this.outbox.clear())
     this.host.left(this)

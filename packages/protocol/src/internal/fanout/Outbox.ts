@@ -14,6 +14,11 @@ interface Slot<A> {
   readonly key: unknown
 }
 
+/** Where what waits leads to. */
+export interface Receiver<in A> {
+  write(message: Prepared<A>): void
+}
+
 /** So many slots in front may be empty before the others move up. */
 const slack = 64
 
@@ -110,12 +115,12 @@ export class Outbox<A> implements Claim {
     return this.missed > 0
   }
 
-  /** Has the receiver told of what it has missed; false if nobody is to be told. Throws what keeps it from being told. */
-  tellGap(write: (gap: Prepared<A>) => void): boolean {
+  /** Tells the receiver what it has missed; false if there is nothing to tell. Throws what keeps it from being told. */
+  tellGap(receiver: Receiver<A>): boolean {
     const { missed, policy } = this
     if (missed === 0 || policy._tag !== "DropOldest") return false
     const gap = policy.gap(missed)
-    if (gap !== undefined) write(new Prepared(gap))
+    if (gap !== undefined) receiver.write(new Prepared(gap))
     this.missed -= missed
     return gap !== undefined
   }
