@@ -1,8 +1,8 @@
 /**
  * How much memory may wait for slow members, of one topic or of all topics of a server.
  *
- * A message that waits for many is counted once, as it is there once, and each place in a line with `overhead`. When a budget is
- * exceeded, those with the most waiting are treated by their policy first, until a quarter of it is free: who drops its oldest drops all
+ * A message that waits for many is counted once, as it is there once, with all that was made of it (text and a frame, say), and each
+ * place in a line with `overhead`. When a budget is exceeded, those with the most waiting are treated by their policy first, until a quarter of it is free: who drops its oldest drops all
  * that waits, others are closed. Members whose policy is to suspend are left alone: while the budget is exceeded they hold up the publisher.
  */
 

@@ -10,6 +10,8 @@
  * | `dropOldest` | the oldest that wait are dropped                                      | the receiver, in their place |
  * | `keepLatest` | `close`; but of what waits, only the latest of each key is kept at all | nobody                       |
  * | `suspend`    | `publish` waits, up to `within`; then `close`                         | the publisher                |
+ *
+ * A connection that is closed and whose peer does not read on within `closeWithin` is cut, so that the peer may not see why.
  */
 import * as Duration from "effect/Duration"
 

@@ -188,7 +188,7 @@ export interface Random {
   readonly withinBytes?: number
 }
 
-/** The plan of the nth connection for a seed: always the same one. */
+/** The plan of the nth connection of bytes for a seed: always the same one. */
 export const random = (options: Random): (nth: number) => Plan<"bytes"> => (nth) => {
   const next = chance(Math.imul(options.seed, 0x9e3779b1) ^ Math.imul(nth + 1, 0x85ebca6b))
   const chances = { ...usual, ...options.chances }

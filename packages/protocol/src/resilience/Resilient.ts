@@ -10,7 +10,8 @@
  *   log in or subscribe on it before it gives it away. What it is connected for again, and when, says `Reconnection.Options`.
  * - Messages in between are a choice (`between`). What was accepted by a connection that then breaks may be lost: of that its
  *   `Outcome` tells, in `Reconnection.changes` and in `verdict`, and the sum is in the outcome of this one. `Resume` loses nothing.
- * - `pull` waits for the next connection. It ends when the peer is done, and fails with `GivenUp` when nobody tries any more.
+ * - `pull` waits for the next connection. It ends when the peer has closed and is not connected to again, whatever its status, which
+ *   `closed` tells; it fails with `GivenUp` when nobody tries any more after anything else.
  * - Whoever carries bytes across connections must know where the peer goes on; messages are better carried.
  * - There is no half-close. Closing says goodbye on the connection that is there, if there is one.
  */

@@ -21,6 +21,7 @@
  * - **Taking over.** Who shows the session's secret gets it, and the connection that carried it is cut, as it is half-open at best. So
  *   it is to run over TLS. A heartbeat below finds out that a connection is half-open.
  * - The first connection either comes about or fails as any other does. There is no half-close.
+ * - The messages below have to carry bytes: those of `Lines`, which are text, carry no sessions.
  */
 
 import * as Clock from "effect/Clock"
@@ -92,8 +93,9 @@ export interface Restored {
   readonly secret: Redacted.Redacted<string>
   /** The number of the last message of the client that was stored. */
   readonly received: number
-  /** The number of the last message that was sent to the client, 0 by default, and as many of the last ones as it may lack. */
+  /** The number of the last message that was sent to the client, 0 by default; `replay` are as many of the last ones as it may lack. */
   readonly sent?: number
+  /** As the layer above sends them: of a typed protocol what its codec makes of the values. */
   readonly replay?: ReadonlyArray<Message>
 }
 
