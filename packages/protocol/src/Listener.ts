@@ -56,7 +56,8 @@ export interface DrainOptions<in C = Connection<unknown, never>> {
   readonly as?: "away" | "restart"
   /**
    * What the application has to say to a connection that is handled, before its layers say their goodbye; what it sends is flushed. It has
-   * half of what is left of `within`, and goes on after that only if it is not interruptible.
+   * half of what is left of `within`, and goes on after that only if it is not interruptible. A server of routes, and one of `Requests`, can't
+   * send anything here.
    */
   readonly goodbye?: (connection: C) => Effect.Effect<void, unknown>
   /** After how long those that are turned away may come again; by default `within`. */
