@@ -130,6 +130,11 @@ describe("a session, sans-IO", () => {
     assert.deepStrictEqual(ledger.lacking(0), { first: 1, last: 1 })
     assert.isUndefined(ledger.lacking(1))
   })
+
+  it("is not restored with more to say again than was said", () => {
+    assert.throws(() => new Ledger(0, 0, [Uint8Array.of(1)]), "1 messages are kept, where 0 were sent")
+    for (const wrong of [-1, 0.5, NaN]) assert.throws(() => new Ledger(wrong), "is no number of a message")
+  })
 })
 
 describe("the frames of a session", () => {

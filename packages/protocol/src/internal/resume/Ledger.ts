@@ -21,7 +21,12 @@ export class Ledger {
   private readonly kept: Array<Uint8Array>
   private keptSize: number
 
+  /** Throws a `RangeError` if the numbers are none, or fewer were sent than are kept of them. */
   constructor(received = 0, sent = 0, kept: ReadonlyArray<Uint8Array> = []) {
+    for (const number of [received, sent]) {
+      if (!(Number.isSafeInteger(number) && number >= 0)) throw new RangeError(`${number} is no number of a message`)
+    }
+    if (kept.length > sent) throw new RangeError(`${kept.length} messages are kept, where ${sent} were sent`)
     this.received = this.done = this.told = received
     this.kept = [...kept]
     this.keptSize = kept.reduce((size, frame) => size + frame.length, 0)
