@@ -47,7 +47,7 @@ const atLeast = (verdict: Exclude<Verdict, "stop">): Effect.Effect<number> => {
   if (verdict === "retry") return Effect.succeed(0)
   const from = Duration.toMillis(verdict.from)
   const to = Duration.toMillis(verdict.to ?? verdict.from)
-  return Effect.map(Random.next, (random) => from + (to - from) * random)
+  return Effect.map(Random.next, (random) => to > from ? from + (to - from) * random : from)
 }
 
 /** A defect is told as an error. */
@@ -97,8 +97,8 @@ export const prepare = (
         return connection
       })
 
-    const run: Journey["run"] = (join, passenger, retries = () => true) =>
-      Effect.gen(function*() {
+    const run: Journey["run"] = (join, passenger, retries = () => true) => {
+      const travel = Effect.gen(function*() {
         for (let attempt = 1;; attempt++) {
           set({ _tag: "Preparing", attempt })
           const exit = yield* Effect.exit(
@@ -117,6 +117,9 @@ export const prepare = (
           yield* retrying.wait(delay)
         }
       })
+      // A schedule or a verdict may have a defect.
+      return Effect.catchCause(travel, (cause) => Effect.sync(() => passenger.stranded(endOf(Exit.failCause(cause)))))
+    }
 
     return {
       run,
