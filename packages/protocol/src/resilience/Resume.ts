@@ -48,7 +48,7 @@ import { Leg } from "../internal/resilience/Leg.ts"
 import { prepare } from "../internal/resilience/reconnect.ts"
 import * as Frame from "../internal/resume/Frame.ts"
 import { Ledger } from "../internal/resume/Ledger.ts"
-import { type Session as Kept, Sessions } from "../internal/resume/Sessions.ts"
+import { proves, type Session as Kept, Sessions } from "../internal/resume/Sessions.ts"
 import { layer, type Limits, SessionWire } from "../internal/resume/SessionWire.ts"
 import * as Listener from "../Listener.ts"
 import type { ListenError } from "../ListenError.ts"
@@ -93,7 +93,7 @@ export interface Restored {
   readonly secret: Redacted.Redacted<string>
   /** The number of the last message of the client that was stored. */
   readonly received: number
-  /** The number of the last message that was sent to the client, 0 by default; `replay` are as many of the last ones as it may lack. */
+  /** The number of the last message that was sent to the client, 0 by default; `replay` are as many of the last ones as it may lack: dies if they are more. */
   readonly sent?: number
   /** As the layer above sends them: of a typed protocol what its codec makes of the values. */
   readonly replay?: ReadonlyArray<Message>
@@ -106,7 +106,10 @@ export interface Restored {
  */
 export interface Store {
   readonly opened: (id: string, secret: Redacted.Redacted<string>) => Effect.Effect<void>
-  /** `received` is the number of the last message the client has: it lacks those behind it. */
+  /**
+   * `received` is the number of the last message the client has: it lacks those behind it. The client has not shown its secret yet, so
+   * nothing is to be forgotten or changed for its sake.
+   */
   readonly load: (id: string, received: number) => Effect.Effect<Restored | undefined>
 }
 
@@ -222,7 +225,7 @@ const connectOver =
 
       const welcomed = (frame: Frame.Frame): void => {
         if (frame.type === Frame.Type.Refused && ticket !== undefined) {
-          throw wire.gap(frame.first > 0 ? { first: frame.first, last: frame.last } : undefined)
+          throw wire.tear(frame.first > 0 ? { first: frame.first, last: frame.last } : undefined)
         }
         if (frame.type !== Frame.Type.Welcome) throw new Violation({ rule: "a session begins with WELCOME" })
         ticket ??= frame.ticket
@@ -324,6 +327,7 @@ class Host {
   private readonly sessions: Sessions
   private readonly acceptor: SessionAcceptor
   private readonly options: ServerOptions
+  private turns = 0
 
   constructor(sessions: Sessions, acceptor: SessionAcceptor, options: ServerOptions) {
     this.sessions = sessions
@@ -347,9 +351,10 @@ class Host {
       const [hello, rest] = yield* firstFrame(lower)
       if (hello.type !== Frame.Type.Hello) return yield* failed(new Violation({ rule: "a session begins with HELLO" }))
       const { resumes } = hello
-      const session = yield* (resumes === undefined ? this.begin(lower) : this.find(lower, resumes))
+      const turn = ++this.turns
+      const session = yield* (resumes === undefined ? this.begin(lower) : this.find(lower, resumes, turn))
       if (session instanceof Refusal) return yield* this.refuse(lower, session)
-      const turn = ++session.turn
+      session.turn = turn
       session.wire.detach()
       yield* say(lower, Frame.welcome(session.ticket, session.wire.greet()))
       const leg = yield* Leg.of(lower, session.wire, rest)
@@ -361,32 +366,40 @@ class Host {
     })
   }
 
-  private begin(lower: Lower): Effect.Effect<Kept, ConnectError> {
+  private begin(lower: Lower): Effect.Effect<Kept, ConnectError, Scope.Scope> {
     return Effect.gen({ self: this }, function*() {
       const ticket = { session: random(), secret: random() }
       const secret = Redacted.make(Hex.encode(ticket.secret), { label: "session" })
       yield* this.options.store?.opened(Hex.encode(ticket.session), secret) ?? Effect.void
-      return yield* this.handOver(lower, this.sessions.open(ticket, new Ledger()))
+      return yield* this.open(lower, ticket, new Ledger())
     })
   }
 
-  private handOver(lower: Lower, session: Kept): Effect.Effect<Kept, ConnectError> {
-    return Effect.suspend(() => {
+  /** Opens a session and hands it over. Should the connection fail to carry it, it waits for another. */
+  private open(lower: Lower, ticket: Frame.Ticket, ledger: Ledger): Effect.Effect<Kept, ConnectError, Scope.Scope> {
+    const opened = Effect.suspend(() => {
+      const session = this.sessions.open(ticket, ledger)
       this.acceptor.hand(session, lower)
       return session.wire.arrived ? Effect.fail(failed(new Closing())) : Effect.succeed(session)
     })
+    return Effect.acquireRelease(opened, (session) => Effect.sync(() => session.abandon()))
   }
 
   private find(
     lower: Lower,
-    resumes: Frame.Ticket & Frame.Progress
-  ): Effect.Effect<Kept | Refusal, ConnectError> {
+    resumes: Frame.Ticket & Frame.Progress,
+    turn: number
+  ): Effect.Effect<Kept | Refusal, ConnectError, Scope.Scope> {
     return Effect.gen({ self: this }, function*() {
       const id = Hex.encode(resumes.session)
       const known = this.sessions.get(id)
       const session = known ?? (yield* this.restore(lower, id, resumes))
       if (session instanceof Refusal) return session
-      if (!session.isProvenBy(resumes)) return new Refusal(Frame.Code.Unknown, `a wrong secret for the session ${id}`)
+      if (!proves(resumes, session.ticket)) {
+        return new Refusal(Frame.Code.Unknown, `a wrong secret for the session ${id}`)
+      }
+      // It was held up, and its client goes on with another connection.
+      if (turn < session.turn) return yield* failed(new Closing())
       const { ledger } = session.wire
       const missing = ledger.lacking(resumes.received)
       if (missing !== undefined || resumes.received > ledger.sent) {
@@ -402,7 +415,7 @@ class Host {
     lower: Lower,
     id: string,
     ticket: Frame.Ticket & Frame.Progress
-  ): Effect.Effect<Kept | Refusal, ConnectError> {
+  ): Effect.Effect<Kept | Refusal, ConnectError, Scope.Scope> {
     return Effect.gen({ self: this }, function*() {
       const unknown = new Refusal(Frame.Code.Unknown, `the session ${id} is unknown`)
       const restored = yield* this.options.store?.load(id, ticket.received) ?? Effect.undefined
@@ -412,11 +425,8 @@ class Host {
       if (known !== undefined) return known
       const { received, replay = [], secret, sent = 0 } = restored
       const own = { session: ticket.session, secret: bytesOf(Redacted.value(secret)) }
-      const ledger = new Ledger(received, sent, replay.map(Frame.data))
-      const session = this.sessions.open(own, ledger)
-      if (session.isProvenBy(ticket)) return yield* this.handOver(lower, session)
-      this.sessions.delete(session)
-      return unknown
+      if (!proves(ticket, own)) return unknown
+      return yield* this.open(lower, own, new Ledger(received, sent, replay.map(Frame.data)))
     })
   }
 

@@ -57,7 +57,7 @@ const network = Effect.map(
           Scope.provide(scope)
         )
         yield* Effect.forkIn(listener.run(handler, { onIncident: () => Effect.void }), scope)
-        return { stop: (exit: Exit.Exit<void> = Exit.void) => Scope.close(scope, exit) }
+        return { listener, stop: (exit: Exit.Exit<void> = Exit.void) => Scope.close(scope, exit) }
       })
     const connect = (options: Resume.ClientOptions = soon): Effect.Effect<Client, unknown, Scope.Scope> =>
       Effect.flatMap(
@@ -83,6 +83,24 @@ const cut = (client: Client) =>
     Connection.detail(client, Reconnection.Reconnection).current,
     Option.match({ onNone: () => Effect.void, onSome: ({ abort }) => abort })
   )
+
+type Raw = Connection.Connection<Transport.Message, Transport.Message>
+
+/** What a server answers to the first frame of a connection. */
+const greeted = <E, R>(raw: Effect.Effect<Raw, E, R>, hello: Uint8Array) =>
+  Effect.gen(function*() {
+    const connection = yield* raw
+    yield* connection.send(hello)
+    const [answer] = yield* connection.pull
+    return { connection, answer: Frame.read(answer) }
+  })
+
+const ticketIn = (answer: Frame.Frame): Frame.Ticket => {
+  assert(answer.type === Frame.Type.Welcome)
+  return answer.ticket
+}
+
+const nothing: Frame.Progress = { done: 0, received: 0 }
 
 const collecting = () => {
   const received: Array<Transport.Message> = []
@@ -306,27 +324,19 @@ describe("Resume", () => {
       const { raw, serve } = yield* network
       const there = collecting()
       yield* serve(there.collect)
-      const greeted = (hello: Uint8Array) =>
-        Effect.gen(function*() {
-          const connection = yield* raw
-          yield* connection.send(hello)
-          const [answer] = yield* connection.pull
-          return { connection, answer: Frame.read(answer) }
-        })
-      const first = yield* greeted(Frame.hello())
-      assert(first.answer.type === Frame.Type.Welcome)
-      const { ticket } = first.answer
+      const first = yield* greeted(raw, Frame.hello())
+      const ticket = ticketIn(first.answer)
       yield* first.connection.sendAll([Frame.data("0"), Frame.data("1")])
       yield* turns
       const wrong = { ...ticket, secret: ticket.secret.map((byte, at) => at === 15 ? byte ^ 1 : byte) }
       const none = { done: 0, received: 0 }
-      assert.deepStrictEqual((yield* Effect.scoped(greeted(Frame.helloAgain(wrong, none)))).answer, {
+      assert.deepStrictEqual((yield* Effect.scoped(greeted(raw, Frame.helloAgain(wrong, none)))).answer, {
         type: Frame.Type.Refused,
         code: Frame.Code.Unknown,
         first: 0,
         last: 0
       })
-      const second = yield* greeted(Frame.helloAgain(ticket, none))
+      const second = yield* greeted(raw, Frame.helloAgain(ticket, none))
       assert.deepStrictEqual(second.answer, {
         type: Frame.Type.Welcome,
         ticket,
@@ -344,6 +354,125 @@ describe("Resume", () => {
     Effect.gen(function*() {
       const { connect } = yield* network
       assert.strictEqual(failureOf(yield* Effect.exit(connect()))?.tag, "Refused")
+    }))
+})
+
+describe("a peer without manners", () => {
+  it.effect("that is gone before it is welcome leaves no session for longer than any other", () =>
+    Effect.gen(function*() {
+      const { raw, serve } = yield* network
+      const gaps: Array<string | undefined> = []
+      const store: Resume.Store = { opened: () => Effect.sleep("1 seconds"), load: () => Effect.undefined }
+      yield* serve(
+        ({ pull }) => Effect.map(Effect.exit(pull), (exit) => void gaps.push(failureOf(exit)?.tag)),
+        { keepFor: "1 minutes", maxKept: 1, store }
+      )
+      for (let i = 0; i < 3; i++) {
+        const connection = yield* raw
+        yield* connection.send(Frame.hello())
+        yield* turns
+        yield* connection.abort
+      }
+      yield* TestClock.adjust("1 seconds")
+      assert.deepStrictEqual(gaps, ["ResumeGap", "ResumeGap"])
+      yield* TestClock.adjust("1 minutes")
+      assert.strictEqual(gaps.length, 3)
+    }))
+
+  it.effect("that sends and does not read has no acknowledgements pile up for it", () =>
+    Effect.gen(function*() {
+      const { raw, serve } = yield* network
+      const there = collecting()
+      yield* serve(there.collect, { acknowledgeAfter: 1 })
+      const { connection } = yield* greeted(raw, Frame.hello())
+      for (let i = 0; i < 10_000; i++) {
+        yield* connection.send(Frame.data(""))
+        yield* turns
+      }
+      assert.strictEqual(there.received.length, 10_000)
+      const acks: Array<Transport.Message> = []
+      const last = Frame.ack(10_000)
+      const pulls = Effect.map(connection.pull, (batch) => acks.push(...batch))
+      yield* Effect.repeat(pulls, { until: () => `${acks.at(-1)}` === `${last}` })
+      assert.isBelow(acks.length, 8_200)
+      yield* connection.send(Frame.reset())
+      yield* turns
+    }))
+
+  it.effect("whose first attempt was held up does not end the session it has resumed since", () =>
+    Effect.gen(function*() {
+      const { raw, serve } = yield* network
+      const secret = Redacted.make("cd".repeat(16))
+      const ticket = { session: new Uint8Array(16), secret: new Uint8Array(16).fill(0xcd) }
+      const times = ["5 seconds", 0] as const
+      let loads = 0
+      const store: Resume.Store = {
+        opened: () => Effect.void,
+        load: () => Effect.delay(Effect.succeed({ secret, received: 0 }), times[loads++])
+      }
+      const ends: Array<string | undefined> = []
+      yield* serve(({ pull, sendAll }) =>
+        Effect.andThen(
+          sendAll(["0", "1"]),
+          Effect.map(Effect.exit(pull), (exit) => void ends.push(failureOf(exit)?.tag))
+        ), { store })
+      const first = yield* raw
+      yield* first.send(Frame.helloAgain(ticket, nothing))
+      yield* turns
+      yield* first.abort
+      const { connection } = yield* greeted(raw, Frame.helloAgain(ticket, nothing))
+      yield* turns
+      yield* connection.send(Frame.ack(2))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual([loads, ends], [2, []])
+      yield* connection.send(Frame.reset())
+      yield* turns
+      assert.deepStrictEqual(ends, ["Reset"])
+    }))
+
+  it.effect("whose session was over before it was handled is told so to who handles it", () =>
+    Effect.gen(function*() {
+      const { raw, serve } = yield* network
+      const ends: Array<string | undefined> = []
+      const { listener } = yield* serve(({ pull }) =>
+        Effect.map(Effect.exit(pull), (exit) => void ends.push(failureOf(exit)?.tag))
+      )
+      yield* listener.pause
+      const first = yield* greeted(raw, Frame.hello())
+      const impossible = Frame.helloAgain(ticketIn(first.answer), { done: 5, received: 5 })
+      const second = yield* greeted(raw, impossible)
+      assert.deepInclude(second.answer, { type: Frame.Type.Refused, code: Frame.Code.Gap })
+      yield* listener.resume
+      yield* turns
+      assert.deepStrictEqual(ends, ["ResumeGap"])
+      yield* second.connection.abort
+    }))
+})
+
+describe("a careless user", () => {
+  const endWith = (options: Resume.ClientOptions) =>
+    Effect.gen(function*() {
+      const { connect, serve } = yield* network
+      yield* serve((connection) => Stream.runDrain(Connection.messages(connection)), { keepFor: "1 seconds" })
+      const client = yield* connect({ schedule: Schedule.spaced("10 seconds"), ...options })
+      yield* turns
+      yield* cut(client)
+      const pulling = yield* Effect.forkScoped(Effect.exit(client.pull))
+      yield* TestClock.adjust("1 minutes")
+      return failureOf(yield* pulling.pollUnsafe() === undefined ? Effect.exit(Effect.void) : Fiber.join(pulling))?.tag
+    })
+
+  it.effect("has a gap told whatever the verdict, and a defect of the verdict", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* endWith({ verdict: () => "retry" }), "ResumeGap")
+      const verdict = () => {
+        throw new Error("a bug")
+      }
+      assert.strictEqual(yield* endWith({ verdict }), "GivenUp")
+      assert.strictEqual(
+        yield* endWith({ schedule: Schedule.modifyDelay(soon.schedule, () => Effect.die("a bug")) }),
+        "GivenUp"
+      )
     }))
 })
 

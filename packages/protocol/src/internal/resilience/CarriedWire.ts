@@ -24,6 +24,8 @@ export abstract class CarriedWire<In, Out, LIn, LOut> implements Wire<In, Out>, 
   /** It begins when there is somebody to receive what it has brought. */
   private boarding: Boarding<LOut> | undefined = undefined
   protected receiver: Receiver<In> = nobody
+  /** Somebody receives, or did. */
+  protected attended = false
   protected paused = true
   /** It is not carried any more, and won't be. */
   protected over = false
@@ -53,6 +55,7 @@ export abstract class CarriedWire<In, Out, LIn, LOut> implements Wire<In, Out>, 
 
   attach(receiver: Receiver<In>): void {
     this.receiver = receiver
+    this.attended = true
   }
 
   get caughtUp(): boolean {

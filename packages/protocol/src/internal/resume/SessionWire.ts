@@ -3,12 +3,12 @@
  * carries it. A machine in plain calls; times are those of `Deadlines`.
  */
 import * as Loan from "../../bytes/Loan.ts"
-import { ConnectError } from "../../ConnectError.ts"
 import { type ConnectionError, type ConnectionReason, GivenUp, lost, Reset, ResumeGap } from "../../ConnectionError.ts"
 import type { Draft, Why } from "../../Outcome.ts"
 import { Violation } from "../../Reason.ts"
 import type { Ended } from "../../resilience/Verdict.ts"
 import type { Message } from "../../Transport.ts"
+import type { Receiver } from "../../wire/Wire.ts"
 import { Alarm } from "../Alarm.ts"
 import { whys } from "../channels/Frame.ts"
 import type { Deadlines } from "../Deadlines.ts"
@@ -42,6 +42,8 @@ export interface Keeper {
   readonly ended: () => void
 }
 
+declare const queueMicrotask: (f: () => void) => void
+
 export const layer = "resume"
 
 /** How soon to look again whether what was received is done with, in milliseconds, when the peer waits for that alone. */
@@ -61,6 +63,8 @@ export class SessionWire extends CarriedWire<Message, Message, Message, Message>
   private untold = 0
   /** It is to look again soon whether there is something to acknowledge. */
   private waiting = false
+  /** It is time to acknowledge, and what carries it has no room. */
+  private late = false
   private starved = false
   /** Our goodbye, once there is one to say, whether it was said on this connection, and whether the peer has said its own. */
   private farewell: Why | undefined = undefined
@@ -104,6 +108,7 @@ export class SessionWire extends CarriedWire<Message, Message, Message, Message>
   protected pump(): void {
     const { leg, ledger } = this
     if (leg === undefined) return
+    if (this.late) this.tell(true)
     while (this.next <= ledger.sent && leg.writable) leg.write(ledger.frame(this.next++))
     if (this.farewell === undefined || this.said || this.next <= ledger.sent || !leg.writable) return
     this.said = true
@@ -125,7 +130,7 @@ export class SessionWire extends CarriedWire<Message, Message, Message, Message>
   resumed({ done, received }: Frame.Progress): void {
     const { ledger } = this
     const missing = ledger.lacking(received)
-    if (missing !== undefined) throw this.gap(undefined)
+    if (missing !== undefined) throw this.tear(undefined)
     if (received > ledger.sent) {
       throw new Violation({ rule: `${received} were received, where ${ledger.sent} was sent last` })
     }
@@ -135,10 +140,12 @@ export class SessionWire extends CarriedWire<Message, Message, Message, Message>
     this.free()
   }
 
-  /** What can't be told apart any more: `missing` are the peer's messages that are gone. */
-  gap(missing: ResumeGap["missing"]): ResumeGap {
+  /** It is over, as messages can't be told apart any more: `missing` are those of the peer that are gone. */
+  tear(missing: ResumeGap["missing"]): ResumeGap {
     const { acknowledged, sent } = this.ledger
-    return new ResumeGap({ session: this.name, unacknowledged: rangeOf(acknowledged + 1, sent), missing })
+    const gap = new ResumeGap({ session: this.name, unacknowledged: rangeOf(acknowledged + 1, sent), missing })
+    this.fail(gap)
+    return gap
   }
 
   /** Another connection takes over: what the present one has brought so far is all that counts. */
@@ -153,6 +160,13 @@ export class SessionWire extends CarriedWire<Message, Message, Message, Message>
     if (!this.starved || !this.writable) return
     this.starved = false
     this.receiver.drained()
+  }
+
+  /** Whoever comes when it has failed is told so. */
+  override attach(receiver: Receiver<Message>): void {
+    const { attended, failure } = this
+    super.attach(receiver)
+    if (!attended && failure !== undefined) queueMicrotask(() => this.receiver.failed(failure))
   }
 
   // From the peer.
@@ -225,7 +239,9 @@ export class SessionWire extends CarriedWire<Message, Message, Message, Message>
     if (this.over || leg === undefined) return
     this.learn()
     const due = now || ledger.done - ledger.told >= limits.everyMessages || this.untold >= limits.everyBytes
-    if (due && ledger.done > ledger.told) {
+    const isNews = ledger.done > ledger.told && (due || this.late)
+    this.late = isNews && !leg.writable
+    if (isNews && !this.late) {
       leg.write(Frame.ack(ledger.done))
       ledger.told = ledger.done
       this.untold = 0
@@ -264,13 +280,17 @@ export class SessionWire extends CarriedWire<Message, Message, Message, Message>
     if (this.leaving || (this.heard && this.said)) this.conclude()
   }
 
+  /** Whether something carries it at present. */
+  get carried(): boolean {
+    return this.leg !== undefined
+  }
+
   get arrived(): boolean {
     return this.over
   }
 
   stranded(ended: Ended): void {
-    const reason = ended instanceof ConnectError && ended.reason._tag === "ResumeGap" ? ended.reason : undefined
-    this.fail(reason ?? new GivenUp({ ended }))
+    this.fail(new GivenUp({ ended }))
   }
 
   /** It can't go on. */

@@ -14,11 +14,18 @@ export interface Keeping {
   readonly outlives: (why: Why) => boolean
 }
 
+/** Whether a ticket that was shown has the secret of one's own. In constant time. */
+export const proves = (shown: Ticket, own: Ticket): boolean => {
+  let difference = own.secret.length ^ shown.secret.length
+  for (let i = 0; i < own.secret.length; i++) difference |= own.secret[i] ^ shown.secret[i]
+  return difference === 0
+}
+
 export class Session {
   readonly ticket: Ticket
   readonly id: string
   readonly wire: SessionWire
-  /** Counts the connections that wanted to carry it: only the latest does. */
+  /** Which of the connections that wanted to carry it was the latest: only that one does. */
   turn = 0
   private readonly sessions: Sessions
   private expiry: Deadline | undefined = undefined
@@ -34,14 +41,6 @@ export class Session {
     })
   }
 
-  /** In constant time. */
-  isProvenBy({ secret }: Ticket): boolean {
-    const own = this.ticket.secret
-    let difference = own.length ^ secret.length
-    for (let i = 0; i < own.length; i++) difference |= own[i] ^ secret[i]
-    return difference === 0
-  }
-
   private wait(): void {
     this.calm()
     this.expiry = this.sessions.deadlines.set(this.sessions.keeping.keepFor, () => this.expire())
@@ -55,8 +54,13 @@ export class Session {
     this.sessions.waitsNoMore(this)
   }
 
+  /** The connection is gone for which it was opened: it waits, if nothing has ever carried it. */
+  abandon(): void {
+    if (!this.wire.carried && !this.wire.arrived && this.expiry === undefined) this.wait()
+  }
+
   expire(): void {
-    this.wire.fail(this.wire.gap(undefined))
+    this.wire.tear(undefined)
   }
 }
 
