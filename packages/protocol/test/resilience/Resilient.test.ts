@@ -8,7 +8,8 @@ import {
   Reconnection,
   Resilient,
   Transport,
-  Verdict
+  Verdict,
+  type Wire
 } from "@wirestack/protocol"
 import { withoutLeaks } from "@wirestack/protocol/testing"
 import { Duration, Effect, Exit, Fiber, Option, Schedule, Scope, Stream } from "effect"
@@ -114,13 +115,20 @@ describe("Resilient", () => {
 
   it.effect("drops the oldest, and counts them", () =>
     Effect.gen(function*() {
-      const connection = yield* Connection.resilient(connect, { ...everySecond, between: { dropOldest: 2 } })
+      const scope = yield* Scope.make()
+      const connection = yield* Scope.provide(
+        Connection.resilient(connect, { ...everySecond, between: { dropOldest: 2 } }),
+        scope
+      )
       yield* connection.sendAll(["one", "two", "three", "four"])
       assert.strictEqual(Connection.detail(connection, Resilient.Resilient).dropped, 2)
       const { received } = yield* server
       yield* TestClock.adjust("1 seconds")
       yield* turns
       assert.deepStrictEqual(received, ["three", "four"])
+      yield* Scope.close(scope, Exit.void)
+      const { clean, unsent } = yield* connection.closed
+      assert.deepStrictEqual({ clean, unsent }, { clean: false, unsent: { messages: 2, bytes: 6 } })
     }).pipe(Effect.provide(MemoryTransport.layerMessages())))
 
   it.effect("who waited for room of a connection that breaks is told", () =>
@@ -238,6 +246,83 @@ describe("Resilient", () => {
         assert.deepStrictEqual(received, Array.from({ length: 100 }, (_, i) => `${i}`))
       }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layerMessages()))
     ))
+})
+
+/** What a test does with a connection whose wire it plays. */
+class Played implements Wire.Wire<string, string> {
+  readonly layer = "played"
+  readonly lower = undefined
+  readonly halfClose = false
+  readonly writable = true
+  readonly written: Array<string> = []
+  receiver!: Wire.Receiver<string>
+  attach(receiver: Wire.Receiver<string>): void {
+    this.receiver = receiver
+  }
+  write(message: string): void {
+    this.written.push(message)
+  }
+  flush(): void {}
+  pause(): void {}
+  resume(): void {}
+  end(): void {}
+  close(_: unknown, settled: () => void): void {
+    settled()
+  }
+  abort(): void {}
+  report(): void {}
+  tally(): void {}
+
+  receive(messages: ReadonlyArray<string>): void {
+    this.receiver.receive(messages, messages.length)
+  }
+
+  break(): void {
+    this.receiver.failed(
+      new ConnectionError.ConnectionError({ layer: "played", reason: new ConnectionError.Reset({ cause: "?" }) })
+    )
+  }
+}
+
+describe("Resilient, of which nobody pulls", () => {
+  const make = Effect.gen(function*() {
+    const wires: Array<Played> = []
+    const connection = yield* Connection.resilient(
+      Effect.suspend(() => Connection.make(wires[wires.push(new Played()) - 1])),
+      everySecond
+    )
+    yield* turns
+    wires[0].receive(Array.from({ length: 5_000 }, () => "early"))
+    wires[0].break()
+    yield* TestClock.adjust("1 seconds")
+    yield* connection.send("heard")
+    assert.deepStrictEqual(wires[1].written, ["heard"])
+    return { connection, wires }
+  })
+
+  it.effect("has who sends told of a connection that breaks, and connects again", () =>
+    Effect.gen(function*() {
+      const { connection, wires } = yield* make
+      wires[1].break()
+      assert.strictEqual(failureOf(yield* Effect.exit(connection.send("lost")))?.tag, "Disconnected")
+      yield* TestClock.adjust("1 seconds")
+      yield* connection.send("again")
+      assert.deepStrictEqual(wires[2].written, ["again"])
+    }))
+
+  it.effect("keeps what came with a connection that breaks, and connects again when it is pulled", () =>
+    Effect.gen(function*() {
+      const { connection, wires } = yield* make
+      wires[1].receive(["late"])
+      wires[1].break()
+      assert.strictEqual(failureOf(yield* Effect.exit(connection.send("lost")))?.tag, "Disconnected")
+      yield* TestClock.adjust("1 seconds")
+      assert.deepStrictEqual([wires.length, (yield* connection.pull).length, yield* connection.pull], [2, 5_000, [
+        "late"
+      ]])
+      yield* TestClock.adjust("1 seconds")
+      assert.strictEqual(wires.length, 3)
+    }))
 })
 
 describe("Verdict", () => {

@@ -3,7 +3,7 @@ import type { Transport } from "@wirestack/protocol"
 import { random } from "@wirestack/test-support"
 import type { Clock } from "effect"
 import { Deadlines } from "../../src/internal/Deadlines.ts"
-import type { Carriage } from "../../src/internal/resilience/Leg.ts"
+import type { Boarding } from "../../src/internal/resilience/Leg.ts"
 import * as Frame from "../../src/internal/resume/Frame.ts"
 import { Ledger } from "../../src/internal/resume/Ledger.ts"
 import { SessionWire } from "../../src/internal/resume/SessionWire.ts"
@@ -45,8 +45,10 @@ class Side {
 }
 
 /** What is on its way to a side, on one connection. */
-class Line implements Carriage<Message> {
+class Line implements Boarding<Message> {
   readonly lends = false
+  readonly isLaden = false
+  readonly isBroken = false
   readonly frames: Array<Message> = []
   private readonly room: () => number
 

@@ -2,17 +2,12 @@
 import type { Draft, Outcome, Why } from "../../Outcome.ts"
 import type { LayerTransfer } from "../../reports/DataTransferReport.ts"
 import type { Receiver, Wire } from "../../wire/Wire.ts"
-import type { Carriage, Rider } from "./Leg.ts"
+import type { Boarding, Carriage, Rider } from "./Leg.ts"
 
 declare const queueMicrotask: (f: () => void) => void
 
 /** Who receives before somebody does: nothing is delivered yet. */
 const nobody: Receiver<unknown> = { receive() {}, drained() {}, ended() {}, goodbye() {}, failed() {} }
-
-/** What carries it as soon as it begins. */
-export interface Boarding<in Out> extends Carriage<Out> {
-  begin(): void
-}
 
 export abstract class CarriedWire<In, Out, LIn, LOut> implements Wire<In, Out>, Rider<LIn> {
   abstract readonly layer: string
@@ -49,7 +44,8 @@ export abstract class CarriedWire<In, Out, LIn, LOut> implements Wire<In, Out>, 
     this.leg = this.boarding = leg
     this.lends ||= leg.lends
     before?.cut()
-    if (!this.paused) this.resume()
+    if (leg.isBroken) this.broken(leg)
+    else if (!this.paused) this.resume()
     this.touch()
   }
 
@@ -70,6 +66,13 @@ export abstract class CarriedWire<In, Out, LIn, LOut> implements Wire<In, Out>, 
 
   lost(leg: Carriage<never>): void {
     if (leg === this.leg) this.leg = undefined
+    if (leg === this.boarding) this.boarding = undefined
+  }
+
+  broken(leg: Boarding<never>): void {
+    if (leg !== this.boarding) return
+    this.boarding = undefined
+    leg.begin()
   }
 
   flush(): void {
@@ -86,7 +89,7 @@ export abstract class CarriedWire<In, Out, LIn, LOut> implements Wire<In, Out>, 
     this.paused = false
     const { boarding, leg } = this
     this.boarding = undefined
-    if (boarding !== undefined && boarding === leg) boarding.begin()
+    if (boarding !== undefined) boarding.begin()
     else leg?.resume()
   }
 

@@ -9,6 +9,7 @@ import type { Draft, Outcome, Why } from "../../Outcome.ts"
 import type { Ended } from "../../resilience/Verdict.ts"
 import { sizeOf } from "../sizeOf.ts"
 import { CarriedWire } from "./CarriedWire.ts"
+import type { Boarding } from "./Leg.ts"
 import type { Passenger } from "./reconnect.ts"
 
 /** What becomes of messages while there is no connection. */
@@ -65,7 +66,7 @@ export class HeldWire<In, Out> extends CarriedWire<In, Out, In, Out> implements 
     this.heldSize += sizeOf(message)
     if (holding.drops === undefined) return
     while (this.held.length > holding.messages || (this.heldSize > holding.bytes && this.held.length > 1)) {
-      this.shift()
+      this.lose(this.shift())
       this.dropped++
     }
   }
@@ -90,9 +91,13 @@ export class HeldWire<In, Out> extends CarriedWire<In, Out, In, Out> implements 
     try {
       leg.write(message)
     } catch {
-      this.unsent.messages++
-      this.unsent.bytes += sizeOf(message)
+      this.lose(message)
     }
+  }
+
+  private lose(message: Out): void {
+    this.unsent.messages++
+    this.unsent.bytes += sizeOf(message)
   }
 
   receive(batch: ReadonlyArray<In>, size: number): void {
@@ -104,6 +109,13 @@ export class HeldWire<In, Out> extends CarriedWire<In, Out, In, Out> implements 
   override lost(leg: Parameters<CarriedWire<In, Out, In, Out>["lost"]>[0]): void {
     super.lost(leg)
     // Those who wait for room wait for something else now.
+    this.touch()
+  }
+
+  /** What it has brought is received first. Until then nothing is given to it. */
+  override broken(leg: Boarding<never>): void {
+    if (!leg.isLaden || !this.paused) return super.broken(leg)
+    if (leg === this.leg) this.leg = undefined
     this.touch()
   }
 
@@ -146,7 +158,8 @@ export class HeldWire<In, Out> extends CarriedWire<In, Out, In, Out> implements 
     outcome.endOfInput = last?.endOfInput ?? "unknown"
     if (last?.sent !== undefined) outcome.sent = last.sent
     if (last?.received !== undefined) outcome.received = last.received
-    outcome.unsent.messages += this.unsent.messages + this.held.length + this.dropped
+    outcome.unsent.messages += this.unsent.messages + this.held.length
     outcome.unsent.bytes += this.unsent.bytes + this.heldSize
+    if (outcome.unsent.messages > 0) outcome.clean = false
   }
 }

@@ -35,6 +35,16 @@ export interface Carriage<in Out> {
   cut(): void
 }
 
+/** One that is yet to begin: when somebody is there to receive what it has brought. */
+export interface Boarding<in Out> extends Carriage<Out> {
+  /** Whether it has brought something. */
+  readonly isLaden: boolean
+  /** Whether its connection is over already. */
+  readonly isBroken: boolean
+  /** Gives the rider what came before, and goes on, or says that it carries nothing more. */
+  begin(): void
+}
+
 /** Who is carried. */
 export interface Rider<in In> {
   /** Whether all that was delivered has been taken. */
@@ -43,9 +53,11 @@ export interface Rider<in In> {
   drained(leg: Carriage<never>): void
   /** It carries nothing more. */
   lost(leg: Carriage<never>): void
+  /** The same of one that is yet to begin. */
+  broken(leg: Boarding<never>): void
 }
 
-export class Leg<In, Out> implements Wire<never, never>, Receiver<In>, Carriage<Out> {
+export class Leg<In, Out> implements Wire<never, never>, Receiver<In>, Boarding<Out> {
   readonly layer: string
   readonly lower: Wire<any, any> | undefined
   readonly patience: Patience | undefined
@@ -89,7 +101,14 @@ export class Leg<In, Out> implements Wire<never, never>, Receiver<In>, Carriage<
     })
   }
 
-  /** Gives the rider what came before, and goes on. */
+  get isLaden(): boolean {
+    return this.unread.length > 0
+  }
+
+  get isBroken(): boolean {
+    return this.untold.length > 0
+  }
+
   begin(): void {
     this.begun = true
     const { unread, untold } = this
@@ -128,7 +147,10 @@ export class Leg<In, Out> implements Wire<never, never>, Receiver<In>, Carriage<
   }
 
   private part(tell: () => void): void {
-    if (!this.begun) return void this.untold.push(tell)
+    if (!this.begun) {
+      this.untold.push(tell)
+      return this.rider.broken(this)
+    }
     this.rider.lost(this)
     tell()
   }

@@ -13,7 +13,7 @@ import { Alarm } from "../Alarm.ts"
 import { whys } from "../channels/Frame.ts"
 import type { Deadlines } from "../Deadlines.ts"
 import { CarriedWire } from "../resilience/CarriedWire.ts"
-import type { Carriage } from "../resilience/Leg.ts"
+import type { Boarding, Carriage } from "../resilience/Leg.ts"
 import type { Passenger } from "../resilience/reconnect.ts"
 import { sizeOf } from "../sizeOf.ts"
 import { errorOf } from "../Stage.ts"
@@ -274,6 +274,13 @@ export class SessionWire extends CarriedWire<Message, Message, Message, Message>
     super.lost(leg)
     this.rest()
     if (!this.over && !this.leaving) this.keeper.detached()
+  }
+
+  /** What it has brought is sent again on the next one. */
+  override broken(leg: Boarding<never>): void {
+    if (leg !== this.leg) return
+    this.lost(leg)
+    leg.begin()
   }
 
   parted(): void {
