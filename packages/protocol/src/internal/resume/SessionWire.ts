@@ -228,7 +228,9 @@ export class SessionWire extends CarriedWire<Message, Message, Message, Message>
   acknowledge(count: number): void {
     const { ledger } = this
     const left = ledger.received - ledger.done
-    if (!(count >= 0 && count <= left)) throw new RangeError(`${count} messages can't be acknowledged, ${left} can`)
+    if (!(Number.isSafeInteger(count) && count >= 0 && count <= left)) {
+      throw new RangeError(`${count} messages can't be acknowledged, ${left} can`)
+    }
     ledger.done += count
     this.tell(this.heard)
   }
