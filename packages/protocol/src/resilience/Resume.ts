@@ -338,11 +338,12 @@ class Host {
   /** Carries a session with a connection, as long as that lives. */
   carry(lower: Lower): Effect.Effect<void, ConnectError, Scope.Scope> {
     return Effect.gen({ self: this }, function*() {
-      const { leg, session } = yield* inTime(lower, this.options.handshakeWithin, this.join(lower))
+      const { leg, session, turn } = yield* inTime(lower, this.options.handshakeWithin, this.join(lower))
       yield* Effect.exit(leg.connection.pull)
       leg.leave("done")
       yield* leg.connection.closed
-      session.wire.parted()
+      // Unless another one has taken over, and may end it otherwise.
+      if (session.turn === turn) session.wire.parted()
     })
   }
 
@@ -362,7 +363,7 @@ class Host {
       yield* plainly(() => session.wire.resumed(resumes ?? { done: 0, received: 0 }))
       session.calm()
       session.wire.board(leg)
-      return { leg, session }
+      return { leg, session, turn }
     })
   }
 

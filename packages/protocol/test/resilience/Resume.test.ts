@@ -220,6 +220,8 @@ describe("Resume", () => {
       assert.strictEqual(Connection.detail(connections[0], Resume.Session).received, 2)
       const tooMany = yield* Effect.exit(Resume.acknowledge(connections[0], 2))
       assert.match(String(Exit.isFailure(tooMany) && tooMany.cause), /2 messages can't be acknowledged, 1 can/)
+      const half = yield* Effect.exit(Resume.acknowledge(connections[0], 0.5))
+      assert.match(String(Exit.isFailure(half) && half.cause), /0.5 messages can't be acknowledged, 1 can/)
       yield* Resume.acknowledge(connections[0], 1)
     }))
 
@@ -397,6 +399,32 @@ describe("a peer without manners", () => {
       assert.isBelow(acks.length, 8_200)
       yield* connection.send(Frame.reset())
       yield* turns
+    }))
+
+  it.effect("who comes back while a session closes gets the rest, and the goodbye", () =>
+    Effect.gen(function*() {
+      const { raw, serve } = yield* network
+      const connections: Array<Server> = []
+      yield* serve((connection) => {
+        connections.push(connection)
+        return connection.send("0")
+      })
+      const first = yield* greeted(raw, Frame.hello())
+      yield* first.connection.send(Frame.goodbye(0, 0))
+      yield* turns
+      const second = yield* greeted(raw, Frame.helloAgain(ticketIn(first.answer), nothing))
+      yield* turns
+      const frames = (yield* second.connection.pull).map(Frame.read)
+      assert.deepStrictEqual(frames, [
+        { type: Frame.Type.Text, message: "0" },
+        { type: Frame.Type.Goodbye, code: 0, done: 0 }
+      ])
+      yield* second.connection.send(Frame.goodbye(0, 1))
+      yield* turns
+      yield* second.connection.abort
+      yield* TestClock.adjust("10 seconds")
+      const { clean, unsent } = yield* connections[0].closed
+      assert.deepStrictEqual({ clean, unsent }, { clean: true, unsent: { messages: 0, bytes: 0 } })
     }))
 
   it.effect("whose first attempt was held up does not end the session it has resumed since", () =>
