@@ -49,10 +49,12 @@ const started = (port: string): Effect.Effect<Server, Failed> =>
       child.off("exit", ended)
       resume(Effect.succeed({ process: child, url: `ws://${new URL(String(line).trim()).host}` }))
     })
+    return Effect.sync(() => child.kill("SIGKILL"))
   })
 
 const killed = ({ process }: Server): Effect.Effect<void> =>
   Effect.callback((resume) => {
+    if (process.exitCode !== null || process.signalCode !== null) return resume(Effect.void)
     process.once("exit", () => resume(Effect.void))
     process.kill("SIGKILL")
   })
