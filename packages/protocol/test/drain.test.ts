@@ -22,6 +22,9 @@ const on = <E>(name: string, program: Effect.Effect<unknown, E, Needs>) =>
     return Effect.provide(Effect.scoped(program), Layer.merge(network, Parting.over()(network)))
   })
 
+/** Until its connection ends, as a handler that does not care how that is said. */
+const echoes = (connection: Messages) => Effect.forever(Effect.flatMap(connection.pull, connection.sendAll))
+
 /** Until its connection ends. */
 const stays = (connection: Messages) => Effect.ignore(Effect.forever(connection.pull))
 
@@ -166,6 +169,25 @@ describe("a drain", () => {
   )
 
   on(
+    "tells of handlers that fail for another reason than that it closed their connections",
+    Effect.gen(function*() {
+      const { incidents, listener } = yield* serving((connection) =>
+        Effect.flatMap(
+          connection.pull,
+          ([message]) =>
+            message === "fail" ? Effect.andThen(stays(connection), Effect.die("unfinished")) : echoes(connection)
+        )
+      )
+      const clients = [yield* answering, yield* answering]
+      yield* clients[0].connection.send("fail")
+      yield* clients[1].connection.send("echo")
+      yield* turns
+      assert.deepInclude(yield* listener.drain(), { open: 2, clean: 2 })
+      assert.deepStrictEqual(incidents.map(({ _tag }) => _tag), ["HandlerFailed"])
+    })
+  )
+
+  on(
     "before the listener is run, or while it is paused, cuts who waits",
     Effect.gen(function*() {
       const listener = yield* Transport.listen(Parting.Parted)(here)
@@ -262,13 +284,17 @@ describe("a connection's lifetime", () => {
     "ends as a drain would end it, up to a tenth earlier",
     Effect.gen(function*() {
       const drain = { as: "restart", goodbye: (connection: Messages) => connection.send("move on") } as const
-      yield* Random.withSeed(serving(stays, { maxLifetime: "10 seconds", drain }), "lifetimes")
+      const { incidents } = yield* Random.withSeed(
+        serving(echoes, { maxLifetime: "10 seconds", drain }),
+        "lifetimes"
+      )
       const clients = yield* Effect.replicateEffect(answering, 6)
       yield* pass(8_950)
       for (const { heard } of clients) assert.deepStrictEqual(heard, [])
       yield* pass(1_050)
       for (const { heard } of clients) assert.deepStrictEqual(heard.map(([said]) => said), ["move on", "bye 4"])
       assert.isAbove(new Set(clients.map(({ heard: [[, at]] }) => at)).size, 2)
+      assert.deepStrictEqual(incidents, [])
       const later = yield* answering
       yield* pass(5_000)
       assert.deepStrictEqual(later.heard, [])

@@ -29,6 +29,11 @@ export class Handling {
     this.counted = counted
   }
 
+  /** Whether goodbye is said, or was. */
+  get parted(): boolean {
+    return this.parting !== undefined
+  }
+
   /**
    * Says goodbye within some milliseconds. The application's has half of them, so that the peer hears those of the layers whatever becomes
    * of it.
@@ -58,6 +63,7 @@ export class Handling {
 
   /** Ends it now. */
   cut(): void {
+    this.parting ??= "leaving"
     this.life.top.cut()
     this.fiber?.interruptUnsafe()
   }

@@ -12,7 +12,7 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import type { Ask } from "../Ask.ts"
 import type { Connection } from "../Connection.ts"
-import { ConnectionError } from "../ConnectionError.ts"
+import { ConnectionError, type ConnectionReason } from "../ConnectionError.ts"
 import { format } from "../Endpoint.ts"
 import type { Acceptor, DrainOptions, DrainReport, Incident, Listener, RunOptions } from "../Listener.ts"
 import { ListenError, NotListening } from "../ListenError.ts"
@@ -28,11 +28,15 @@ import { type Life, lifeOf, LiveConnection } from "./LiveConnection.ts"
 /** Ends the handlers of the layers below after a handshake that failed, which was reported already. */
 export class HandshakeFailed {}
 
+/** Whether a connection is over, or was ended by its listener. */
+const isOver = ({ _tag }: ConnectionReason, parted: boolean): boolean =>
+  _tag === "Closed" || parted && (_tag === "Closing" || _tag === "Aborted")
+
 /** Whether a handler ended in a way that nobody has been told of; that a connection is over is none. */
-const isNews = (cause: Cause.Cause<unknown>): boolean => {
+const isNews = (cause: Cause.Cause<unknown>, parted: boolean): boolean => {
   if (Cause.hasInterruptsOnly(cause)) return false
   const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
-  if (failure instanceof ConnectionError) return failure.reason._tag !== "Closed"
+  if (failure instanceof ConnectionError) return !isOver(failure.reason, parted)
   if (Cause.isDone(failure)) return false
   return !(failure instanceof HandshakeFailed)
 }
@@ -257,14 +261,14 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     scope: Scope.Closeable
   ): void {
     fiber.addObserver((exit) => {
-      const { isDraining } = this
+      const { parted } = handling
       handling.fiber = Effect.runForkWith(this.context)(
         Effect.catchCause(
           Effect.onExit(exit, (exit) => Scope.close(scope, exit)),
           (cause) =>
-            isDraining || !isNews(cause)
-              ? Effect.void
-              : this.tell({ _tag: "HandlerFailed", cause, peer: handling.life.peer })
+            isNews(cause, parted)
+              ? this.tell({ _tag: "HandlerFailed", cause, peer: handling.life.peer })
+              : Effect.void
         )
       )
       handling.fiber.addObserver(() => {
@@ -333,7 +337,7 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
       goodbye: goodbye && ((connection, peer) =>
         Effect.catchCause(
           Effect.suspend(() => goodbye(connection)),
-          (cause) => isNews(cause) ? this.tell({ _tag: "HandlerFailed", cause, peer }) : Effect.void
+          (cause) => isNews(cause, true) ? this.tell({ _tag: "HandlerFailed", cause, peer }) : Effect.void
         ))
     }
   }
