@@ -264,17 +264,23 @@ describe("a goodbye of the application", () => {
   )
 
   on(
-    "ends with its connection",
+    "ends with its connection, whoever closes that",
     Effect.gen(function*() {
       const { listener } = yield* serving(stays)
       const { connection } = yield* answering
-      let interrupted = false
-      const goodbye = () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => void (interrupted = true)))
+      yield* answering
+      let begun = 0
+      let interrupted = 0
+      const goodbye = (connection: Messages) =>
+        Effect.onInterrupt(
+          Effect.andThen(++begun === 1 ? Effect.void : connection.abort, Effect.never),
+          () => Effect.sync(() => void interrupted++)
+        )
       const draining = yield* Effect.forkChild(listener.drain({ goodbye }))
       yield* turns
       yield* connection.abort
-      assert.deepInclude(yield* Fiber.join(draining), { open: 1, failed: 1, took: 0 })
-      assert.isTrue(interrupted)
+      assert.deepInclude(yield* Fiber.join(draining), { open: 2, failed: 1, forced: 1, took: 0 })
+      assert.strictEqual(interrupted, 2)
     })
   )
 })

@@ -46,15 +46,15 @@ export class Handling {
     if (goodbye === undefined || handled === undefined || life.closing) return this.leave(as, within)
     const until = deadlines.now + within
     const leaving = Effect.sync(() => this.leave(as, until - deadlines.now))
-    const fiber = Effect.runForkWith(life.context)(
-      Effect.ensuring(Effect.timeoutOption(goodbye(handled, life.peer), within / 2), leaving)
+    // It may end the connection, and with it its own fiber, which must be known by then.
+    const saying = Effect.andThen(Effect.yieldNow, goodbye(handled, life.peer))
+    this.parting = Effect.runForkWith(life.context)(
+      Effect.ensuring(Effect.timeoutOption(saying, within / 2), leaving)
     )
-    if (!life.closing) this.parting = fiber
   }
 
   private leave(as: Parting["as"], within: number): void {
     const { fiber, life } = this
-    this.parting = "leaving"
     life.budget = Math.min(life.budget, Math.max(within, 0))
     life.top.depart(as)
     // A handshake that has taken the connection below sees nothing of that.
