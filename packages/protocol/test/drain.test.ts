@@ -308,6 +308,19 @@ describe("a connection's lifetime", () => {
   )
 
   on(
+    "is that of a drain which has told it already",
+    Effect.gen(function*() {
+      const goodbye = (connection: Messages) => Effect.andThen(Effect.sleep("4 seconds"), connection.send("done"))
+      const { listener } = yield* serving(stays, { maxLifetime: "1 second", drain: { within: "2 seconds" } })
+      const { heard } = yield* answering
+      const draining = yield* Effect.forkChild(listener.drain({ within: "10 seconds", goodbye }))
+      yield* pass(4_000)
+      assert.deepStrictEqual(heard, [["done", 4_000], ["bye 3", 4_000]])
+      assert.deepInclude(yield* Fiber.join(draining), { open: 1, clean: 1, took: 4_000 })
+    })
+  )
+
+  on(
     "is cut short for a handler that does not care, when a drain would do so",
     Effect.gen(function*() {
       let interrupted = false

@@ -239,6 +239,8 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     const { deadlines } = this
     const step = Math.floor(Context.get(this.context, Random.Random).nextDoubleUnsafe() * lifetimes)
     handling.expiry = deadlines.set(age * (1 - step / (10 * lifetimes)), () => {
+      // A drain that has told it has a deadline of its own.
+      if (handling.parted) return
       const within = drainTime(this.ask.drain)
       handling.expiry = deadlines.set(within, () => handling.cut())
       handling.part(this.partingOf(this.ask.drain), within, deadlines)
@@ -323,11 +325,9 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     return Effect.suspend(() => {
       if (!this.accepting) return Effect.succeed(0)
       this.accepting = false
-      return Effect.map(this.acceptor.stop, () => {
-        const waiting = this.door.dismiss()
-        for (const { wire } of waiting) wire.abort()
-        return waiting.length
-      })
+      const waiting = this.door.dismiss()
+      for (const { wire } of waiting) wire.abort()
+      return Effect.as(this.acceptor.stop, waiting.length)
     })
   }
 
