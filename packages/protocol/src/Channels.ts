@@ -24,6 +24,7 @@
  *   peer sees as `Reset`.
  * - When the connection ends, its channels fail with the reason. A connection that is closed says goodbye and why, and cuts the channels
  *   that are left; one that ends without a goodbye while there are channels is `Truncated`.
+ * - A listener that drains has its channels drain first, for half of the time at most, and then tells the connections that carry them.
  * - Bounded are the channels of a connection (256), a message (16 MiB; a larger one resets its channel), and what a channel holds: its
  *   window and one message.
  *
@@ -51,7 +52,7 @@ import * as Endpoint from "./Endpoint.ts"
 import { type ChannelWire, maxCredit } from "./internal/channels/ChannelWire.ts"
 import { Code } from "./internal/channels/Frame.ts"
 import { type Decision, layer, Mux, type Opened, type Opening } from "./internal/channels/Mux.ts"
-import { drainTime } from "./internal/drain.ts"
+import { unsaid } from "./internal/drain.ts"
 import { incidentLog } from "./internal/incidentLog.ts"
 import { errorOf } from "./internal/Stage.ts"
 import * as Listener from "./Listener.ts"
@@ -254,14 +255,20 @@ const nobody = (): Decision => refused
 class ChannelAcceptor implements Listener.Acceptor<Message, Message, any> {
   readonly layer = layer
   readonly address: Endpoint.Endpoint
+  readonly below?: Listener.Acceptor<Message, Message, any>["below"]
   private readonly offers: ReadonlyArray<string>
   private accept: Parameters<Listener.Acceptor<Message, Message, any>["start"]>[0] | undefined
   private lost: ((error: ListenError) => void) | undefined
   readonly stop: Effect.Effect<void>
 
-  constructor(address: Endpoint.Endpoint, offers: ReadonlyArray<string>, stopped: () => void = () => {}) {
+  constructor(
+    address: Endpoint.Endpoint,
+    offers: ReadonlyArray<string>,
+    { below, stopped = () => {} }: Pick<ChannelAcceptor, "below"> & { readonly stopped?: () => void }
+  ) {
     this.address = address
     this.offers = offers
+    this.below = below
     this.stop = Effect.sync(() => {
       this.accept = undefined
       stopped()
@@ -297,10 +304,11 @@ const sessionOf = <D>(trunk: Trunk): Session<D> => {
         return Effect.fail(new ListenError({ layer, reason: new AddressInUse({ address: "the channels" }) }))
       }
       listening = true
-      const acceptor = new ChannelAcceptor(here, offers, () => {
+      const stopped = () => {
         listening = false
         mux.decideBy(nobody)
-      })
+      }
+      const acceptor = new ChannelAcceptor(here, offers, { stopped })
       return Effect.tap(
         Effect.map(Listener.make(acceptor, { endpoint: here, offers, demands: [], ...options }), Listener.handled),
         () => Effect.sync(() => mux.decideBy((opening) => acceptor.decide(trunk, opening)))
@@ -363,9 +371,6 @@ const below = ({ closeWithin, demands, drain, endpoint }: Ask): Ask => ({
   ...(drain === undefined ? undefined : { drain: unsaid(drain) })
 })
 
-/** A goodbye is said to channels. */
-const unsaid = ({ goodbye: _, ...options }: Listener.DrainOptions<any>): Listener.DrainOptions => options
-
 /** Where a connection goes, and for whom, which is all that tells one from another. */
 class Place implements Equal.Equal {
   readonly ask: Ask
@@ -421,7 +426,7 @@ const overMessages = (lower: Transport.Transport<Message, Message>, options: Ove
     const listen = (ask: Ask) =>
       Effect.gen(function*() {
         const listener = Listener.handled(yield* lower.listen(below(ask)))
-        const acceptor = new ChannelAcceptor(listener.address, ask.offers)
+        const acceptor = new ChannelAcceptor(listener.address, ask.offers, { below: listener })
         let report: NonNullable<Listener.RunOptions["onIncident"]> = incidentLog()
         const serving = listener.run((connection) =>
           Effect.flatMap(Trunk.make(connection, "server", options), (trunk) => {
@@ -432,18 +437,11 @@ const overMessages = (lower: Transport.Transport<Message, Message>, options: Ove
           }), { onIncident: (incident) => report(incident) })
         yield* Listener.runScoped(Effect.tapError(serving, (error) => Effect.sync(() => acceptor.lose(error))))
         const channels = yield* Listener.make(acceptor, ask)
-        const drain: typeof channels.drain = (options) =>
-          Effect.tap(channels.drain(options), ({ took }) => {
-            const rest = { ...ask.drain, ...options }
-            return listener.drain({ ...unsaid(rest), within: Math.max(drainTime(rest) - took, 0) })
-          })
-        // The first to be run, so that the connections have what their channels have left of the time.
-        yield* Effect.addFinalizer(() => drain())
         const run: typeof channels.run = (handler, options) => {
           report = options?.onIncident ?? report
           return channels.run(handler, options)
         }
-        return { ...Listener.withRun(channels, run), drain }
+        return Listener.withRun(channels, run)
       })
 
     const transport: Transport.Transport<Message, Message> = { connect, listen }

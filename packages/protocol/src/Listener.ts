@@ -52,6 +52,11 @@ export interface DrainOptions<in C = Connection<unknown, never>> {
    * most. Those that are told last have the rest of `within` to close, which should be enough for that.
    */
   readonly over?: Duration.Input
+  /**
+   * What is waited for before anybody is told, such as those that stand on these connections: half of `within` at most. Nobody gets in any
+   * more meanwhile.
+   */
+  readonly after?: Effect.Effect<unknown>
   /** What peers are told, where a layer has words for it: that the server goes away, the default, or that it will be back (1001, 1012). */
   readonly as?: "away" | "restart"
   /**
@@ -131,6 +136,11 @@ export interface Acceptor<In, Out, Details> {
   /** The name of the layer, for errors. */
   readonly layer: string
   readonly address: Endpoint
+  /**
+   * The listener whose connections carry those that it accepts: it drains with the one made of this acceptor, and has the second half of the
+   * time to tell its connections.
+   */
+  readonly below?: Pick<Listener<any, any, any>, "drain"> | undefined
   /** What it tells in the `EstablishmentReport` of a connection. */
   readonly facts?: Telling | undefined
   /**

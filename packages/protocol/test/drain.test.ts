@@ -1,9 +1,9 @@
 /** Draining: who is told what and when, what holds it up and what doesn't, and what it reports. */
 import { assert, describe, it } from "@effect/vitest"
-import { Channels, Connection, type Listener, MemoryTransport, Protocol, Transport } from "@wirestack/protocol"
+import { Channels, Connection, type Listener, MemoryTransport, Protocol, Resume, Transport } from "@wirestack/protocol"
 import { fromConnectionError } from "@wirestack/protocol/ConnectError"
 import type { Message } from "@wirestack/protocol/Transport"
-import { Clock, Deferred, Effect, Fiber, Layer, Random, type Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Layer, Random, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { failureOf } from "./support/failure.ts"
 import * as Parting from "./support/Parting.ts"
@@ -415,10 +415,22 @@ describe("a layer that can say no", () => {
   )
 })
 
-it.effect("channels drain before the connections that carry them, within one time", () =>
+/** Connections that say goodbye with a code, and those that they carry. */
+const both = (over: ReturnType<typeof Channels.over>) => {
+  const carriers = Parting.over()(MemoryTransport.layerMessages())
+  const messages = Protocol.make(Parting.Parted, Transport.Messages, {
+    layer: "messages",
+    client: (lower) => Effect.succeed(lower),
+    server: (lower) => Effect.succeed(lower)
+  })
+  return Layer.merge(carriers, over(messages(carriers)))
+}
+
+it.effect("channels drain before the connections that carry them, which have half of the time for their goodbye", () =>
   Effect.gen(function*() {
     const listener = yield* Transport.listen(Transport.Messages)(here, { drain: { within: "1 second" } })
     yield* Effect.forkScoped(Effect.exit(listener.run(stays)))
+    const other = yield* Effect.flatMap(Transport.connect(Parting.Parted)(here), Channels.client)
     const channel = yield* Transport.connect(Transport.Messages)(here)
     const draining = yield* Effect.forkChild(listener.drain({
       goodbye: (channel) => Effect.andThen(Effect.sleep("200 millis"), channel.send("goodbye"))
@@ -427,11 +439,72 @@ it.effect("channels drain before the connections that carry them, within one tim
     yield* pass(200)
     assert.deepStrictEqual(yield* channel.pull, ["goodbye"])
     yield* Effect.flip(channel.pull)
-    yield* pass(1_000)
-    assert.deepInclude(yield* Fiber.join(draining), { open: 1, took: 1_000 })
-    assert.strictEqual(
-      (yield* Effect.flip(Effect.scoped(Transport.connect(Transport.Messages)(here)))).reason._tag,
-      "Refused"
-    )
+    yield* pass(300)
+    assert.deepStrictEqual((yield* other.closed).received, { code: 2, reason: "away" })
+    assert.deepInclude(yield* Fiber.join(draining), { open: 1, interrupted: 0, took: 500 })
     yield* channel.abort
-  }).pipe(Effect.scoped, Effect.provide(Channels.over()(MemoryTransport.layerMessages()))))
+  }).pipe(Effect.scoped, Effect.provide(both(Channels.over()))))
+
+describe.each([["channels", Channels.over()], ["sessions", Resume.over()]] as const)("a listener for %s", (_, over) => {
+  const onBoth = <E>(name: string, program: Effect.Effect<unknown, E, Needs>) =>
+    it.effect(name, () => Effect.provide(Effect.scoped(program), both(over)))
+
+  const listening = (
+    handler: (connection: Messages) => Effect.Effect<void, unknown>,
+    options?: Transport.ListenOptions
+  ) =>
+    Effect.gen(function*() {
+      const listener = yield* Transport.listen(Transport.Messages)(here, options)
+      const running = yield* Effect.forkScoped(listener.run(handler))
+      yield* turns
+      return { listener, running }
+    })
+
+  /** One that has said something, so that it is handled. */
+  const inside = Effect.gen(function*() {
+    const connection = yield* Transport.connect(Transport.Messages)(here)
+    yield* connection.send("here I am")
+    yield* turns
+    return connection
+  })
+
+  const refused = Effect.gen(function*() {
+    const { reason } = yield* Effect.flip(Effect.scoped(Transport.connect(Parting.Parted)(here)))
+    assert.strictEqual(reason._tag, "Refused")
+  })
+
+  onBoth(
+    "accepts nobody any more from when it drains, whoever has it drain",
+    Effect.gen(function*() {
+      const { listener, running } = yield* listening(() => Effect.never)
+      yield* inside
+      const draining = yield* Effect.forkChild(listener.drain({ within: "2 seconds" }))
+      yield* turns
+      yield* refused
+      yield* Fiber.interrupt(draining)
+      yield* pass(2_000)
+      assert.deepInclude(yield* listener.drained, { open: 1, interrupted: 1 })
+      assert.strictEqual(failureOf(yield* Fiber.await(running))?.tag, "NotListening")
+      yield* Fiber.interrupt((yield* listening(stays)).running)
+      yield* refused
+    })
+  )
+
+  onBoth(
+    "has one deadline for those that carry them, too",
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { listener } = yield* Scope.provide(
+        listening(() => Effect.never, { drain: { within: "2 seconds" } }),
+        scope
+      )
+      yield* inside
+      yield* Transport.connect(Parting.Parted)(here)
+      yield* turns
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* pass(2_000)
+      yield* Fiber.join(closing)
+      assert.isAtMost((yield* listener.drained).took, 2_000)
+    })
+  )
+})

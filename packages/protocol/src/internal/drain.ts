@@ -2,6 +2,7 @@
  * The end of a listener: who is told when, until when one waits, and what became of everybody. There is one deadline for all.
  *
  *     shut     nobody gets in any more
+ *     after    until those have left that stand on the connections
  *     tell     each connection that is in, at a time of its own
  *     wait     until they have left
  *     close    nobody is accepted any more, and who is still at the threshold is told
@@ -40,11 +41,13 @@ export const drain = (
   options: DrainOptions<any>
 ): Effect.Effect<Omit<DrainReport, "refused">> =>
   Effect.gen(function*() {
+    const { after = Effect.void } = options
     const began = deadlines.now
     const left = () => Math.max(began + drainTime(options) - deadlines.now, 0)
     const inTime = (waiting: Effect.Effect<unknown>) => Effect.timeoutOption(waiting, left())
     const open = inside.all
     const before = yield* shut
+    yield* Effect.timeoutOption(Effect.exit(after), left() / 2)
     const part = (handling: Handling) => inside.has(handling) && handling.part(parting, left(), deadlines)
     const telling = Effect.andThen(tellAll(open, part, Math.min(overOf(options), left()), deadlines), Effect.never)
     yield* inTime(Effect.raceFirst(telling, inside.gone))
@@ -63,6 +66,9 @@ export const drain = (
       took: deadlines.now - began
     }
   })
+
+/** How connections drain that carry others: the goodbye is said to those. */
+export const unsaid = ({ goodbye: _, ...options }: DrainOptions<any>): DrainOptions<any> => options
 
 const overOf = ({ over = 0 }: DrainOptions<any>): number => Duration.toMillis(over)
 

@@ -6,7 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
@@ -20,7 +20,7 @@ import type { Wire } from "../wire/Wire.ts"
 import { Crowd } from "./Crowd.ts"
 import { Deadlines } from "./Deadlines.ts"
 import { Door, type Refusal } from "./Door.ts"
-import { drain, drainTime } from "./drain.ts"
+import { drain, drainTime, unsaid } from "./drain.ts"
 import { Handling, type Parting } from "./Handling.ts"
 import { incidentLog } from "./incidentLog.ts"
 import { type Life, lifeOf, LiveConnection } from "./LiveConnection.ts"
@@ -289,14 +289,26 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     Effect.contextWith((context: Context.Context<never>) => {
       if (!this.isDraining) {
         this.isDraining = true
-        const fiber = Effect.runForkWith(context)(this.empty({ ...this.ask.drain, ...options }))
+        const fiber = Effect.runForkWith(context)(this.emptyAll({ ...this.ask.drain, ...options }))
         fiber.addObserver((exit) => Deferred.doneUnsafe(this.report, exit))
       }
       return this.drained
     })
 
-  private empty(options: DrainOptions<any>): Effect.Effect<DrainReport> {
+  /** Those it stands on are shut at once, and told in the second half of the time. */
+  private emptyAll(options: DrainOptions<any>): Effect.Effect<DrainReport> {
     Deferred.doneUnsafe(this.begun, Exit.void)
+    const { below } = this.acceptor
+    if (below === undefined) return this.empty(options)
+    return Effect.gen({ self: this }, function*() {
+      const own = yield* Effect.forkChild(this.empty({ ...options, within: drainTime(options) / 2 }))
+      const { refused, took } = yield* below.drain({ ...unsaid(options), after: Fiber.await(own) })
+      const report = yield* Fiber.join(own)
+      return { ...report, refused: report.refused + refused, took: Math.max(report.took, took) }
+    })
+  }
+
+  private empty(options: DrainOptions<any>): Effect.Effect<DrainReport> {
     const { atThreshold, close, deadlines, inside } = this
     const parting = this.partingOf(options)
     return Effect.map(

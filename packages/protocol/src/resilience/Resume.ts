@@ -41,6 +41,7 @@ import { ConnectError, type ConnectReason, fromConnectionError } from "../Connec
 import * as Connection from "../Connection.ts"
 import { Closed, Closing, ConnectionError, ResumeGap } from "../ConnectionError.ts"
 import { Deadlines } from "../internal/Deadlines.ts"
+import { unsaid } from "../internal/drain.ts"
 import { incidentLog } from "../internal/incidentLog.ts"
 import { LiveConnection } from "../internal/LiveConnection.ts"
 import { reasonOf } from "../internal/reasonOf.ts"
@@ -279,14 +280,16 @@ const connectOver =
 class SessionAcceptor implements Listener.Acceptor<Message, Message, any> {
   readonly layer = layer
   readonly address: Listener.Acceptor<Message, Message, any>["address"]
+  readonly below: Listener.Acceptor<Message, Message, any>["below"]
   private accept: Parameters<Listener.Acceptor<Message, Message, any>["start"]>[0] | undefined
   private lost: ((error: ListenError) => void) | undefined
   readonly stop: Effect.Effect<void> = Effect.sync(() => {
     this.accept = undefined
   })
 
-  constructor(address: SessionAcceptor["address"]) {
-    this.address = address
+  constructor(below: Pick<Listener.Listener<any, any>, "address" | "drain">) {
+    this.address = below.address
+    this.below = below
   }
 
   start(accept: NonNullable<SessionAcceptor["accept"]>, lost: (error: ListenError) => void): void {
@@ -442,8 +445,8 @@ class Host {
 
 const listenOver = (lower: Transport.Transport<Message, Message>, options: ServerOptions) => (ask: Ask) =>
   Effect.gen(function*() {
-    const listener = yield* lower.listen(ask)
-    const acceptor = new SessionAcceptor(listener.address)
+    const listener = Listener.handled(yield* lower.listen({ ...ask, ...(ask.drain && { drain: unsaid(ask.drain) }) }))
+    const acceptor = new SessionAcceptor(listener)
     const { keepFor = "2 minutes", maxKept = 1_024, store } = options
     const sessions = new Sessions(limitsOf(options), {
       keepFor: Duration.toMillis(keepFor),
@@ -463,7 +466,6 @@ const listenOver = (lower: Transport.Transport<Message, Message>, options: Serve
       }
     )
     yield* Listener.runScoped(Effect.tapError(serving, (error) => Effect.sync(() => acceptor.lose(error))))
-    // Made last, so that sessions drain before the connections that carry them.
     const handed = yield* Listener.make(acceptor, ask)
     return Listener.withRun(
       handed,

@@ -522,6 +522,6 @@ describe("channels on a stack", () => {
       yield* Fiber.interrupt(yield* Effect.forkChild(listener.run(echo), { startImmediately: true }))
       assert.deepInclude(yield* listener.drained, { open: 0 })
       const connecting = yield* Effect.exit(Transport.connect(Transport.Messages)("memory:here"))
-      assert.deepInclude(failureOf(connecting), { layer: "channels", tag: "Refused" })
+      assert.deepInclude(failureOf(connecting), { layer: "memory", tag: "Refused" })
     }).pipe(Effect.provide(Channels.over()(MemoryTransport.layerMessages()))))
 })
