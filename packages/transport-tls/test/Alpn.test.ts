@@ -1,7 +1,17 @@
 // The compiler says so too, and its Effect plugin once more.
 // @effect-diagnostics missingEffectContext:off floatingEffect:off missingReturnYieldStar:off
 import { assert, describe, expectTypeOf, it } from "@effect/vitest"
-import { Codec, Connection, Endpoint, Lines, Protocol, Subprotocol, Transport } from "@wirestack/protocol"
+import {
+  Channels,
+  Codec,
+  Connection,
+  Endpoint,
+  LengthPrefixed,
+  Lines,
+  Protocol,
+  Subprotocol,
+  Transport
+} from "@wirestack/protocol"
 import { Negotiated } from "@wirestack/protocol/Ask"
 import { ConnectError } from "@wirestack/protocol/ConnectError"
 import { Closed } from "@wirestack/protocol/ConnectionError"
@@ -245,6 +255,30 @@ it.live("one listener drains for all branches", () =>
     yield* until(() => accepted.length === 2)
     yield* Scope.close(scope, Exit.void)
     assert.deepInclude(yield* listener.drained, { open: 2, ended: 2, interrupted: 0, waiting: 0 })
+  })))
+
+it.live("a branch that is a listener of its own drains, too", () =>
+  tight(Effect.gen(function*() {
+    class Many extends Alpn.Choice<Many>()({
+      many: Alpn.branch(Transport.Messages, (tls) => tls.pipe(LengthPrefixed.over(), Channels.over()))
+    }) {}
+    const { ca, identity } = yield* certificates
+    const below = Layer.succeedContext(yield* Layer.build(grounds.TCP.layer()))
+    const tls = Tls.over({ server: { identity }, client: { trust: { ca }, serverName: "localhost" } })(below)
+    const stack = yield* Layer.build(Many.over()(tls))
+    const scope = yield* Scope.make()
+    const listener = yield* Many.listen("127.0.0.1:0", soon).pipe(Scope.provide(scope), Effect.provide(stack))
+    yield* Effect.forkScoped(
+      listener.run({ many: (channel) => Effect.flatMap(channel.pull, channel.sendAll) }, quiet)
+    )
+    const visit = Effect.gen(function*() {
+      const channel = yield* Many.connect(Endpoint.format(listener.address), soon)
+      yield* channel.send("hello")
+      return yield* channel.pull
+    })
+    assert.deepStrictEqual(yield* Effect.provide(Effect.scoped(visit), stack), ["hello"])
+    yield* Scope.close(scope, Exit.void)
+    assert.isNumber((yield* listener.drained).took)
   })))
 
 it("a name is not a number, whose place a record doesn't keep, and can be offered", () => {

@@ -1,6 +1,6 @@
 /** The way of connections into a listener that is built on a `ground`: whoever runs that handles those that enter. */
 import type { Connection } from "@wirestack/protocol/Connection"
-import type { Listener } from "@wirestack/protocol/Listener"
+import { type Listener, withRun } from "@wirestack/protocol/Listener"
 import { ListenError } from "@wirestack/protocol/ListenError"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -12,9 +12,9 @@ export class Entrance {
   private readonly handler = Deferred.makeUnsafe<Handler>()
   readonly below: ByteTransport
 
-  constructor(layer: string, { address, drained }: Pick<Listener<any, any>, "address" | "drained">) {
+  constructor(layer: string, trunk: Listener<any, any>) {
     const run = (handler: Handler) => Effect.andThen(Deferred.succeed(this.handler, handler), Effect.never)
-    const listener = { address, drained, run } as unknown as Listener<Uint8Array, Uint8Array>
+    const listener = withRun(trunk, run) as unknown as Listener<Uint8Array, Uint8Array>
     this.below = {
       connect: astray,
       listen: (ask) => {
