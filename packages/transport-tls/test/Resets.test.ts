@@ -1,9 +1,10 @@
 import { assert, it } from "@effect/vitest"
+import { Protocol, Transport } from "@wirestack/protocol"
 import type { Outcome } from "@wirestack/protocol/Outcome"
 import { until } from "@wirestack/test-support"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Tls } from "@wirestack/transport-tls"
-import { Effect } from "effect"
+import { Effect, Latch } from "effect"
 import { once } from "node:events"
 import * as Net from "node:net"
 import * as NodeTls from "node:tls"
@@ -67,4 +68,29 @@ it.live("a peer that only ends its side is sent all that there is", () =>
       for (const chunk of yield* Effect.promise(() => socket.toArray())) size += chunk.length
       assert.strictEqual(size, 134 * 30_000 + 266 * 10)
     }).pipe(Effect.provide(Tcp.layer().pipe(Tls.server({ identity }))))
+  })))
+
+it.live("a connection that is cut as soon as it closes does not hold up a drain", () =>
+  tight(Effect.gen(function*() {
+    const { ca, identity } = yield* certificates
+    const asked = yield* Latch.make()
+    const parting = Protocol.within(Transport.Bytes)({
+      layer: "parting",
+      below: (ask) => ({ ...ask, turnsAway: true }),
+      client: Effect.succeed,
+      server: ({ send }) =>
+        Effect.onInterrupt(Effect.andThen(asked.open, Effect.never), () => Effect.ignore(send(new Uint8Array(10))))
+    })
+    yield* Effect.gen(function*() {
+      const { address, drain, run } = yield* listen("127.0.0.1:0")
+      yield* Effect.forkScoped(Effect.exit(run(() => Effect.void, quiet)))
+      assert(address.place._tag === "Tcp")
+      const socket = NodeTls.connect({ port: address.place.port, host: "127.0.0.1", ca, servername: "localhost" })
+      const closed = once(socket.on("error", () => {}).resume(), "close")
+      yield* asked.await
+      const { refused, took } = yield* drain({ within: 0 })
+      assert.strictEqual(refused, 1)
+      assert.isBelow(took, 900)
+      yield* Effect.promise(() => closed)
+    }).pipe(Effect.provide(Tcp.layer().pipe(Tls.server({ identity }), parting)))
   })))

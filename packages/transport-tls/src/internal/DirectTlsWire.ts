@@ -37,7 +37,8 @@ export class DirectTlsWire extends SocketWire {
       copies: true,
       reasonOf: connectionReason,
       // Only the socket below, which takes TLS with it: ending both from inside a callback of OpenSSL ends the process.
-      cut: () => lower.abort(),
+      // While it is being shut down it can't be reset, and Node would never close it.
+      cut: () => tls.writableEnded && !tls.writableFinished && tls.writableLength === 0 ? raw.destroy() : lower.abort(),
       beneath: lower
     }, intake)
     this.tls = tls
