@@ -140,7 +140,9 @@ export interface Acceptor<In, Out, Details> {
    * The listener whose connections carry those that it accepts: it drains with the one made of this acceptor, and has the second half of the
    * time to tell its connections.
    */
-  readonly below?: Pick<Listener<any, any, any>, "drain"> | undefined
+  readonly below?:
+    | { readonly drain: (options?: Omit<DrainOptions, "goodbye">) => Effect.Effect<DrainReport> }
+    | undefined
   /** What it tells in the `EstablishmentReport` of a connection. */
   readonly facts?: Telling | undefined
   /**

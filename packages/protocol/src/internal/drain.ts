@@ -68,7 +68,7 @@ export const drain = (
   })
 
 /** How connections drain that carry others: the goodbye is said to those. */
-export const unsaid = ({ goodbye: _, ...options }: DrainOptions<any>): DrainOptions<any> => options
+export const unsaid = ({ goodbye: _, ...options }: DrainOptions<any>): Omit<DrainOptions, "goodbye"> => options
 
 const overOf = ({ over = 0 }: DrainOptions<any>): number => Duration.toMillis(over)
 

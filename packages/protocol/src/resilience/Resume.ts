@@ -287,7 +287,7 @@ class SessionAcceptor implements Listener.Acceptor<Message, Message, any> {
     this.accept = undefined
   })
 
-  constructor(below: Pick<Listener.Listener<any, any>, "address" | "drain">) {
+  constructor(below: Pick<Listener.Listener<Message, Message>, "address" | "drain">) {
     this.address = below.address
     this.below = below
   }

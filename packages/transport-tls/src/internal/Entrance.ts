@@ -12,9 +12,9 @@ export class Entrance {
   private readonly handler = Deferred.makeUnsafe<Handler>()
   readonly below: ByteTransport
 
-  constructor(layer: string, trunk: Listener<any, any>) {
+  constructor(layer: string, trunk: Pick<Listener<any, any>, "address" | "drained"> & Partial<Listener<any, any>>) {
     const run = (handler: Handler) => Effect.andThen(Deferred.succeed(this.handler, handler), Effect.never)
-    const listener = withRun(trunk, run) as unknown as Listener<Uint8Array, Uint8Array>
+    const listener = withRun(trunk as Listener<any, any>, run) as unknown as Listener<Uint8Array, Uint8Array>
     this.below = {
       connect: astray,
       listen: (ask) => {
