@@ -1,7 +1,7 @@
 /** What can go wrong between asking for a connection and having one, on either side. */
 
 import * as Data from "effect/Data"
-import type { Closed, Closing, ConnectionError, Reset, ResumeGap } from "./ConnectionError.ts"
+import type { Closed, Closing, ConnectionError, ConnectionReason, Reset, ResumeGap } from "./ConnectionError.ts"
 import { Other, type Reason, type TimedOut, type TooLarge, type Truncated, type Violation } from "./Reason.ts"
 
 /** The endpoint can't be used: malformed, or of a kind this stack does not speak. */
@@ -40,6 +40,9 @@ export class Refused extends Data.TaggedClass("Refused")<{ readonly address: str
   get message(): string {
     return `${this.address} refused the connection`
   }
+  get endsHandshakes(): true {
+    return true
+  }
 }
 
 /** There is no way to the address (network or host unreachable, address not available). */
@@ -49,6 +52,9 @@ export class Unreachable extends Data.TaggedClass("Unreachable")<{ readonly addr
   get message(): string {
     return `${this.address} is unreachable`
   }
+  get endsHandshakes(): true {
+    return true
+  }
 }
 
 /** The system does not allow it (privileged port, socket file permissions). */
@@ -57,6 +63,9 @@ export class Forbidden extends Data.TaggedClass("Forbidden")<{ readonly address:
 {
   get message(): string {
     return `no permission for ${this.address}`
+  }
+  get endsHandshakes(): true {
+    return true
   }
 }
 
@@ -139,19 +148,13 @@ export class ConnectError extends Data.TaggedError("ConnectError")<{
   }
 }
 
+/** The reasons of a connection that are those of a failed handshake too. */
+type Shared = Extract<ConnectionReason, { readonly endsHandshakes: true }>
+
+const isShared = (reason: ConnectionReason): reason is Shared => (reason as Reason).endsHandshakes === true
+
 /** What a failure of the connection below is to a handshake that was going on. */
 export const fromConnectionError = (error: ConnectionError): ConnectError => {
   const { layer, reason } = error
-  switch (reason._tag) {
-    case "Closed":
-    case "Closing":
-    case "Reset":
-    case "TimedOut":
-    case "TooLarge":
-    case "Truncated":
-    case "Violation":
-      return new ConnectError({ layer, reason })
-    default:
-      return new ConnectError({ layer, reason: new Other({ cause: error }) })
-  }
+  return new ConnectError({ layer, reason: isShared(reason) ? reason : new Other({ cause: error }) })
 }

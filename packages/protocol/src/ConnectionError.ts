@@ -10,12 +10,18 @@ export class Closing extends Data.TaggedClass("Closing") implements Reason {
   get message(): string {
     return "the connection is closing"
   }
+  get endsHandshakes(): true {
+    return true
+  }
 }
 
 /** The connection is over, by the peer or by us; `Connection.closed` tells how. */
 export class Closed extends Data.TaggedClass("Closed") implements Reason {
   get message(): string {
     return "the connection is closed"
+  }
+  get endsHandshakes(): true {
+    return true
   }
 }
 
@@ -37,6 +43,9 @@ export class Aborted extends Data.TaggedClass("Aborted") implements Reason {
 export class Reset extends Data.TaggedClass("Reset")<{ readonly cause: unknown }> implements Reason {
   get message(): string {
     return this.cause instanceof Error ? `the connection was cut: ${this.cause.message}` : "the connection was cut"
+  }
+  get endsHandshakes(): true {
+    return true
   }
 }
 
@@ -139,6 +148,9 @@ export class ResumeGap extends Data.TaggedClass("ResumeGap")<{
     return `the session ${this.session} can't be resumed (not acknowledged: ${shown(this.unacknowledged)}; gone: ${
       shown(this.missing)
     })`
+  }
+  get endsHandshakes(): true {
+    return true
   }
 }
 

@@ -16,6 +16,8 @@ export interface Reason {
   readonly message: string
   /** The peer says that it may go better later: after so many milliseconds, 0 if it does not say when. */
   readonly retryAfter?: number | undefined
+  /** It is a reason of `ConnectError` and of `ConnectionError`: a connection that ends for it during a handshake fails that for it too. */
+  readonly endsHandshakes?: true
 }
 
 /** Anything the other reasons do not say; `cause` is what was thrown or returned. */
@@ -32,6 +34,9 @@ export class TimedOut extends Data.TaggedClass("TimedOut")<{ readonly phase: str
   get message(): string {
     return `${this.phase} took longer than ${this.after} ms`
   }
+  get endsHandshakes(): true {
+    return true
+  }
 }
 
 /** A size or count went over its limit. */
@@ -43,6 +48,9 @@ export class TooLarge extends Data.TaggedClass("TooLarge")<{
   get message(): string {
     return `${this.what} of ${this.size} is over the limit of ${this.limit}`
   }
+  get endsHandshakes(): true {
+    return true
+  }
 }
 
 /** The peer broke the layer's protocol; `section` is where the rule is written. */
@@ -52,11 +60,17 @@ export class Violation extends Data.TaggedClass("Violation")<{ readonly rule: st
   get message(): string {
     return this.section === undefined ? this.rule : `${this.rule} (${this.section})`
   }
+  get endsHandshakes(): true {
+    return true
+  }
 }
 
 /** The input ended in the middle of something, or without the goodbye the layer requires. */
 export class Truncated extends Data.TaggedClass("Truncated")<{ readonly inside: string }> implements Reason {
   get message(): string {
     return `the input ended inside ${this.inside}`
+  }
+  get endsHandshakes(): true {
+    return true
   }
 }

@@ -56,4 +56,7 @@ it("a connection's failure is the handshake's, where it means the same", () => {
   assert.strictEqual(below(reset).reason, reset)
   assert.strictEqual(below(reset).layer, "tcp")
   assert.strictEqual(below(new Connections.Aborted()).reason._tag, "Other")
+  // A reason that a layer has added, and that says that it means the same.
+  const added: any = { _tag: "Evicted", message: "evicted", endsHandshakes: true }
+  assert.strictEqual(below(added).reason, added)
 })

@@ -43,6 +43,9 @@ export class AlertReceived extends Data.TaggedClass("AlertReceived")<{ readonly 
   get message(): string {
     return `the peer ended TLS with the alert ${this.alert}`
   }
+  get endsHandshakes(): true {
+    return true
+  }
 }
 
 /** Both speak TLS, but no version that the other accepts. */

@@ -4,9 +4,9 @@
 import "reflect-metadata/lite"
 import { assert, it } from "@effect/vitest"
 import * as X509 from "@peculiar/x509"
-import type { ConnectError, ConnectReason } from "@wirestack/protocol/ConnectError"
-import type { ConnectionError, ConnectionReason } from "@wirestack/protocol/ConnectionError"
-import type { CertificateFault, Identity, Tls } from "@wirestack/transport-tls"
+import { type ConnectError, type ConnectReason, fromConnectionError } from "@wirestack/protocol/ConnectError"
+import { ConnectionError, type ConnectionReason } from "@wirestack/protocol/ConnectionError"
+import { AlertReceived, type CertificateFault, type Identity, type Tls } from "@wirestack/transport-tls"
 import { Deferred, Effect, Redacted } from "effect"
 import * as Cause from "effect/Cause"
 import { webcrypto, X509Certificate } from "node:crypto"
@@ -219,3 +219,8 @@ it.live("lists of revoked certificates count although they are in one text", () 
     assert(reason._tag === "CertificateInvalid")
     assert.strictEqual(reason.code, "revoked")
   })))
+
+it("an alert is the reason of a failed handshake above TLS, too", () => {
+  const reason = new AlertReceived({ alert: "certificate_required", cause: undefined })
+  assert.strictEqual(fromConnectionError(new ConnectionError({ layer: "tls", reason })).reason, reason)
+})

@@ -79,8 +79,7 @@ const strangers = [
 export const truncated = new Truncated({ inside: "the TLS handshake" })
 
 /** The layer below broke before the handshake was over. */
-export const lost = (error: ConnectionError): ConnectReason =>
-  error.reason._tag === "AlertReceived" ? error.reason : fromConnectionError(error).reason
+export const lost = (error: ConnectionError): ConnectReason => fromConnectionError(error).reason
 
 /** Why a handshake failed. */
 export const connectReason = (cause: unknown, offered: ReadonlyArray<string>): ConnectReason => {
