@@ -63,6 +63,10 @@ for (const [title, ground] of Object.entries(grounds)) {
         const reason = yield* refusalOf(met({ signatureAlgorithms: ["ed25519"] }))
         assert(reason._tag === "AlertReceived")
         assert.strictEqual(reason.alert, "handshake_failure")
+        const { ca, issue } = yield* DevelopmentCertificates.make({ signing: "Ed25519" })
+        const identity = yield* issue()
+        const { client } = yield* met({ signatureAlgorithms: ["ed25519"], trust: { ca } }, { identity })
+        assert.isTrue(client.authorized)
       })))
   })
 

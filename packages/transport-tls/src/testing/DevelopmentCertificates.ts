@@ -2,7 +2,7 @@
  * Certificates for tests and for development, made in memory in some milliseconds.
  *
  * Needs the optional peer dependencies `@peculiar/x509` and `reflect-metadata`. Nobody trusts these authorities but who
- * is told to (`trust: { ca: authority.ca }`); the keys are EC P-256 and live as long as the program.
+ * is told to (`trust: { ca: authority.ca }`); the keys are EC P-256 or Ed25519, and live as long as the program.
  */
 // The polyfill that @peculiar/x509 needs before it is loaded.
 // oxlint-disable-next-line import/no-unassigned-import
@@ -38,7 +38,16 @@ export interface Authority {
   readonly revoke: (identities: ReadonlyArray<Identity>) => Effect.Effect<string>
 }
 
-const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" }
+/** What an authority and those it vouches for sign with. Signatures of Ed25519 have one size, those of P-256 (DER) vary by some bytes. */
+export type Signing = "P-256" | "Ed25519"
+
+const algorithms = {
+  "P-256": { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
+  Ed25519: { name: "Ed25519" }
+} satisfies Record<Signing, object>
+
+type Algorithm = (typeof algorithms)[Signing]
+
 const day = 86_400_000
 
 /** RFC 5280 section 4.2.1.12. */
@@ -48,7 +57,7 @@ const dateAt = (millis: number): Date => DateTime.toDateUtc(DateTime.makeUnsafe(
 
 X509.cryptoProvider.set(webcrypto as any)
 
-const keys = (): Promise<webcrypto.CryptoKeyPair> =>
+const keys = (algorithm: Algorithm): Promise<webcrypto.CryptoKeyPair> =>
   webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]) as Promise<webcrypto.CryptoKeyPair>
 
 const serial = (): string =>
@@ -63,11 +72,14 @@ const subject = (commonName: string): string => `CN=${commonName.replace(/[,+=<>
 const alternative = (name: string): X509.JsonGeneralName =>
   Net.isIP(name) === 0 ? { type: "dns", value: name } : { type: "ip", value: name }
 
-/** Makes an authority. */
-export const make = (options?: Pick<CertificateOptions, "commonName">): Effect.Effect<Authority> =>
+/** Makes an authority, which signs with P-256 by default. */
+export const make = (
+  options?: Pick<CertificateOptions, "commonName"> & { readonly signing?: Signing }
+): Effect.Effect<Authority> =>
   Effect.flatMap(Clock.currentTimeMillis, (now) =>
     Effect.promise(async () => {
-      const pair = await keys() as any
+      const algorithm = algorithms[options?.signing ?? "P-256"]
+      const pair = await keys(algorithm) as any
       const authority = await X509.X509CertificateGenerator.createSelfSigned({
         serialNumber: serial(),
         name: subject(options?.commonName ?? "Development Authority"),
@@ -91,7 +103,7 @@ export const make = (options?: Pick<CertificateOptions, "commonName">): Effect.E
                 names = ["localhost", "127.0.0.1", "::1"],
                 usages = ["server", "client"]
               } = options ?? {}
-              const leaf = await keys() as any
+              const leaf = await keys(algorithm) as any
               const certificate = await X509.X509CertificateGenerator.create({
                 serialNumber: serial(),
                 subject: subject(options?.commonName ?? names[0] ?? "nobody"),
