@@ -17,6 +17,7 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import { Chat, Room } from "./Room.ts"
 import { inVirtualTime } from "./VirtualTime.ts"
 import { scriptOf, type Visit, visit } from "./Visitor.ts"
@@ -50,7 +51,7 @@ const planned = (seed: number): Scenario => {
 }
 
 const credentials = Effect.runSync(Effect.cached(Effect.gen(function*() {
-  const authority = yield* DevelopmentCertificates.make()
+  const authority = yield* DevelopmentCertificates.make({ signing: "Ed25519" })
   return { trust: { ca: authority.ca }, identity: yield* authority.issue() }
 })))
 
@@ -152,7 +153,7 @@ const faultsOf = (visit: Visit, { outcomes, room }: Played): ReadonlyArray<strin
 export const run = (seed: number): Effect.Effect<Result> => {
   const scenario = planned(seed)
   return withoutLeaks(
-    Effect.flatMap(credentials, () => inVirtualTime(play(scenario), deadline))
+    Effect.flatMap(credentials, () => inVirtualTime(Random.withSeed(play(scenario), seed), deadline))
   ).pipe(
     Effect.map(([played, { asleep, took }]) => ({
       scenario,
