@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { run } from "../src/chaos/scenario.ts"
+import { play } from "../src/chaos/play.ts"
 
 /** A sample; `npm run chaos` plays a thousand. */
 describe("chaos", () => {
@@ -9,7 +9,7 @@ describe("chaos", () => {
     () =>
       Effect.gen(function*() {
         for (let seed = 1; seed <= 10; seed++) {
-          const { broken } = yield* run(seed)
+          const { broken } = yield* play(seed)
           assert.deepStrictEqual(broken, [], `npm run chaos -- --seed ${seed}`)
         }
       }),
@@ -18,7 +18,7 @@ describe("chaos", () => {
 
   it.live("a seed does the same again", () =>
     Effect.gen(function*() {
-      const [one, other] = [yield* run(4), yield* run(4)]
+      const [one, other] = [yield* play(4), yield* play(4)]
       assert.deepStrictEqual(one.scenario, other.scenario)
       assert.deepStrictEqual(
         one.visits.map(({ received, sent }) => [sent, received]),

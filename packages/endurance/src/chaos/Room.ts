@@ -1,10 +1,9 @@
 /** A room in which everything said is numbered, told to all who are there, and then acknowledged to who said it. */
-import * as Connection from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import * as Subprotocol from "@wirestack/protocol/typed/Subprotocol"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Stream from "effect/Stream"
 
 export const Say = Schema.TaggedStruct("Say", { by: Schema.Int, nth: Schema.Int, padding: Schema.String })
 /** The number of what was said last before one came. */
@@ -33,6 +32,8 @@ export interface Membership {
   sent: number
   /** Of which client it is, once that has said something. */
   by: number | undefined
+  /** Messages that were pulled of it. */
+  pulled: number
   /** What it has taken from it, in order. */
   readonly taken: Array<number>
 }
@@ -45,17 +46,28 @@ export class Room {
   /** Handles a connection for as long as it lasts. */
   readonly enter = (connection: Member): Effect.Effect<void, ConnectionError> =>
     Effect.suspend(() => {
-      const membership: Membership = { connection, sent: 0, by: undefined, taken: [] }
+      const membership: Membership = { connection, sent: 0, by: undefined, pulled: 0, taken: [] }
       this.memberships.push(membership)
       this.present.add(membership)
       return Effect.ensuring(
         Effect.andThen(
           this.tell(membership, { _tag: "Here", last: this.last }),
-          Stream.runForEach(Connection.messages(connection), (said) => this.say(membership, said))
+          this.listen(membership)
         ),
         Effect.sync(() => this.present.delete(membership))
       )
     })
+
+  private listen(membership: Membership): Effect.Effect<void, ConnectionError> {
+    const next: Effect.Effect<void, ConnectionError> = Effect.matchEffect(membership.connection.pull, {
+      onSuccess: (batch) => {
+        membership.pulled += batch.length
+        return Effect.andThen(Effect.forEach(batch, (said) => this.say(membership, said), { discard: true }), next)
+      },
+      onFailure: (why) => Cause.isDone(why) ? Effect.void : Effect.fail(why)
+    })
+    return next
+  }
 
   private say(membership: Membership, { by, nth, padding }: typeof Say.Type): Effect.Effect<void, ConnectionError> {
     membership.by = by

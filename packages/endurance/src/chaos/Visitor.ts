@@ -1,13 +1,13 @@
 /** A client of the room: what it is to do, drawn from a seed, and what it has seen. */
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
+import type { Connection } from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import type { Outcome } from "@wirestack/protocol/Outcome"
-import type * as Subprotocol from "@wirestack/protocol/typed/Subprotocol"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { Chat, type FromServer } from "./Room.ts"
+import type { FromServer, Say } from "./Room.ts"
 
 /** What a client does. Times are in milliseconds. */
 export interface Script {
@@ -47,7 +47,7 @@ export interface Visit {
   defect: unknown
 }
 
-type Client = Subprotocol.ClientConnection<typeof Chat>
+type Client = Connection<FromServer, typeof Say.Type>
 
 const acknowledged = (visit: Visit): number => visit.received.filter(({ _tag }) => _tag === "Taken").length
 
@@ -75,7 +75,7 @@ const saying = (client: Client, visit: Visit): Effect.Effect<void, ConnectionErr
       Effect.tap(
         client.send({ _tag: "Say", by: visit.by, nth, padding: "x".repeat(size) }),
         () => Effect.sync(() => visit.sent++)
-      )
+      ).pipe(Effect.catchReason("ConnectionError", "Disconnected", () => Effect.void))
     ), { discard: true })
 
 const ending = (client: Client, visit: Visit, read: Fiber.Fiber<void>): Effect.Effect<void> => {
@@ -99,7 +99,7 @@ const ending = (client: Client, visit: Visit, read: Fiber.Fiber<void>): Effect.E
 }
 
 /** Plays a client. Only what must not be is a defect; it ends when the connection is closed. */
-export const visit = (by: number, script: Script) =>
+export const visit = <R>(by: number, script: Script, connect: Effect.Effect<Client, ConnectError, R>) =>
   Effect.gen(function*() {
     const visit: Visit = {
       by,
@@ -114,7 +114,7 @@ export const visit = (by: number, script: Script) =>
     yield* Effect.sleep(script.comesAt)
     let client: Client | undefined
     const staying = Effect.scoped(Effect.gen(function*() {
-      client = yield* Chat.connect("memory:chat")
+      client = yield* connect
       const read = yield* Effect.forkScoped(reading(client, visit))
       yield* Effect.ignore(saying(client, visit))
       yield* ending(client, visit, read)

@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import { numbers } from "../support/numbers.ts"
-import { type Result, run } from "./scenario.ts"
+import { play, type Result } from "./play.ts"
 
 const tally = new Map<string, number>()
 
@@ -47,7 +47,7 @@ for (const event of ["unhandledRejection", "uncaughtException"] as const) {
 
 for (let next = from; next < from + total; next++) {
   unhandled = []
-  const result = await Effect.runPromise(run(next))
+  const result = await Effect.runPromise(play(next))
   const broken = [...result.broken, ...unhandled]
   for (const visit of result.visits) {
     count(endOf(visit))
