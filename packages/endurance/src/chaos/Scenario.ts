@@ -30,7 +30,11 @@ export interface Scenario {
 const kinds: ReadonlyArray<Kind> = ["resuming", "passing", "resilient", "passing"]
 
 /** For those who come back: a connection seldom lasts. */
-const rough = { reset: 0.5, end: 0.1, lose: 0.2, hold: 0.4, corrupt: 0.05, fail: 0.1 }
+const rough: Omit<Faults.Random, "seed"> = {
+  chances: { reset: 0.6, end: 0.1, lose: 0.2, hold: 0.4, corrupt: 0.05, fail: 0.1 },
+  within: "6 seconds",
+  withinBytes: 20_000
+}
 
 /** How many connections of a client have faults, if it comes back. */
 const roughly = 5
@@ -38,9 +42,9 @@ const roughly = 5
 export const planned = (seed: number): Scenario => {
   const next = random(seed)
   const upTo = (limit: number) => Math.floor(next() * limit)
-  const scripts = Array.from({ length: 1 + upTo(5) }, () => scriptOf(next))
   const kind = kinds[seed % kinds.length]
-  const planOf = Faults.random({ seed, withinBytes: 30_000, ...(kind === "passing" ? {} : { chances: rough }) })
+  const scripts = Array.from({ length: 1 + upTo(5) }, () => scriptOf(next, kind === "passing" ? 12 : 24))
+  const planOf = Faults.random({ seed, ...(kind === "passing" ? { withinBytes: 30_000 } : rough) })
   const drainsAt = 2_000 + upTo(30_000)
   return {
     seed,

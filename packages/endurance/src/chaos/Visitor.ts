@@ -20,13 +20,13 @@ export interface Script {
   readonly ends: "leaves" | "waits" | "cuts" | "interrupted" | "stays"
 }
 
-/** Draws a script. */
-export const scriptOf = (random: () => number): Script => {
+/** Draws a script of fewer messages than `limit`. */
+export const scriptOf = (random: () => number, limit: number): Script => {
   const upTo = (limit: number) => Math.floor(random() * limit)
   const size = () => random() < 0.1 ? upTo(40_000) : upTo(200)
   return {
     comesAt: upTo(3_000),
-    says: Array.from({ length: upTo(12) }, () => ({ after: random() < 0.3 ? 0 : upTo(1_500), size: size() })),
+    says: Array.from({ length: upTo(limit) }, () => ({ after: random() < 0.3 ? 0 : upTo(1_500), size: size() })),
     stalls: random() < 0.15 ? { after: upTo(5_000), for: upTo(4_000) } : undefined,
     ends: (["leaves", "waits", "waits", "stays", "cuts", "interrupted"] as const)[upTo(6)]
   }

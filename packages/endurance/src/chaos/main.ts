@@ -7,19 +7,20 @@
 import * as Effect from "effect/Effect"
 import { numbers } from "../support/numbers.ts"
 import { play, type Result } from "./play.ts"
+import type { Visit } from "./Visitor.ts"
 
 const tally = new Map<string, number>()
 
 const count = (what: string): void => void tally.set(what, (tally.get(what) ?? 0) + 1)
 
 /** How a visit ended, in a word or two. */
-const endOf = ({ outcome, refused }: Result["visits"][number]): string => {
+const endOf = ({ outcome, refused }: Visit): string => {
   if (refused !== undefined) return `refused: ${refused.layer} ${refused.reason._tag}`
   if (outcome?.error !== undefined) return `failed: ${outcome.error.layer} ${outcome.error.reason._tag}`
   return outcome?.clean === true ? `clean, ${outcome.first} first` : "cut"
 }
 
-const show = ({ scenario, took, visits }: Result): void => {
+const show = ({ connections, scenario, took, visits }: Result): void => {
   console.log(JSON.stringify(scenario, undefined, 2))
   for (const visit of visits) {
     const heard = visit.received.map((message) =>
@@ -29,7 +30,7 @@ const show = ({ scenario, took, visits }: Result): void => {
       `client ${visit.by}: ${visit.script.ends}; ${endOf(visit)}; sent ${visit.sent}; heard ${heard.join(" ")}`
     )
   }
-  console.log(`${took} ms of virtual time`)
+  console.log(`${connections} connections, ${took} ms of virtual time`)
 }
 
 const { scenarios, seed } = numbers({ seed: 0, scenarios: 0 })
@@ -39,6 +40,8 @@ const total = single ? 1 : scenarios || 1_000
 const began = performance.now()
 let failed = 0
 let messages = 0
+let clients = 0
+let connections = 0
 
 let unhandled: Array<string> = []
 for (const event of ["unhandledRejection", "uncaughtException"] as const) {
@@ -49,8 +52,10 @@ for (let next = from; next < from + total; next++) {
   unhandled = []
   const result = await Effect.runPromise(play(next))
   const broken = [...result.broken, ...unhandled]
+  clients += result.visits.length
+  connections += result.connections
   for (const visit of result.visits) {
-    count(endOf(visit))
+    count(`${result.scenario.kind}: ${endOf(visit)}`)
     messages += visit.received.length
   }
   if (single) show(result)
@@ -61,6 +66,9 @@ for (let next = from; next < from + total; next++) {
 }
 
 const seconds = ((performance.now() - began) / 1_000).toFixed(1)
-console.log(`${total} scenarios in ${seconds} s, ${messages} messages received, ${failed} failed`)
+console.log(
+  `${total} scenarios in ${seconds} s, ${clients} clients, ${connections} connections, ${messages} messages received, ` +
+    `${failed} failed`
+)
 for (const [what, times] of [...tally].sort(([, a], [, b]) => b - a)) console.log(`  ${times} ${what}`)
 process.exitCode = failed === 0 ? 0 : 1

@@ -1,5 +1,6 @@
 /** Plays a scenario: a room, some clients, and a server that drains. */
 import * as Connection from "@wirestack/protocol/Connection"
+import type { Plan } from "@wirestack/protocol/faults/Plan"
 import { runScoped } from "@wirestack/protocol/Listener"
 import type { Outcome } from "@wirestack/protocol/Outcome"
 import { withoutLeaks } from "@wirestack/protocol/testing"
@@ -19,6 +20,8 @@ import { type Visit, visit } from "./Visitor.ts"
 export interface Result {
   readonly scenario: Scenario
   readonly visits: ReadonlyArray<Visit>
+  /** How often somebody has connected. */
+  readonly connections: number
   /** What did not hold. */
   readonly broken: ReadonlyArray<string>
   /** Virtual milliseconds. */
@@ -45,6 +48,11 @@ const played = (scenario: Scenario) => {
   const room = new Room()
   const broken: Array<string> = []
   const outcomes: Array<Outcome> = []
+  let connections = 0
+  const planOf = (nth: number): Plan<"bytes"> => {
+    connections++
+    return scenario.plans[nth] ?? {}
+  }
   const listening = Effect.scoped(Effect.gen(function*() {
     const listener = yield* Chat.listen("memory:chat", { drain: { within: "3 seconds" } })
     yield* runScoped(listener.run(room.enter, {
@@ -60,8 +68,8 @@ const played = (scenario: Scenario) => {
   return Effect.gen(function*() {
     const [, ...visits] = yield* Effect.all([listening, ...visiting], { concurrency: "unbounded" })
     for (const { connection } of room.memberships) outcomes.push(yield* connection.closed)
-    return { scenario, room, visits: visits as ReadonlyArray<Visit>, outcomes, broken }
-  }).pipe(Effect.provide(stackOf(scenario)), Effect.scoped)
+    return { scenario, room, visits: visits as ReadonlyArray<Visit>, outcomes, connections, broken }
+  }).pipe(Effect.provide(stackOf(scenario, planOf)), Effect.scoped)
 }
 
 /** Plays the scenario of a seed. */
@@ -73,6 +81,7 @@ export const play = (seed: number): Effect.Effect<Result> => {
     Effect.map(([seen, { asleep, took }]) => ({
       scenario,
       visits: seen.visits,
+      connections: seen.connections,
       took,
       broken: [
         ...seen.broken,
@@ -80,6 +89,8 @@ export const play = (seed: number): Effect.Effect<Result> => {
         ...asleep > 0 ? [`${asleep} timers are left`] : []
       ]
     })),
-    Effect.catchCause((cause) => Effect.succeed({ scenario, visits: [], took: 0, broken: [Cause.pretty(cause)] }))
+    Effect.catchCause((cause) =>
+      Effect.succeed({ scenario, visits: [], connections: 0, took: 0, broken: [Cause.pretty(cause)] })
+    )
   )
 }

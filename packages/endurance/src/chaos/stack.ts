@@ -1,5 +1,6 @@
 /** The stacks of the scenarios: a chat over WebSocket over TLS over faults, and over sessions if there are any. */
 import * as Faults from "@wirestack/protocol/faults/Faults"
+import type { Plan } from "@wirestack/protocol/faults/Plan"
 import * as MemoryTransport from "@wirestack/protocol/MemoryTransport"
 import * as Resume from "@wirestack/protocol/resilience/Resume"
 import * as Transport from "@wirestack/protocol/Transport"
@@ -21,11 +22,11 @@ export const credentials = Effect.runSync(Effect.cached(Effect.gen(function*() {
 
 const heartbeat = { interval: "4 seconds", timeout: "2 seconds", misses: 2 } as const
 
-export const stackOf = ({ keeping, plans }: Scenario) =>
+/** `planOf` says what befalls the nth connection. */
+export const stackOf = ({ keeping }: Scenario, planOf: (nth: number) => Plan<"bytes">) =>
   Layer.unwrap(Effect.map(credentials, ({ identity, trust }) => {
     const sockets = MemoryTransport.layer().pipe(
-      // Those who come back often enough find the network well.
-      Faults.over(Transport.Bytes)({ plan: (nth) => plans[nth] ?? {} }),
+      Faults.over(Transport.Bytes)({ plan: planOf }),
       Tls.over({ client: { trust, serverName: "localhost" }, server: { identity } }),
       WebSocket.over({
         client: { heartbeat },
