@@ -15,6 +15,7 @@ import { withoutLeaks } from "@wirestack/protocol/testing"
 import { Duration, Effect, Exit, Fiber, Option, Schedule, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { failureOf } from "../support/failure.ts"
+import { Parting } from "../support/Parting.ts"
 
 type Messages = Connection.Connection<Transport.Message, Transport.Message>
 
@@ -173,6 +174,23 @@ describe("Resilient", () => {
         assert.isFalse((yield* Effect.flatMap(Effect.scoped(aborted), ({ closed }) => closed)).clean)
       }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layerMessages()))
     ))
+
+  it.effect("is no cleaner at its end than what carries it", () =>
+    Effect.gen(function*() {
+      yield* server
+      const scope = yield* Scope.make()
+      // The server does not know the goodbye, and so does not answer it.
+      const unanswered = Effect.flatMap(
+        Transport.connect(Transport.Messages)("memory:server", { closeWithin: "1 seconds" }),
+        (lower) => Connection.fuse(lower, new Parting("client"), { layer: "parting" })
+      )
+      const connection = yield* Scope.provide(Connection.resilient(unanswered), scope)
+      yield* turns
+      yield* Effect.forkScoped(Scope.close(scope, Exit.void))
+      yield* turns
+      yield* TestClock.adjust("1 seconds")
+      assert.isFalse((yield* connection.closed).clean)
+    }).pipe(Effect.provide(MemoryTransport.layerMessages())))
 
   it.effect("is given up when it would be the same again, or when the schedule ends", () =>
     Effect.gen(function*() {

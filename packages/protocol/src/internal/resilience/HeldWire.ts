@@ -33,6 +33,8 @@ export class HeldWire<In, Out> extends CarriedWire<In, Out, In, Out> implements 
   private starved = false
   private unsent = { messages: 0, bytes: 0 }
   private last: Outcome | undefined = undefined
+  /** The last connection was still there when this one closed, and did not close as it should. */
+  private unclean = false
 
   constructor(holding: Holding | undefined, leftAlone: () => void) {
     super()
@@ -123,7 +125,9 @@ export class HeldWire<In, Out> extends CarriedWire<In, Out, In, Out> implements 
     this.last = outcome
     this.unsent.messages += outcome.unsent.messages
     this.unsent.bytes += outcome.unsent.bytes
-    if (this.arrived) this.settle()
+    if (!this.arrived) return
+    this.unclean = !outcome.clean
+    this.settle()
   }
 
   stranded(ended: Ended): void {
@@ -160,6 +164,6 @@ export class HeldWire<In, Out> extends CarriedWire<In, Out, In, Out> implements 
     if (last?.received !== undefined) outcome.received = last.received
     outcome.unsent.messages += this.unsent.messages + this.held.length
     outcome.unsent.bytes += this.unsent.bytes + this.heldSize
-    if (outcome.unsent.messages > 0) outcome.clean = false
+    if (this.unclean || outcome.unsent.messages > 0) outcome.clean = false
   }
 }
