@@ -140,6 +140,8 @@ export const faultsOf = (visit: Visit, { outcomes, room, scenario: { kind } }: S
   if (kind === "resuming") {
     demandAcknowledged("the client", outcome, sent, membership.pulled, demand)
     demandAcknowledged("the server", theirs, membership.sent, received.length, demand)
+    demand(!theirs.clean || outcome.error === undefined, `a clean end there, and here ${outcome.error?.message}`)
+    demand(!outcome.clean || theirs.error === undefined, `a clean end here, and there ${theirs.error?.message}`)
   }
   if (resilient) {
     const pulled = mine.reduce((sum, { membership }) => sum + membership.pulled, 0)
