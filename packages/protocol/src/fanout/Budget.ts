@@ -5,6 +5,7 @@
  * place in a line with `overhead`. When a budget is exceeded, those with the most waiting are treated by their policy first, until a quarter of it is free: who drops its oldest drops all
  * that waits, others are closed. Members whose policy is to suspend are left alone: while the budget is exceeded they hold up the publisher.
  */
+import { atLeast } from "../internal/atLeast.ts"
 
 /** What waits for one member, as a budget sees it. */
 export interface Claim {
@@ -38,8 +39,7 @@ export class Budget {
   private hopeful = new Set<Hopeful>()
 
   constructor(limit: number) {
-    if (!(limit >= 1)) throw new RangeError(`a budget of ${limit} bytes is none`)
-    this.limit = limit
+    this.limit = atLeast(1, "maxBytes", limit)
   }
 
   /** Whether there is no more. */

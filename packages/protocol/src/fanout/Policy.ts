@@ -14,6 +14,7 @@
  * A connection that is closed and whose peer does not read on within `closeWithin` is cut, so that the peer may not see why.
  */
 import * as Duration from "effect/Duration"
+import { atLeast } from "../internal/atLeast.ts"
 
 /** How much may wait for one member. */
 export interface Bounds {
@@ -56,12 +57,10 @@ export interface Suspend {
 /** A policy for messages `A`. */
 export type Policy<A> = Close | DropOldest<A> | KeepLatest<A> | Suspend
 
-const limitsOf = ({ maxBytes = 1_048_576, maxWaiting = 1_024 }: Bounds): Limits => {
-  if (!(maxWaiting >= 1) || !(maxBytes >= 1)) {
-    throw new RangeError(`a member may have ${maxWaiting} messages and ${maxBytes} bytes wait, and not one`)
-  }
-  return { maxWaiting, maxBytes }
-}
+const limitsOf = ({ maxBytes = 1_048_576, maxWaiting = 1_024 }: Bounds): Limits => ({
+  maxWaiting: atLeast(1, "maxWaiting", maxWaiting),
+  maxBytes: atLeast(1, "maxBytes", maxBytes)
+})
 
 /**
  * Closes the connection of who falls behind: so that nobody misses a message without knowing it. The default.

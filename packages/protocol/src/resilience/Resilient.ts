@@ -21,6 +21,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { ConnectError } from "../ConnectError.ts"
 import type { Connection } from "../Connection.ts"
+import { atLeast } from "../internal/atLeast.ts"
 import { LiveConnection } from "../internal/LiveConnection.ts"
 import { HeldWire, type Holding } from "../internal/resilience/HeldWire.ts"
 import { Leg } from "../internal/resilience/Leg.ts"
@@ -51,10 +52,10 @@ export class Resilient extends Context.Service<Resilient, {
 
 const holdingOf = (between: Between): Holding | undefined => {
   if (between === "fail") return undefined
-  const { bytes = 1_048_576 } = between
+  const bytes = atLeast(1, "bytes", between.bytes ?? 1_048_576)
   return "buffer" in between
-    ? { messages: between.buffer, bytes, drops: undefined }
-    : { messages: between.dropOldest, bytes, drops: "oldest" }
+    ? { messages: atLeast(0, "buffer", between.buffer), bytes, drops: undefined }
+    : { messages: atLeast(0, "dropOldest", between.dropOldest), bytes, drops: "oldest" }
 }
 
 /**

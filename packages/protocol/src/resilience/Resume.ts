@@ -40,6 +40,7 @@ import type { Ask } from "../Ask.ts"
 import { ConnectError, type ConnectReason, fromConnectionError } from "../ConnectError.ts"
 import * as Connection from "../Connection.ts"
 import { Closed, Closing, ConnectionError, ResumeGap } from "../ConnectionError.ts"
+import { atLeast } from "../internal/atLeast.ts"
 import { Deadlines } from "../internal/Deadlines.ts"
 import { unsaid } from "../internal/drain.ts"
 import { incidentLog } from "../internal/incidentLog.ts"
@@ -141,9 +142,9 @@ declare const crypto: { getRandomValues(array: Uint8Array): Uint8Array }
 const random = (): Uint8Array => crypto.getRandomValues(new Uint8Array(Frame.nameSize))
 
 const limitsOf = (options: Options): Limits => ({
-  maxMessages: Math.max(1, options.maxMessages ?? 1_024),
-  maxBytes: Math.max(1, options.maxBytes ?? 1_048_576),
-  everyMessages: options.acknowledgeAfter ?? 64,
+  maxMessages: atLeast(1, "maxMessages", options.maxMessages ?? 1_024),
+  maxBytes: atLeast(1, "maxBytes", options.maxBytes ?? 1_048_576),
+  everyMessages: atLeast(1, "acknowledgeAfter", options.acknowledgeAfter ?? 64),
   everyBytes: 65_536,
   within: Duration.toMillis(options.acknowledgeWithin ?? "100 millis"),
   automatic: options.acknowledge !== "stored"
@@ -450,7 +451,7 @@ const listenOver = (lower: Transport.Transport<Message, Message>, options: Serve
     const { keepFor = "2 minutes", maxKept = 1_024, store } = options
     const sessions = new Sessions(limitsOf(options), {
       keepFor: Duration.toMillis(keepFor),
-      maxKept,
+      maxKept: atLeast(0, "maxKept", maxKept),
       outlives: (why) => store !== undefined && (why === "away" || why === "restart")
     }, Deadlines.of(yield* Clock.Clock))
     const host = new Host(sessions, acceptor, options)

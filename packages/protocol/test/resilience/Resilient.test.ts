@@ -45,6 +45,15 @@ const stateOf = (connection: Connection.Connection<any, any, Reconnection.Reconn
 const turns = TestClock.adjust(0)
 
 describe("Resilient", () => {
+  it.effect("refuses to hold what is no number of messages", () =>
+    Effect.gen(function*() {
+      const wrong = [{ dropOldest: -1 }, { buffer: NaN }, { buffer: 1, bytes: 0 }]
+      for (const between of wrong) {
+        const exit = yield* Effect.exit(Connection.resilient(connect, { between }))
+        assert.match(String(Exit.isFailure(exit) && exit.cause), /RangeError: (dropOldest|buffer|bytes) is /)
+      }
+    }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layerMessages())))
+
   it.effect("goes on with the next connection when one breaks, for who sends and who pulls", () =>
     Effect.gen(function*() {
       const { accepted, received } = yield* server

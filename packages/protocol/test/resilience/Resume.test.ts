@@ -170,6 +170,19 @@ describe("Resume", () => {
       }).pipe(Effect.provide(layer))
     }))
 
+  it.effect("sends what a handler answers at once, also if nothing else is to come", () =>
+    Effect.gen(function*() {
+      const { connect, serve } = yield* network
+      yield* serve((connection) =>
+        Effect.forever(Effect.flatMap(connection.pull, ([message]) => connection.send(`${message}!`)))
+      )
+      const client = yield* connect()
+      for (const number of numbers(3)) {
+        yield* client.send(number)
+        assert.deepStrictEqual(yield* client.pull, [`${number}!`])
+      }
+    }))
+
   it.effect("has senders wait when too much is not acknowledged, connected or not", () =>
     Effect.gen(function*() {
       const { connect, serve } = yield* network

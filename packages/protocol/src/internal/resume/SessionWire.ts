@@ -199,6 +199,7 @@ export class SessionWire extends CarriedWire<Message, Message, Message, Message>
     if (reason !== undefined) return this.fail(reason)
     this.free()
     if (this.heard) this.parting()
+    this.pump()
     this.tell(false)
   }
 
