@@ -101,9 +101,13 @@ export type Can = Transport.Connect | Transport.Listen | TcpInfo
 
 const layerName = "tcp"
 
+/** While the system is being asked to end the output, the socket can't be reset, and Node would never close it. */
+const isEnding = ({ writableEnded, writableFinished, writableLength }: Net.Socket): boolean =>
+  writableEnded && !writableFinished && writableLength === 0
+
 /** RST instead of FIN, also where Node's own `resetAndDestroy` first waits for what is still to be written. */
 const reset = (socket: Net.Socket): void => {
-  ;(socket as { resetAndClosing?: boolean }).resetAndClosing = !socket.destroyed
+  ;(socket as { resetAndClosing?: boolean }).resetAndClosing = !socket.destroyed && !isEnding(socket)
   socket.destroy()
 }
 

@@ -42,6 +42,20 @@ const frozenServer: Effect.Effect<number, never, Scope.Scope> = Effect.gen(funct
   return port
 })
 
+live(
+  "a connection that is cut as soon as it ends leaves nothing",
+  Effect.gen(function*() {
+    const before = resources()
+    const listener = yield* listen("127.0.0.1:0")
+    yield* Effect.forkScoped(listener.run(({ closed, end }) => Effect.andThen(end, closed), quiet))
+    const connection = yield* connect(listener.address, closingSoon)
+    yield* connection.end
+    yield* connection.abort
+    // The listener is left.
+    yield* until(() => resources() === before + 1)
+  })
+)
+
 describe("listening", () => {
   live(
     "cuts the connections an address has too many of, and says which address it was",
