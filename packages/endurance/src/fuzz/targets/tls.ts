@@ -152,7 +152,7 @@ const program = (change: Change) =>
     const network = Layer.succeedContext(yield* Layer.build(MemoryTransport.layer()))
     const [toServer, toClient]: [Array<Uint8Array>, Array<Uint8Array>] = [[], []]
     let atServer = "nothing"
-    const soon = { closeWithin: "200 millis", drainWithin: "200 millis" } as const
+    const soon = { closeWithin: "200 millis", drain: { within: "200 millis" } } as const
     const onIncident = (incident: { readonly _tag: string; readonly error?: ConnectError }) =>
       Effect.sync(() => {
         if (incident._tag !== "HandshakeFailed") throw new Error(JSON.stringify(incident))
