@@ -122,4 +122,5 @@ if (chosen.length === 0) throw new RangeError(`no target has ${given.target} in 
 const right = given.case === undefined
   ? await searched()
   : await repeated(fs.existsSync(given.case) ? new Uint8Array(fs.readFileSync(given.case)) : hex(given.case))
+if (right) console.log(`\nnothing found, by seed ${seed}`)
 process.exit(right ? 0 : 1)

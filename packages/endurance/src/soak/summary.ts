@@ -14,7 +14,9 @@ export const summary = (ledger: Ledger, rise: number | undefined, bound: number)
     ["event loop", `${millis(late)} late at the most`],
     [
       "memory",
-      `${rise === undefined ? "too short to tell" : `${rise.toFixed(1)} bytes a connection`}, at most ${bound}`
+      rise === undefined
+        ? "too short to tell whether it grows"
+        : `${rise.toFixed(1)} bytes a connection, at most ${bound}`
     ],
     ...broken.map((what) => ["broken", what] as const)
   ]

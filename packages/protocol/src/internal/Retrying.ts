@@ -1,6 +1,6 @@
 /** Waiting between two attempts: as a schedule has it, or until somebody knows that there is no need to. */
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Pull from "effect/Pull"
@@ -22,11 +22,11 @@ export class Retrying<in Input> {
     return Effect.map(Schedule.toStep(schedule), (step) => new Retrying(schedule, step))
   }
 
-  /** How long to wait after what has happened; undefined if the schedule has ended. */
+  /** How long to wait after what has happened, in whole milliseconds; undefined if the schedule has ended. */
   delayAfter(what: Input): Effect.Effect<Duration.Duration | undefined> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) =>
       Pull.matchEffect(this.step(now, what), {
-        onSuccess: ([, delay]) => Effect.succeed(delay),
+        onSuccess: ([, delay]) => Effect.succeed(Duration.millis(Math.ceil(Duration.toMillis(delay)))),
         onDone: () => Effect.undefined,
         onFailure: Effect.failCause
       }))

@@ -47,7 +47,7 @@ const atLeast = (verdict: Exclude<Verdict, "stop">): Effect.Effect<number> => {
   if (verdict === "retry") return Effect.succeed(0)
   const from = Duration.toMillis(verdict.from)
   const to = Duration.toMillis(verdict.to ?? verdict.from)
-  return Effect.map(Random.next, (random) => to > from ? from + (to - from) * random : from)
+  return Effect.map(Random.next, (random) => to > from ? Math.ceil(from + (to - from) * random) : from)
 }
 
 /** A defect is told as an error. */
