@@ -734,7 +734,8 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     }
     report(this.wire, draft)
     if (this.over instanceof ConnectionError) draft.error ??= this.over
-    if (draft.error !== undefined || draft.unsent.bytes > 0) draft.clean = false
+    const { bytes, messages } = draft.unsent
+    if (draft.error !== undefined || messages > 0 || bytes > 0) draft.clean = false
     return draft
   }
 }

@@ -164,6 +164,6 @@ export class HeldWire<In, Out> extends CarriedWire<In, Out, In, Out> implements 
     if (last?.received !== undefined) outcome.received = last.received
     outcome.unsent.messages += this.unsent.messages + this.held.length
     outcome.unsent.bytes += this.unsent.bytes + this.heldSize
-    if (this.unclean || outcome.unsent.messages > 0) outcome.clean = false
+    if (this.unclean) outcome.clean = false
   }
 }
