@@ -10,7 +10,7 @@ const conditions = ["@wirestack/source", "module", "node", "import", "default"]
 const project = (name: string, root: string, include: string, isolate = true) => ({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { name, root, include: [include], testTimeout: 20_000, isolate }
+  test: { name, root, include: [include], testTimeout: 60_000, isolate }
 })
 
 /** Packages whose tests start nothing of the system's: their files share a process, and so what they import. */
