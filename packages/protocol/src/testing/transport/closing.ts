@@ -103,7 +103,8 @@ export const closing = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut, 
       let sent = 0
       const flood = Effect.andThen(client.send(samples.toServer(1, 60_000)), Effect.sync(() => sent++))
       const flooding = yield* Effect.forkChild(Effect.forever(flood))
-      yield* stalled(() => sent)
+      // A process in between, such as a proxy, may be late in taking what it has room for.
+      yield* stalled(() => sent, 200)
       const started = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
       yield* closeClient()
       const took = (yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - started

@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
 
-/** Waits until a count stands still for 50 ms. */
-export const stalled = (count: () => number): Effect.Effect<void> =>
+/** Waits until a count stands still for some milliseconds. */
+export const stalled = (count: () => number, millis = 50): Effect.Effect<void> =>
   Effect.suspend(() => {
     const before = count()
     return Effect.andThen(
-      Effect.sleep("50 millis"),
-      Effect.suspend(() => count() === before ? Effect.void : stalled(count))
+      Effect.sleep(millis),
+      Effect.suspend(() => count() === before ? Effect.void : stalled(count, millis))
     )
   })
