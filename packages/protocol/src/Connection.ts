@@ -21,7 +21,6 @@
  *   open: the peer waits, within its budget, until our scope closes too.
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -33,7 +32,6 @@ import * as Stream from "effect/Stream"
 import type { Ask } from "./Ask.ts"
 import { type ClosePolicy, patience } from "./ClosePolicy.ts"
 import { Closing, type ConnectionError, type ConnectionReason } from "./ConnectionError.ts"
-import { Deadlines } from "./internal/Deadlines.ts"
 import { lifeOf, LiveConnection } from "./internal/LiveConnection.ts"
 import { admit } from "./internal/serve.ts"
 import { Stage } from "./internal/Stage.ts"
@@ -219,6 +217,6 @@ export const fuse = <LIn, LOut, D, In, Out, D2 = never>(
     const released = release(lower)
     const leftover = options.leftover === undefined ? released.leftover : [...options.leftover, ...released.leftover]
     const limits = options.closePolicy === undefined ? undefined : patience(options.closePolicy)
-    const deadlines = Deadlines.of(Context.get(lifeOf(lower).context, Clock.Clock))
+    const deadlines = lifeOf(lower).deadlines
     return replace(lower, new Stage(options.layer, { ...released, leftover }, machine, deadlines, limits), options)
   })

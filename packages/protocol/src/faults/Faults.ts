@@ -20,8 +20,6 @@
  * - **Repeatable.** The same plan does the same to the same bytes at the same times.
  */
 
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -29,7 +27,6 @@ import type { Ask } from "../Ask.ts"
 import { ConnectError, Refused, Unreachable } from "../ConnectError.ts"
 import * as Connection from "../Connection.ts"
 import { type Endpoint, format } from "../Endpoint.ts"
-import { Deadlines } from "../internal/Deadlines.ts"
 import { checked, millisOf } from "../internal/faults/checked.ts"
 import { FaultyWire, layer } from "../internal/faults/FaultyWire.ts"
 import { Graveyard } from "../internal/faults/Graveyard.ts"
@@ -89,7 +86,7 @@ const layered = <S, M extends Message>(
 
   const wrap = (lower: Connection.Connection<M, M>, plan: Plan<S>, link: Link | undefined) =>
     Effect.suspend(() => {
-      const deadlines = Deadlines.of(Context.get(lifeOf(lower).context, Clock.Clock))
+      const deadlines = lifeOf(lower).deadlines
       const around = { kind, deadlines, graves, join: link?.join ?? (() => () => {}) }
       return Connection.replace(lower, new FaultyWire(Connection.release(lower), plan, around))
     })

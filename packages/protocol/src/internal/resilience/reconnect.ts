@@ -43,7 +43,7 @@ export interface Journey {
 const layer = "reconnection"
 
 /** How long to wait at least, in milliseconds. */
-const atLeast = (verdict: Exclude<Verdict, "stop">): Effect.Effect<number> => {
+const leastWait = (verdict: Exclude<Verdict, "stop">): Effect.Effect<number> => {
   if (verdict === "retry") return Effect.succeed(0)
   const from = Duration.toMillis(verdict.from)
   const to = Duration.toMillis(verdict.to ?? verdict.from)
@@ -79,7 +79,7 @@ export const prepare = (
       const verdict = judge(ended)
       return verdict === "stop" ? Effect.undefined : Effect.zipWith(
         retrying.delayAfter(ended),
-        atLeast(verdict),
+        leastWait(verdict),
         (scheduled, least) => scheduled && Duration.max(scheduled, Duration.millis(least))
       )
     }
