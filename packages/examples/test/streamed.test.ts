@@ -1,6 +1,6 @@
 /**
  * A message larger than memory over TCP, each end a process of its own: all of it arrives, neither end takes much memory for it, and
- * pings are answered meanwhile. `WIRESTACK_STREAMED` is its size in MiB, 128 by default: `npm run streamed` has it 1 GiB.
+ * pings are answered meanwhile. `WIRESTACK_STREAMED` is its size in MiB, 64 by default: `npm run streamed` has it 1 GiB.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Transport } from "@wirestack/protocol"
@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url"
 import { run } from "./support/processes.ts"
 
 const mebibyte = 1_048_576
-const size = Number(process.env.WIRESTACK_STREAMED ?? 128) * mebibyte
+const size = Number(process.env.WIRESTACK_STREAMED ?? 64) * mebibyte
 const figures = process.env.WIRESTACK_FIGURES !== undefined || process.env.WIRESTACK_STREAMED !== undefined
 
 interface Seen {
