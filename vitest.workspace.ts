@@ -10,8 +10,11 @@ const conditions = ["@wirestack/source", "module", "node", "import", "default"]
 const project = (name: string, root: string, include: string, isolate = true) => ({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { name, root, include: [include], testTimeout: 60_000, isolate }
+  test: { name, root, include: [include], exclude: name === "browser" ? [] : [inBrowser], testTimeout: 60_000, isolate }
 })
+
+/** What runs in a browser takes long to start: `npm run browser`. */
+const inBrowser = "test/browser/**"
 
 /** Packages whose tests start nothing of the system's: their files share a process, and so what they import. */
 const shared = ["http", "protocol", "websocket"]
@@ -28,6 +31,7 @@ export default defineConfig((): ViteUserConfig => {
       maxWorkers: 3,
       projects: [
         ...packages.map((name) => project(name, `packages/${name}`, "test/**/*.test.ts", !shared.includes(name))),
+        project("browser", "packages/examples", `${inBrowser}/*.test.ts`),
         project("docs", ".doctest", "**/*.test.ts", false)
       ],
       coverage: {

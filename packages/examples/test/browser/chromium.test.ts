@@ -4,10 +4,10 @@ import { once } from "node:events"
 import * as Http from "node:http"
 import type * as Net from "node:net"
 import { chromium, type Page } from "playwright-core"
+import { clientSuite, type ConnectOptions, onStacks } from "../interop/clients.ts"
+import { domClient, type On, openSocket, sentOf } from "../interop/dom.ts"
+import { common, mebibyte, missing, serve, shared } from "../interop/support.ts"
 import { which } from "../support/processes.ts"
-import { clientSuite, type ConnectOptions, onStacks } from "./clients.ts"
-import { domClient, type On, openSocket, sentOf } from "./dom.ts"
-import { common, mebibyte, missing, serve, shared } from "./support.ts"
 
 const executablePath = which("chromium")
 const skip = missing(executablePath !== undefined, "chromium")
