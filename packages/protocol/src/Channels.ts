@@ -53,7 +53,7 @@ import { type ChannelWire, maxCredit } from "./internal/channels/ChannelWire.ts"
 import { Code } from "./internal/channels/Frame.ts"
 import { type Decision, layer, Mux, type Opened, type Opening } from "./internal/channels/Mux.ts"
 import { unsaid } from "./internal/drain.ts"
-import { incidentLog } from "./internal/incidentLog.ts"
+import { carriedBy, Handover } from "./internal/Handover.ts"
 import { errorOf } from "./internal/Stage.ts"
 import * as Listener from "./Listener.ts"
 import { AddressInUse, ListenError } from "./ListenError.ts"
@@ -251,49 +251,16 @@ const refused: Decision = { accepted: false, code: Code.Refused }
 /** Takes no channel. */
 const nobody = (): Decision => refused
 
-/** What accepts the channels of one connection, or of several. */
-class ChannelAcceptor implements Listener.Acceptor<Message, Message, any> {
-  readonly layer = layer
-  readonly address: Endpoint.Endpoint
-  readonly below?: Listener.Acceptor<Message, Message, any>["below"]
-  private readonly offers: ReadonlyArray<string>
-  private accept: Parameters<Listener.Acceptor<Message, Message, any>["start"]>[0] | undefined
-  private lost: ((error: ListenError) => void) | undefined
-  readonly stop: Effect.Effect<void>
-
-  constructor(
-    address: Endpoint.Endpoint,
-    offers: ReadonlyArray<string>,
-    { below, stopped = () => {} }: Pick<ChannelAcceptor, "below"> & { readonly stopped?: () => void }
-  ) {
-    this.address = address
-    this.offers = offers
-    this.below = below
-    this.stop = Effect.sync(() => {
-      this.accept = undefined
-      stopped()
-    })
-  }
-
-  start(accept: NonNullable<ChannelAcceptor["accept"]>, lost: (error: ListenError) => void): void {
-    this.accept = accept
-    this.lost = lost
-  }
-
-  lose(error: ListenError): void {
-    this.lost?.(error)
-  }
-
-  /** Takes a channel if its protocol is spoken here. */
-  decide(trunk: Trunk, { channel, label, offers }: Opening): Decision {
-    const { accept } = this
-    const at = offers.findIndex((name) => this.offers.includes(name))
-    if (accept === undefined || (at < 0 && this.offers.length > 0 && offers.length > 0)) return refused
+/** Takes a channel of a protocol that is spoken here, or of any if none is named, and hands it over. */
+const deciding =
+  (handover: Handover, spoken: ReadonlyArray<string>, trunk: Trunk) =>
+  ({ channel, label, offers }: Opening): Decision => {
+    const at = offers.findIndex((name) => spoken.includes(name))
+    if (!handover.open || (at < 0 && spoken.length > 0 && offers.length > 0)) return refused
     const chosen = at < 0 ? undefined : at
     const details = trunk.detailsOf(channel, "peer", label, chosen === undefined ? undefined : offers[chosen])
-    return { accepted: true, chosen, begin: () => accept(channel, details, Connection.peer(trunk.connection)) }
+    return { accepted: true, chosen, begin: () => handover.hand(channel, details, Connection.peer(trunk.connection)) }
   }
-}
 
 const sessionOf = <D>(trunk: Trunk): Session<D> => {
   const { connection, mux } = trunk
@@ -308,10 +275,10 @@ const sessionOf = <D>(trunk: Trunk): Session<D> => {
         listening = false
         mux.decideBy(nobody)
       }
-      const acceptor = new ChannelAcceptor(here, offers, { stopped })
+      const handover = new Handover(layer, { address: here, stopped })
       return Effect.tap(
-        Effect.map(Listener.make(acceptor, { endpoint: here, offers, demands: [], ...options }), Listener.handled),
-        () => Effect.sync(() => mux.decideBy((opening) => acceptor.decide(trunk, opening)))
+        Effect.map(Listener.make(handover, { endpoint: here, offers, demands: [], ...options }), Listener.handled),
+        () => Effect.sync(() => mux.decideBy(deciding(handover, offers, trunk)))
       )
     })
   return {
@@ -424,25 +391,13 @@ const overMessages = (lower: Transport.Transport<Message, Message>, options: Ove
       })
 
     const listen = (ask: Ask) =>
-      Effect.gen(function*() {
-        const listener = Listener.handled(yield* lower.listen(below(ask)))
-        const acceptor = new ChannelAcceptor(listener.address, ask.offers, { below: listener })
-        let report: NonNullable<Listener.RunOptions["onIncident"]> = incidentLog()
-        const serving = listener.run((connection) =>
+      Effect.flatMap(lower.listen(below(ask)), (carriers) =>
+        carriedBy(layer, Listener.handled(carriers), ask, (handover) =>
+        (connection) =>
           Effect.flatMap(Trunk.make(connection, "server", options), (trunk) => {
-            trunk.mux.decideBy((opening) =>
-              acceptor.decide(trunk, opening)
-            )
+            trunk.mux.decideBy(deciding(handover, ask.offers, trunk))
             return trunk.ended
-          }), { onIncident: (incident) => report(incident) })
-        yield* Listener.runScoped(Effect.tapError(serving, (error) => Effect.sync(() => acceptor.lose(error))))
-        const channels = yield* Listener.make(acceptor, ask)
-        const run: typeof channels.run = (handler, options) => {
-          report = options?.onIncident ?? report
-          return channels.run(handler, options)
-        }
-        return Listener.withRun(channels, run)
-      })
+          })))
 
     const transport: Transport.Transport<Message, Message> = { connect, listen }
     return transport

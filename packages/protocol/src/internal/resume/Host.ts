@@ -1,18 +1,20 @@
 /** A server's side of the handshake: which session a connection is to carry, and how long it does. */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Hex from "effect/encoding/Hex"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { ConnectError } from "../../ConnectError.ts"
+import * as Connection from "../../Connection.ts"
 import { Closing } from "../../ConnectionError.ts"
 import { Violation } from "../../Reason.ts"
 import type { ServerOptions } from "../../resilience/Resume.ts"
+import type { Handover } from "../Handover.ts"
 import { Leg } from "../resilience/Leg.ts"
 import * as Frame from "./Frame.ts"
-import { failed, firstFrame, inTime, type Lower, plainly, say } from "./handshake.ts"
+import { detailsOf, failed, firstFrame, inTime, type Lower, plainly, say } from "./handshake.ts"
 import { Ledger } from "./Ledger.ts"
-import type { SessionAcceptor } from "./SessionAcceptor.ts"
 import { proves, type Session, type Sessions } from "./Sessions.ts"
 
 declare const crypto: { getRandomValues(array: Uint8Array): Uint8Array }
@@ -38,13 +40,13 @@ class Refusal {
 
 export class Host {
   private readonly sessions: Sessions
-  private readonly acceptor: SessionAcceptor
+  private readonly handover: Handover
   private readonly options: ServerOptions
   private turns = 0
 
-  constructor(sessions: Sessions, acceptor: SessionAcceptor, options: ServerOptions) {
+  constructor(sessions: Sessions, handover: Handover, options: ServerOptions) {
     this.sessions = sessions
-    this.acceptor = acceptor
+    this.handover = handover
     this.options = options
   }
 
@@ -93,7 +95,9 @@ export class Host {
   private open(lower: Lower, ticket: Frame.Ticket, ledger: Ledger): Effect.Effect<Session, ConnectError, Scope.Scope> {
     const opened = Effect.suspend(() => {
       const session = this.sessions.open(ticket, ledger)
-      this.acceptor.hand(session, lower)
+      const { details } = lower
+      const told = detailsOf(session.wire, () => session.ticket)
+      this.handover.hand(session.wire, () => Context.merge(details, told()), Connection.peer(lower))
       return session.wire.arrived ? Effect.fail(failed(new Closing())) : Effect.succeed(session)
     })
     return Effect.acquireRelease(opened, (session) => Effect.sync(() => session.abandon()))
