@@ -21,6 +21,7 @@ import { ConnectError, type InvalidEndpoint } from "./ConnectError.ts"
 import type { Connection } from "./Connection.ts"
 import * as Endpoint from "./Endpoint.ts"
 import { firstReached } from "./firstReached.ts"
+import { checkListenOptions } from "./internal/checkListenOptions.ts"
 import { Journal, keep } from "./internal/Journal.ts"
 import { tryAddresses } from "./internal/tryAddresses.ts"
 import { type DrainOptions, handled, type Listener, type RunOptions, runScoped } from "./Listener.ts"
@@ -157,7 +158,11 @@ const asked = <E>(
 ): Effect.Effect<Ask, E> =>
   Result.match(Endpoint.make(input), {
     onFailure: (reason) => Effect.fail(refuse(reason)),
-    onSuccess: (endpoint) => Effect.succeed({ endpoint, offers, demands: endpoint.demands, ...options })
+    onSuccess: (endpoint) =>
+      Effect.sync(() => {
+        if (options !== undefined) checkListenOptions(options)
+        return { endpoint, offers, demands: endpoint.demands, ...options }
+      })
   })
 
 /**
@@ -204,7 +209,10 @@ const written = <CIn, COut>(
     )
   })
 
-/** Listens over the transport of a shape that the context provides; `D` as in `connect`. */
+/**
+ * Listens over the transport of a shape that the context provides; `D` as in `connect`. Dies of a `RangeError` for options that bound nothing,
+ * such as a negative time.
+ */
 export const listen = <S, CIn, COut, SIn, SOut>(self: Shape<S, CIn, COut, SIn, SOut>) =>
 <D = never>(
   endpoint: Endpoint.Input,

@@ -324,3 +324,29 @@ it.effect("a listener that is lost while it serves is told", () =>
     yield* turns
     assert.deepStrictEqual(logged, [["listener lost:", lost.message]])
   }))
+
+it.effect("options that bound nothing are refused by name, and leave the address free", () =>
+  Effect.gen(function*() {
+    const refused: ReadonlyArray<readonly [name: string, options: Transport.ListenOptions<any>]> = [
+      ["maxConnections", { maxConnections: 0 }],
+      ["maxConnections", { maxConnections: NaN }],
+      ["maxConnectionsPerPeer", { maxConnectionsPerPeer: -1 }],
+      ["maxWaiting", { maxWaiting: NaN }],
+      ["closeWithin", { closeWithin: -1 }],
+      ["maxLifetime", { maxLifetime: NaN }],
+      ["within", { drain: { within: "-1 seconds" } }],
+      ["over", { drain: { over: -5 } }]
+    ]
+    for (const [name, options] of refused) {
+      const exit = yield* Effect.exit(Effect.scoped(Transport.listen(Transport.Bytes)("memory:bounds", options)))
+      assert(Exit.isFailure(exit))
+      const defect = Cause.squash(exit.cause)
+      assert.instanceOf(defect, RangeError, JSON.stringify(options))
+      assert.include((defect as RangeError).message, `${name} is `)
+    }
+    yield* Transport.listen(Transport.Bytes)("memory:bounds", {
+      maxWaiting: 0,
+      drain: { within: 0 },
+      closeWithin: Infinity
+    })
+  }).pipe(Effect.provide(MemoryTransport.layer())))

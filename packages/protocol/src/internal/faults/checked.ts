@@ -1,15 +1,10 @@
 /** What a plan may say. Plans are data, perhaps read from somewhere: one that means nothing is refused before it does something else. */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import type { ByteConditions, Flip, MessageConditions, Mishap, Plan, When } from "../../faults/Plan.ts"
+import { millisOf } from "../millisOf.ts"
 
 const refuse = (what: string, value: unknown): never => {
   throw new RangeError(`${what} can't be ${typeof value === "object" ? JSON.stringify(value) : value}`)
-}
-
-/** The milliseconds of a time, which neither is negative nor no number. */
-export const millisOf = (what: string, time: Duration.Input): number => {
-  const millis = Number.isNaN(time) ? NaN : Duration.toMillis(Duration.fromInputUnsafe(time))
-  return millis >= 0 ? millis : refuse(what, time)
 }
 
 const checkTime = (what: string, time: Duration.Input | undefined): void => {
