@@ -16,8 +16,8 @@ const project = (name: string, root: string, include: string, isolate = true) =>
 /** What runs in a browser takes long to start: `npm run browser`. */
 const inBrowser = "test/browser/**"
 
-/** Packages whose tests start nothing of the system's: their files share a process, and so what they import. */
-const shared = ["http", "protocol", "websocket"]
+/** Packages whose test files have a process each, as they keep files and servers for as long as it lives. The others share what they import. */
+const alone = ["benchmarks", "endurance", "examples", "node"]
 
 /** Tests start some hundred processes, and compile the same modules in each. */
 process.env["NODE_COMPILE_CACHE"] ??= path.join(import.meta.dirname, "node_modules/.cache/compiled")
@@ -30,7 +30,7 @@ export default defineConfig((): ViteUserConfig => {
       // Many tests wait more than they work.
       maxWorkers: 3,
       projects: [
-        ...packages.map((name) => project(name, `packages/${name}`, "test/**/*.test.ts", !shared.includes(name))),
+        ...packages.map((name) => project(name, `packages/${name}`, "test/**/*.test.ts", alone.includes(name))),
         project("browser", "packages/examples", `${inBrowser}/*.test.ts`),
         project("docs", ".doctest", "**/*.test.ts", false)
       ],
