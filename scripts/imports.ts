@@ -25,7 +25,8 @@ const libraries: Record<string, ReadonlyArray<string>> = {
   "transport-udp": ["protocol", "transport-tcp"],
   "transport-streams": ["protocol"],
   websocket: ["protocol", "http"],
-  node: ["protocol", "transport-streams", "transport-tcp", "transport-tls", "websocket"]
+  node: ["protocol", "transport-streams", "transport-tcp", "transport-tls", "websocket"],
+  cli: ["protocol", "transport-tcp", "transport-tls", "transport-proxy", "transport-udp", "websocket", "node"]
 }
 
 const published = Object.keys(libraries)

@@ -1,0 +1,92 @@
+/** `wirestack connect`. */
+import { ConnectError } from "@wirestack/protocol/ConnectError"
+import { detailOption } from "@wirestack/protocol/Connection"
+import { TimedOut } from "@wirestack/protocol/Reason"
+import * as DataTransferReport from "@wirestack/protocol/reports/DataTransferReport"
+import * as EstablishmentReport from "@wirestack/protocol/reports/EstablishmentReport"
+import * as CloseCode from "@wirestack/websocket/frames/CloseCode"
+import { WebSocket } from "@wirestack/websocket/WebSocket"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { Misused } from "../Misused.ts"
+import * as Stack from "../Stack.ts"
+import * as StackUrl from "../StackUrl.ts"
+import * as asked from "./asked.ts"
+import { complaint } from "./complaint.ts"
+import { converse } from "./converse.ts"
+import { type Operator, say } from "./Operator.ts"
+import { isPerson, operatorOf } from "./operatorOf.ts"
+import { outcomeLine } from "./outcomeLine.ts"
+import { warnOfInsecurity } from "./warnOfInsecurity.ts"
+import { waterfall } from "./waterfall.ts"
+
+/** Connects, and tells how that came about, or why not. */
+const established = Effect.fnUntraced(function*(input: asked.Connect) {
+  const { options, url } = yield* asked.client(input)
+  if (input.insecure) yield* warnOfInsecurity(url)
+  const late = new TimedOut({ phase: "connecting", after: Duration.toMillis(input.timeout) })
+  const connecting = Effect.timeoutOrElse(Stack.connect(url, options), {
+    duration: input.timeout,
+    orElse: () => Effect.fail(new ConnectError({ layer: "endpoint", reason: late }))
+  })
+  const tell = (report: EstablishmentReport.EstablishmentReport) =>
+    input.report ? say(waterfall(StackUrl.format(url), report)) : Effect.void
+  const connection = yield* Effect.tapErrorTag(
+    connecting,
+    "ConnectError",
+    (error) => tell(EstablishmentReport.of(error))
+  )
+  yield* tell(EstablishmentReport.of(connection))
+  return { connection, url }
+})
+
+/** Pings so often, for as long as the connection is there. */
+const pinging = (connection: Stack.Top, { note }: Operator, every: Duration.Duration) =>
+  Option.match(detailOption(connection, WebSocket), {
+    onNone: () => Effect.never,
+    onSome: ({ ping }) =>
+      ping.pipe(
+        Effect.flatMap((time) => note(`pong after ${Duration.toMillis(time).toFixed(1)} ms`)),
+        Effect.andThen(Effect.sleep(every)),
+        Effect.forever,
+        Effect.ignore
+      )
+  })
+
+const closeCodeOf = (code: number | undefined): Effect.Effect<CloseCode.CloseCode | undefined, Misused> =>
+  code === undefined || CloseCode.isCloseCode(code)
+    ? Effect.succeed(code)
+    : Effect.fail(new Misused({ detail: `--close ${code} is no code that may be sent: 1000 to 1014, 3000 to 4999` }))
+
+export const connect = Effect.fnUntraced(function*(input: asked.Connect) {
+  const code = yield* closeCodeOf(input.close)
+  const count = input.once ? 1 : input.count
+  let connected: Stack.Top | undefined
+  const conversation = Effect.scoped(Effect.gen(function*() {
+    const { connection, url } = yield* established(input)
+    connected = connection
+    const format = yield* Effect.fromResult(asked.format(input, url))
+    const end = yield* operatorOf(format)
+    if (end.isPerson) yield* end.note(`connected to ${StackUrl.format(url)}`)
+    const { ping } = input
+    if (ping !== undefined) yield* Effect.forkScoped(pinging(connection, end, ping))
+    yield* converse(connection, end, { count, linger: input.linger, halfClose: input.halfClose })
+    if (code !== undefined) {
+      yield* Option.match(detailOption(connection, WebSocket), {
+        onNone: () => Effect.void,
+        onSome: ({ close }) => Effect.ignore(close(code))
+      })
+    }
+  }))
+  const told = Effect.suspend(() =>
+    connected === undefined || !input.report ? Effect.void : Effect.gen(function*() {
+      const outcome = yield* connected!.closed
+      yield* say(`${outcomeLine(outcome)}\n${DataTransferReport.format(yield* DataTransferReport.of(connected!))}`)
+    })
+  )
+  yield* Effect.ensuring(conversation, told)
+  const outcome = yield* connected!.closed
+  if (isPerson() && !input.report) yield* say(outcomeLine(outcome))
+  yield* complaint(outcome)
+})
