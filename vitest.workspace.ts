@@ -10,11 +10,18 @@ const conditions = ["@wirestack/source", "module", "node", "import", "default"]
 const project = (name: string, root: string, include: string, isolate = true) => ({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { name, root, include: [include], exclude: name === "browser" ? [] : [inBrowser], testTimeout: 60_000, isolate }
+  test: {
+    name,
+    root,
+    include: [include],
+    exclude: name in apart ? [] : Object.values(apart),
+    testTimeout: 60_000,
+    isolate
+  }
 })
 
-/** What runs in a browser takes long to start: `npm run browser`. */
-const inBrowser = "test/browser/**"
+/** What takes long to start has projects and scripts of its own: `npm run browser`, `npm run cli`. */
+const apart = { browser: "test/browser/**", "cli-processes": "test/processes/**" }
 
 /** Packages whose test files have a process each, as they keep files and servers for as long as it lives. The others share what they import. */
 const alone = ["benchmarks", "endurance", "examples", "node"]
@@ -31,7 +38,8 @@ export default defineConfig((): ViteUserConfig => {
       maxWorkers: 3,
       projects: [
         ...packages.map((name) => project(name, `packages/${name}`, "test/**/*.test.ts", alone.includes(name))),
-        project("browser", "packages/examples", `${inBrowser}/*.test.ts`),
+        project("browser", "packages/examples", `${apart.browser}/*.test.ts`),
+        project("cli-processes", "packages/cli", `${apart["cli-processes"]}/*.test.ts`),
         project("docs", ".doctest", "**/*.test.ts", false)
       ],
       coverage: {

@@ -67,10 +67,10 @@ const program = Command.run(wirestack, { version }).pipe(
 insist()
 NodeRuntime.runMain(program, {
   disableErrorReporting: true,
-  teardown: (exit, onExit) =>
-    onExit(
-      Exit.isFailure(exit) && CliError.isCliError(Cause.squash(exit.cause))
-        ? ExitCode.ExitCode.Usage
-        : ExitCode.of(exit)
-    )
+  teardown: (exit, onExit) => {
+    // An input that nobody reads any more would keep the process.
+    process.stdin.unref?.()
+    const isMisused = Exit.isFailure(exit) && CliError.isCliError(Cause.squash(exit.cause))
+    onExit(isMisused ? ExitCode.ExitCode.Usage : ExitCode.of(exit))
+  }
 })

@@ -2,6 +2,7 @@
 export * from "./collect.ts"
 export * from "./notUtf8.ts"
 export * from "./pattern.ts"
+export * from "./processes.ts"
 export * from "./random.ts"
 export * from "./reasonOf.ts"
 export * from "./resources.ts"

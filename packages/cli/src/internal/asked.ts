@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import { Misused } from "../Misused.ts"
 import type { ClientOptions, ServerOptions } from "../Stack.ts"
 import * as StackUrl from "../StackUrl.ts"
+import type { Ending } from "./converse.ts"
 import { developmentIdentity } from "./developmentIdentity.ts"
 import type * as flags from "./flags.ts"
 import type { Format } from "./Operator.ts"
@@ -131,6 +132,13 @@ export const server = Effect.fnUntraced(function*(input: Listen | Echo) {
     ...input.anyOrigin ? { webSocket: { origins: Origin.any } } : undefined
   }
   return { url, options, authority: made?.file }
+})
+
+/** When a conversation is over. Neither a WebSocket nor UDP can end one way only; the stack on a WebSocket knows no other end either. */
+export const ending = (input: Connect | Listen, { ground, webSocket }: StackUrl.StackUrl): Ending => ({
+  count: "ping" in input && input.once ? 1 : input.count,
+  linger: input.linger,
+  halfClose: input.halfClose && !webSocket && ground !== "udp"
 })
 
 /** The largest message of the input if nobody says how large they may be. */

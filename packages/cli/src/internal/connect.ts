@@ -59,34 +59,36 @@ const closeCodeOf = (code: number | undefined): Effect.Effect<CloseCode.CloseCod
     ? Effect.succeed(code)
     : Effect.fail(new Misused({ detail: `--close ${code} is no code that may be sent: 1000 to 1014, 3000 to 4999` }))
 
+/** How it ended, for people; what has passed, for who asked. */
+const farewell = (connection: Stack.Top, { report }: asked.Connect): Effect.Effect<void> =>
+  report || isPerson()
+    ? Effect.gen(function*() {
+      yield* say(outcomeLine(yield* connection.closed))
+      if (report) yield* say(DataTransferReport.format(yield* DataTransferReport.of(connection)))
+    })
+    : Effect.void
+
 export const connect = Effect.fnUntraced(function*(input: asked.Connect) {
   const code = yield* closeCodeOf(input.close)
-  const count = input.once ? 1 : input.count
   let connected: Stack.Top | undefined
   const conversation = Effect.scoped(Effect.gen(function*() {
     const { connection, url } = yield* established(input)
     connected = connection
     const format = yield* Effect.fromResult(asked.format(input, url))
-    const end = yield* operatorOf(format)
-    if (end.isPerson) yield* end.note(`connected to ${StackUrl.format(url)}`)
+    const operator = yield* operatorOf(format)
+    if (operator.isPerson) yield* operator.note(`connected to ${StackUrl.format(url)}`)
     const { ping } = input
-    if (ping !== undefined) yield* Effect.forkScoped(pinging(connection, end, ping))
-    yield* converse(connection, end, { count, linger: input.linger, halfClose: input.halfClose })
+    if (ping !== undefined) yield* Effect.forkScoped(pinging(connection, operator, ping))
+    yield* converse(connection, operator, asked.ending(input, url))
     if (code !== undefined) {
       yield* Option.match(detailOption(connection, WebSocket), {
         onNone: () => Effect.void,
         onSome: ({ close }) => Effect.ignore(close(code))
       })
     }
+    return connection
   }))
-  const told = Effect.suspend(() =>
-    connected === undefined || !input.report ? Effect.void : Effect.gen(function*() {
-      const outcome = yield* connected!.closed
-      yield* say(`${outcomeLine(outcome)}\n${DataTransferReport.format(yield* DataTransferReport.of(connected!))}`)
-    })
-  )
-  yield* Effect.ensuring(conversation, told)
-  const outcome = yield* connected!.closed
-  if (isPerson() && !input.report) yield* say(outcomeLine(outcome))
-  yield* complaint(outcome)
+  const told = Effect.suspend(() => connected === undefined ? Effect.void : farewell(connected, input))
+  const { closed } = yield* Effect.ensuring(conversation, told)
+  yield* complaint(yield* closed)
 })

@@ -1,6 +1,6 @@
 /** A failure as one line for people, with the layer and the value in it, and what may help. */
 import { ConnectError, type ConnectReason } from "@wirestack/protocol/ConnectError"
-import type {} from "@wirestack/transport-tls/TlsReason"
+import type { AlertReceived, CertificateInvalid } from "@wirestack/transport-tls/TlsReason"
 import { getUserMessage } from "effect/cli/CliError"
 
 const statusHint = (status: number): string | undefined =>
@@ -10,16 +10,22 @@ const statusHint = (status: number): string | undefined =>
     ? "--redirects N follows"
     : undefined
 
+const certificateHint = ({ code }: CertificateInvalid): string =>
+  code === "hostname-mismatch"
+    ? "--server-name NAME expects another name, and --insecure any"
+    : "--ca FILE trusts an authority of yours, and --insecure anybody"
+
+const alertHint = ({ alert }: AlertReceived): string | undefined =>
+  alert === "certificate_required" ? "--cert and --key say who you are" : undefined
+
 const hintOf = (reason: ConnectReason): string | undefined => {
   switch (reason._tag) {
     case "CertificateInvalid":
-      return reason.code === "hostname-mismatch"
-        ? "--server-name NAME expects another name, and --insecure any"
-        : "--ca FILE trusts an authority of yours, and --insecure anybody"
+      return certificateHint(reason)
     case "NotTls":
       return "the server may speak without TLS: ws and tcp instead of wss and tls"
     case "AlertReceived":
-      return reason.alert === "certificate_required" ? "--cert and --key say who you are" : undefined
+      return alertHint(reason)
     case "NothingNegotiated":
       return "--subprotocol NAME offers one"
     case "UpgradeRejected":

@@ -77,7 +77,7 @@ const atOnce = (input: asked.Listen) =>
   input.broadcast ? limits(input) : { maxConnections: 1, whenFull: "wait" as const }
 
 export const listen = Effect.fnUntraced(function*(input: asked.Listen) {
-  const { broadcast, count, halfClose, linger, once } = input
+  const { broadcast, count, once } = input
   if (broadcast && once) return yield* new Misused({ detail: "--once is for one peer, and --broadcast for many" })
   if (count !== undefined && !once) return yield* new Misused({ detail: "--count is for --once" })
   const { authority, options, url } = yield* asked.server(input)
@@ -90,7 +90,7 @@ export const listen = Effect.fnUntraced(function*(input: asked.Listen) {
     const run = listener.run((connection) =>
       Effect.flatMap(Deferred.succeed(first, connection), (isFirst) =>
         isFirst
-          ? announced(operator, nameOf(connection), converse(connection, operator, { count, halfClose, linger }))
+          ? announced(operator, nameOf(connection), converse(connection, operator, asked.ending(input, url)))
           : Effect.void)
     )
     const ended = Effect.flatMap(Deferred.await(first), ({ closed }) => Effect.flatMap(closed, complaint))
