@@ -150,8 +150,8 @@ const endpointOf = (part: StackUrlInvalid["part"], text: string): Parsed<Endpoin
 /** `proxy=host:port`, if there is anything. */
 const parametersOf = (text: string | undefined, { proxy }: Layers): Parsed<Proxy | undefined> => {
   if (text === undefined) return Result.succeed(proxy && { protocol: proxy, endpoint: undefined })
-  const [, name, value] = /^([^=]*)=?(.*)$/s.exec(text)!
-  if (name !== "proxy") return invalid("parameters", `${JSON.stringify(name)} means nothing`, ["proxy"])
+  const value = /^proxy=(.*)$/s.exec(text)?.[1]
+  if (value === undefined) return invalid("parameters", "expected proxy=host:port")
   if (proxy === undefined) return invalid("parameters", "the scheme names no proxy", proxies)
   return Result.map(endpointOf("parameters", `tcp://${value}`), (endpoint) => ({ protocol: proxy, endpoint }))
 }

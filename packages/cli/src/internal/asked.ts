@@ -135,11 +135,10 @@ export const server = Effect.fnUntraced(function*(input: Listen | Echo) {
 })
 
 /** When a conversation is over. Neither a WebSocket nor UDP can end one way only; the stack on a WebSocket knows no other end either. */
-export const ending = (input: Connect | Listen, { ground, webSocket }: StackUrl.StackUrl): Ending => ({
-  count: "ping" in input && input.once ? 1 : input.count,
-  linger: input.linger,
-  halfClose: input.halfClose && !webSocket && ground !== "udp"
-})
+export const ending = (
+  { count, halfClose, linger }: Ending,
+  { ground, webSocket }: StackUrl.StackUrl
+): Ending => ({ count, linger, halfClose: halfClose && !webSocket && ground !== "udp" })
 
 /** The largest message of the input if nobody says how large they may be. */
 const maxInput = 16_777_216

@@ -79,7 +79,7 @@ export const connect = Effect.fnUntraced(function*(input: asked.Connect) {
     if (operator.isPerson) yield* operator.note(`connected to ${StackUrl.format(url)}`)
     const { ping } = input
     if (ping !== undefined) yield* Effect.forkScoped(pinging(connection, operator, ping))
-    yield* converse(connection, operator, asked.ending(input, url))
+    yield* converse(connection, operator, asked.ending(input.once ? { ...input, count: 1 } : input, url))
     if (code !== undefined) {
       yield* Option.match(detailOption(connection, WebSocket), {
         onNone: () => Effect.void,
