@@ -13,6 +13,7 @@
  *
  * A second signal ends it at once, with 128 and the number of the signal.
  */
+
 import { ConnectError } from "@wirestack/protocol/ConnectError"
 import { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import { CredentialsError } from "@wirestack/transport-tls/CredentialsError"

@@ -7,6 +7,7 @@
  * What is on top is messages or bytes (`StackUrl.shapeOf`). Both are given as a connection of messages; one of bytes takes bytes only, and
  * its messages are whatever the network made of them.
  */
+
 import * as NodeZlib from "@wirestack/node/NodeZlib"
 import type { ConnectError } from "@wirestack/protocol/ConnectError"
 import type { Connection } from "@wirestack/protocol/Connection"

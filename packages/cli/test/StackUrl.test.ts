@@ -143,10 +143,8 @@ describe("what is wrong", () => {
   })
 })
 
-const scheme = Schema.Array(Schema.Literals([
-  ...["tcp", "unix", "udp", "srv", "socks5", "http-connect", "tls", "ws", "wss", "lines", "bytes"],
-  "length32"
-]))
+const layers = ["tcp", "unix", "udp", "srv", "socks5", "http-connect", "tls", "ws", "wss", "lines", "bytes"] as const
+const scheme = Schema.Array(Schema.Literals(layers))
 const before = Schema.Literals(["", ":", "://", ":/", ":///"])
 const place = Schema.Literals([
   "a.example",

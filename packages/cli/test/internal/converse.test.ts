@@ -22,7 +22,9 @@ const conversing = (
     const accepted = yield* Deferred.make<Connection.Connection<Uint8Array, Uint8Array>>()
     const listener = yield* Transport.listen(Transport.Bytes)("memory:peer")
     yield* Effect.forkScoped(
-      listener.run((connection) => Effect.andThen(Deferred.succeed(accepted, connection), Effect.asVoid(connection.closed)))
+      listener.run((connection) =>
+        Effect.andThen(Deferred.succeed(accepted, connection), Effect.asVoid(connection.closed))
+      )
     )
     const ours = yield* Transport.connect(Transport.Bytes)("memory:peer")
     const shown: Array<string> = []

@@ -17,11 +17,9 @@ describe.skipIf(redis.skip)(redis.title, () => {
     const { ca, cert, folder, key } = yield* certificates
     const [port, secure] = [yield* freePort, yield* freePort]
     const socket = `${folder}/redis.sock`
-    const server = yield* run("redis-server", [
-      ...["--port", `${port}`, "--bind", "127.0.0.1", "--unixsocket", socket],
-      ...["--tls-port", `${secure}`, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca],
-      ...["--tls-auth-clients", "no", "--save", "", "--appendonly", "no", "--dir", folder]
-    ])
+    const plain = `--port ${port} --bind 127.0.0.1 --unixsocket ${socket} --save  --appendonly no --dir ${folder}`
+    const tls = `--tls-port ${secure} --tls-cert-file ${cert} --tls-key-file ${key} --tls-ca-cert-file ${ca}`
+    const server = yield* run("redis-server", `${plain} ${tls} --tls-auth-clients no`.split(" "))
     yield* server.says(/Ready to accept connections/)
     return { ca, port, secure, socket }
   })

@@ -10,7 +10,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { type WebSocket, WebSocketServer } from "ws"
 
-const main = path.resolve(import.meta.dirname, "../../src/main.ts")
+const main = path.resolve(import.meta.dirname, "../../src/internal/main.ts")
 const node = [process.execPath, "--conditions=@wirestack/source", main]
 
 type Environment = Readonly<Record<string, string>>

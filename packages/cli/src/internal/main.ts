@@ -15,9 +15,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { createRequire } from "node:module"
 import { constants } from "node:os"
-import * as ExitCode from "./ExitCode.ts"
-import { wirestack } from "./internal/commands.ts"
-import { explain } from "./internal/explain.ts"
+import * as ExitCode from "../ExitCode.ts"
+import { wirestack } from "./commands.ts"
+import { explain } from "./explain.ts"
 
 /** Arguments may have secrets in them, which the list of processes would show. */
 process.title = "wirestack"
@@ -33,7 +33,7 @@ const insist = (): void => {
   }
 }
 
-const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
+const { version } = createRequire(import.meta.url)("../../package.json") as { readonly version: string }
 
 const builtIns = [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions]
 
