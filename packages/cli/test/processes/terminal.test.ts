@@ -1,7 +1,7 @@
 /** `wirestack` in a pseudo-terminal. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { eventually, tcpServer, terminal, wsServer } from "./support.ts"
+import { eventually, freePort, tcpServer, terminal, wsServer } from "./support.ts"
 
 const controlC = "\x03"
 const controlD = "\x04"
@@ -85,11 +85,12 @@ describe("a person at a terminal", () => {
 
   it.live("is told loudly of what is insecure, in colour", () =>
     Effect.gen(function*() {
-      const running = yield* terminal(["connect", "--insecure", "tls://127.0.0.1:1"], {
+      const url = `tls://127.0.0.1:${yield* freePort}`
+      const running = yield* terminal(["connect", "--insecure", url], {
         NO_COLOR: "",
         FORCE_COLOR: "1"
       })
       assert.strictEqual(yield* running.exit, 3)
-      assert.match(running.stdout(), /\x1b\[31m.*INSECURE: nobody has to prove to be tls:\/\/127\.0\.0\.1:1/)
+      assert.match(running.stdout(), /\x1b\[31m.*INSECURE: nobody has to prove to be tls:\/\/127\.0\.0\.1:\d+;/)
     }).pipe(Effect.scoped))
 })
