@@ -15,9 +15,9 @@ import * as Stream from "effect/Stream"
 import * as readline from "node:readline"
 import { styleText } from "node:util"
 import type { Format, Operator } from "./Operator.ts"
-import { printable, printableBytes } from "./printable.ts"
+import { showing } from "./printable.ts"
 
-/** How many typed lines wait to be sent; nobody types more. */
+/** How many typed lines wait to be sent; behind these, what is pasted is read no further. */
 const maxWaiting = 1_024
 
 const prompt = "> "
@@ -38,7 +38,7 @@ const typed = ({ binary, crlf, shape }: Format) => (line: string): Message =>
 /** The terminal, until the scope closes. */
 export const interactive = (format: Format): Effect.Effect<Operator, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const lines = yield* Queue.dropping<string, Cause.Done>(maxWaiting)
+    const lines = yield* Queue.unbounded<string, Cause.Done>()
     const terminal = yield* Effect.acquireRelease(
       Effect.sync(() =>
         readline.createInterface({ input: process.stdin, output: process.stdout, terminal: true, prompt })
@@ -48,7 +48,8 @@ export const interactive = (format: Format): Effect.Effect<Operator, never, Scop
     let open = true
     terminal.on("line", (line) => {
       Queue.offerUnsafe(lines, line)
-      terminal.prompt()
+      if (Queue.sizeUnsafe(lines) < maxWaiting) terminal.prompt()
+      else terminal.pause()
     })
     terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"))
     terminal.on("close", () => {
@@ -62,20 +63,19 @@ export const interactive = (format: Format): Effect.Effect<Operator, never, Scop
         if (open) above(terminal, text)
         else process.stdout.write(`${text}\n`)
       })
-    const shown = (message: Message): string =>
-      format.raw && typeof message === "string" ?
-        message
-        : typeof message === "string" ?
-        printable(message)
-        : printableBytes(message)
+    const shown = showing(format)
+    const message = typed(format)
     const mark = (from: string | undefined) => style("green", from === undefined ? "< " : `${from} < `)
     terminal.prompt()
     return {
       isPerson: true,
-      input: Stream.map(Stream.fromQueue(lines), typed(format)),
+      input: Stream.map(Stream.fromQueue(lines), (line) => {
+        if (open && Queue.sizeUnsafe(lines) < maxWaiting) terminal.resume()
+        return message(line)
+      }),
       show: (messages, from) =>
         put(
-          format.shape === "bytes"
+          format.shape === "bytes" && from === undefined
             ? messages.map(shown).join("")
             : messages.map((message) => `${mark(from)}${shown(message)}`).join("\n")
         ),

@@ -5,7 +5,7 @@ import type { Message } from "@wirestack/protocol/Transport"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { type Format, InputUnusable, type Operator, OutputClosed, say, write } from "./Operator.ts"
-import { printable, printableBytes } from "./printable.ts"
+import { showing } from "./printable.ts"
 import { Splitter } from "./Splitter.ts"
 
 const stdin: Stream.Stream<Uint8Array, InputUnusable> = NodeStream.fromReadable<Uint8Array, InputUnusable>({
@@ -38,11 +38,14 @@ const messagesOf = ({ binary, maxMessageSize, separator, whole }: Format): Strea
 }
 
 /** Messages as they are written to stdout: as they are, but safe where it is a terminal. */
-const written = (format: Format, isTerminal: boolean) => (message: Message): Uint8Array => {
-  const text = typeof message === "string"
-  const safe = !isTerminal || format.raw ? message : text ? printable(message) : printableBytes(message)
-  const bytes = typeof safe === "string" ? Buffer.from(safe) : safe
-  return format.shape === "bytes" || format.raw ? bytes : Buffer.concat([bytes, Buffer.from(format.separator)])
+const written = (format: Format, isTerminal: boolean) => {
+  const shown = showing(format)
+  const separator = Buffer.from(format.shape === "bytes" || format.raw ? "" : format.separator)
+  return (message: Message): Uint8Array => {
+    const safe = isTerminal ? shown(message) : message
+    const bytes = typeof safe === "string" ? Buffer.from(safe) : safe
+    return separator.length === 0 ? bytes : Buffer.concat([bytes, separator])
+  }
 }
 
 /** Standard input and output, as pipes. */

@@ -26,3 +26,17 @@ export const printableBytes = (bytes: Uint8Array): string => {
     return `${hex}${bytes.length > shown ? " ..." : ""} (${bytes.length} bytes)`
   }
 }
+
+/** Messages as a terminal may show them. A stream of bytes is text, of which a character may be in two chunks. */
+export const showing = (
+  { raw, shape }: { readonly raw: boolean; readonly shape: "messages" | "bytes" }
+): (message: string | Uint8Array) => string => {
+  const stream = new TextDecoder()
+  return (message) => {
+    const text = typeof message === "string" || shape === "messages"
+      ? message
+      : stream.decode(message, { stream: true })
+    if (typeof text !== "string") return printableBytes(text)
+    return raw ? text : printable(text)
+  }
+}

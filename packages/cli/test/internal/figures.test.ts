@@ -11,7 +11,7 @@ import { Exit } from "effect"
 import { explain } from "../../src/internal/explain.ts"
 import { Histogram } from "../../src/internal/Histogram.ts"
 import { outcomeLine } from "../../src/internal/outcomeLine.ts"
-import { printable, printableBytes } from "../../src/internal/printable.ts"
+import { printable, printableBytes, showing } from "../../src/internal/printable.ts"
 import { waterfall } from "../../src/internal/waterfall.ts"
 
 describe("an exit code", () => {
@@ -119,6 +119,13 @@ describe("text on a terminal", () => {
     assert.strictEqual(printableBytes(Uint8Array.of(0xc3, 0x28)), "c3 28 (2 bytes)")
     assert.match(printableBytes(new Uint8Array(1_000).fill(0xff)), /^(ff ){63}ff \.\.\. \(1000 bytes\)$/)
   })
+})
+
+it("bytes on a terminal are text, however they are cut", () => {
+  const shown = showing({ raw: false, shape: "bytes" })
+  const bytes = Buffer.from("é\x1bü")
+  assert.strictEqual([...bytes].map((byte) => shown(Uint8Array.of(byte))).join(""), "é\\x1bü")
+  assert.strictEqual(showing({ raw: true, shape: "bytes" })(bytes), "é\x1bü")
 })
 
 it("quantiles are at most 3 % off, and never more than the largest time", () => {
