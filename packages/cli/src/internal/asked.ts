@@ -2,7 +2,9 @@
 import type { Identity, Trust } from "@wirestack/transport-tls/Identity"
 import * as Origin from "@wirestack/websocket/handshake/Origin"
 import type * as Command from "effect/cli/Command"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { Misused } from "../Misused.ts"
@@ -34,6 +36,7 @@ const ofWebSocket = [
   "subprotocol",
   "header",
   "origin",
+  "auth",
   "authFile",
   "redirects",
   "compression",
@@ -60,6 +63,12 @@ const identityOf = (
     : certificate === undefined && key === undefined
     ? Result.succeed(undefined)
     : Result.fail(misused("--cert and --key belong together"))
+
+/** Who we are, where the list of processes does not show it. */
+const ofEnvironment = Effect.map(
+  Effect.orDie(Config.option(Config.Redacted("WIRESTACK_AUTH"))),
+  Option.getOrUndefined
+)
 
 /** `user:password`, of which a file may have a line end. */
 const credentialsOf = (
@@ -88,7 +97,7 @@ export const client = Effect.fnUntraced(function*(input: Connect | Bench) {
   }
   const identity = yield* Effect.fromResult(identityOf(input.cert, input.key))
   const trust: Trust = insecure ? "insecure" : ca === undefined ? "system" : { ca }
-  const auth = input.authFile ?? (url.webSocket ? input.auth : undefined)
+  const auth = input.authFile ?? input.auth ?? (url.webSocket ? yield* ofEnvironment : undefined)
   const credentials = auth === undefined ? undefined : yield* Effect.fromResult(credentialsOf(auth))
   const options: ClientOptions & { readonly protocols: ReadonlyArray<string> } = {
     protocols: input.subprotocol,

@@ -1,7 +1,6 @@
 /** The flags of the commands, those that several share once. */
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
-import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -83,7 +82,6 @@ const client = {
       text("auth", "USER:PASSWORD", "Who we are (Basic); better in WIRESTACK_AUTH, or with --auth-file"),
       Redacted.make
     )
-      .pipe(Flag.withFallbackConfig(Config.Redacted("WIRESTACK_AUTH")))
   ),
   authFile: maybe(Flag.map(file("auth-file", "The same, from a file"), Redacted.make)),
   redirects: maybe(count("redirects", "N", "Follow so many redirects; none by default")),

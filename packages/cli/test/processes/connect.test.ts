@@ -274,6 +274,12 @@ describe("a failure", () => {
     /^wirestack: --subprotocol is for WebSockets, and tcp\+lines:\/\/x:1 is none\n$/
   )
   failing(
+    "to make sense of a name for what has no use for it",
+    ["connect", "--auth", "ada:hidden", "tcp://x:1"],
+    2,
+    /^wirestack: --auth is for WebSockets, and tcp:\/\/x:1 is none\n$/
+  )
+  failing(
     "to find a file",
     ["connect", "--ca", "/nowhere/ca.pem", "tls://x:1"],
     2,

@@ -1,6 +1,8 @@
 /** `wirestack` in a pseudo-terminal. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { once } from "node:events"
+import { WebSocket } from "ws"
 import { eventually, freePort, tcpServer, terminal, wsServer } from "./support.ts"
 
 const controlC = "\x03"
@@ -80,6 +82,25 @@ describe("a person at a terminal", () => {
       yield* running.write("PING\r")
       yield* eventually("sent", () => received === "PING\r\n")
       yield* running.write(controlD)
+      assert.strictEqual(yield* running.exit, 0)
+    }).pipe(Effect.scoped))
+
+  it.live("talks to who comes, and is told that nobody is here", () =>
+    Effect.gen(function*() {
+      const running = yield* terminal(["listen", "ws://127.0.0.1:0/"])
+      const [, url] = yield* running.says(/listening (\S+?)\r?\n/)
+      yield* running.write("anybody?\r")
+      yield* running.says(/nobody is here/)
+      const client = new WebSocket(url)
+      const greeted = once(client, "message")
+      yield* running.says(/\+ 127\.0\.0\.1:\d+/)
+      yield* running.write("hello\r")
+      assert.strictEqual(String((yield* Effect.promise(() => greeted))[0]), "hello")
+      client.send("and you?")
+      yield* running.says(/< and you\?\r?\n/)
+      const closed = once(client, "close")
+      yield* running.write(controlC)
+      assert.strictEqual((yield* Effect.promise(() => closed))[0], 1001)
       assert.strictEqual(yield* running.exit, 0)
     }).pipe(Effect.scoped))
 
