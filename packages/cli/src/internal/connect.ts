@@ -22,8 +22,10 @@ import { warnOfInsecurity } from "./warnOfInsecurity.ts"
 import { waterfall } from "./waterfall.ts"
 
 /** Connects, and tells how that came about, or why not. */
-const established = Effect.fnUntraced(function*(input: asked.Connect) {
-  const { options, url } = yield* asked.client(input)
+const established = Effect.fnUntraced(function*(
+  { options, url }: Effect.Success<ReturnType<typeof asked.client>>,
+  input: asked.Connect
+) {
   if (input.insecure) yield* warnOfInsecurity(url)
   const late = new TimedOut({ phase: "connecting", after: Duration.toMillis(input.timeout) })
   const connecting = Effect.timeoutOrElse(Stack.connect(url, options), {
@@ -38,7 +40,7 @@ const established = Effect.fnUntraced(function*(input: asked.Connect) {
     (error) => tell(EstablishmentReport.of(error))
   )
   yield* tell(EstablishmentReport.of(connection))
-  return { connection, url }
+  return connection
 })
 
 /** Pings so often, for as long as the connection is there. */
@@ -72,9 +74,10 @@ export const connect = Effect.fnUntraced(function*(input: asked.Connect) {
   const code = yield* closeCodeOf(input.close)
   let connected: Stack.Top | undefined
   const conversation = Effect.scoped(Effect.gen(function*() {
-    const { connection, url } = yield* established(input)
-    connected = connection
+    const wanted = yield* asked.client(input)
+    const { url } = wanted
     const format = yield* Effect.fromResult(asked.format(input, url))
+    const connection = connected = yield* established(wanted, input)
     const operator = yield* operatorOf(format)
     if (operator.isPerson) yield* operator.note(`connected to ${StackUrl.format(url)}`)
     const { ping } = input

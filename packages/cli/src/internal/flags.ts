@@ -121,7 +121,13 @@ export const connect = {
   ...ending,
   once: yes("once", "The same as --count 1"),
   close: maybe(count("close", "CODE", "Close a WebSocket with this code; 1000 by default")),
-  ping: maybe(seconds("ping", "Ping a WebSocket so often, and tell the round trips")),
+  ping: maybe(
+    Flag.filter(
+      seconds("ping", "Ping a WebSocket so often, and tell the round trips"),
+      Duration.isPositive,
+      () => "Expected seconds above 0"
+    )
+  ),
   report,
   verbose
 }

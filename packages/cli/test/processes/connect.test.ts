@@ -103,6 +103,15 @@ describe("the opening handshake", () => {
       assert.match(stderr, /websocket +1 message, 5 bytes +1 message, 5 bytes\n/)
     }).pipe(Effect.scoped))
 
+  it.live("is followed by pings, whose round trips are told", () =>
+    Effect.gen(function*() {
+      const { url } = yield* wsServer()
+      const running = yield* wirestack(["connect", "--ping", "0.05", url])
+      yield* running.says(/(pong after [\d.]+ ms\n){3}/)
+      yield* running.end
+      assert.strictEqual(yield* running.exit, 0)
+    }).pipe(Effect.scoped))
+
   it.live("that is answered with 401 is rejected, with a hint", () =>
     Effect.gen(function*() {
       const { url } = yield* wsServer(undefined, { reject: 401 })
@@ -278,6 +287,12 @@ describe("a failure", () => {
     ["connect", "--auth", "ada:hidden", "tcp://x:1"],
     2,
     /^wirestack: --auth is for WebSockets, and tcp:\/\/x:1 is none\n$/
+  )
+  failing(
+    "to make sense of messages where there are none, before anything is tried",
+    ["connect", "--null", "tcp://127.0.0.1:1"],
+    2,
+    /^wirestack: --null is for messages, and tcp:\/\/127\.0\.0\.1:1 has bytes only\n$/
   )
   failing(
     "to find a file",
