@@ -32,26 +32,23 @@ import * as Listener from "@wirestack/protocol/Listener"
 import { ListenError } from "@wirestack/protocol/ListenError"
 import { TimedOut } from "@wirestack/protocol/Reason"
 import * as Transport from "@wirestack/protocol/Transport"
-import { type Intake, SocketWire } from "@wirestack/protocol/wire/SocketWire"
 import * as Arr from "effect/Array"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Net from "node:net"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
-import { adopt } from "./internal/adopt.ts"
 import { dial, now } from "./internal/dial.ts"
 import { facts } from "./internal/facts.ts"
-import { infoOf, localOf } from "./internal/infoOf.ts"
+import { detailsOf, infoOf, localOf, none } from "./internal/infoOf.ts"
 import { nativeHost } from "./internal/nativeHost.ts"
-import { outletOf } from "./internal/outlet.ts"
 import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
+import { layerName, wireOf } from "./internal/tcpWire.ts"
 import { tuning } from "./internal/tuning.ts"
 import * as Ip from "./Ip.ts"
-import { TcpInfo } from "./TcpInfo.ts"
+import type { TcpInfo } from "./TcpInfo.ts"
 
 /** How an idle connection is probed. Times are whole seconds to the system, 1 to 32,767 of them. */
 export interface KeepAlive {
@@ -98,28 +95,6 @@ export interface Options {
 
 /** What a TCP stack can do. */
 export type Can = Transport.Connect | Transport.Listen | TcpInfo
-
-const layerName = "tcp"
-
-/** While the system is being asked to end the output, the socket can't be reset, and Node would never close it. */
-const isEnding = ({ writableEnded, writableFinished, writableLength }: Net.Socket): boolean =>
-  writableEnded && !writableFinished && writableLength === 0
-
-/** RST instead of FIN, also where Node's own `resetAndDestroy` first waits for what is still to be written. */
-const reset = (socket: Net.Socket): void => {
-  ;(socket as { resetAndClosing?: boolean }).resetAndClosing = !socket.destroyed && !isEnding(socket)
-  socket.destroy()
-}
-
-const wireOptions = { layer: layerName, bare: true, adopt, copies: true, cut: reset }
-
-const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
-  new SocketWire(socket, wireOptions, intake, outletOf(socket))
-
-/** Nobody was looked for on the listening side. */
-const none: HappyEyeballs.Course<string> = { lookups: [], attempts: [] }
-
-const detailsOf = (info: TcpInfo["Service"]) => (): Context.Context<TcpInfo> => Context.make(TcpInfo, info)
 
 const invalid = (ask: Ask, detail: string): InvalidEndpoint =>
   new InvalidEndpoint({ input: Endpoint.format(ask.endpoint), detail })

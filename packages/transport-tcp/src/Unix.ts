@@ -17,8 +17,6 @@ import * as Endpoint from "@wirestack/protocol/Endpoint"
 import * as Listener from "@wirestack/protocol/Listener"
 import { AddressInUse, ListenError, type ListenReason } from "@wirestack/protocol/ListenError"
 import * as Transport from "@wirestack/protocol/Transport"
-import { type Intake, SocketWire } from "@wirestack/protocol/wire/SocketWire"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -26,11 +24,10 @@ import { Buffer } from "node:buffer"
 import * as Fs from "node:fs/promises"
 import type * as Net from "node:net"
 import * as Path from "node:path"
-import { adopt } from "./internal/adopt.ts"
 import { dial, now } from "./internal/dial.ts"
-import { outletOf } from "./internal/outlet.ts"
 import { bind, type Open, SocketAcceptor } from "./internal/SocketAcceptor.ts"
-import { UnixInfo } from "./UnixInfo.ts"
+import { details, layerName, wireOf } from "./internal/unixWire.ts"
+import type { UnixInfo } from "./UnixInfo.ts"
 
 /** How Unix sockets are used. */
 export interface Options {
@@ -41,8 +38,6 @@ export interface Options {
 /** What a stack on a Unix socket can do. */
 export type Can = Transport.Connect | Transport.Listen | UnixInfo
 
-const layerName = "unix"
-
 /** The room for a path in `sockaddr_un`, less the final zero; a longer one would be cut off silently. */
 const maxPath = process.platform === "linux" ? 107 : 103
 
@@ -50,14 +45,6 @@ const isAbstract = (path: string): boolean => path.startsWith("@")
 
 /** A path as the system has it. */
 const systemPath = (path: string): string => isAbstract(path) ? `\0${path.slice(1)}` : path
-
-const wireOptions = { layer: layerName, bare: true, adopt, copies: true }
-
-const wireOf = (socket: Net.Socket, intake: Intake | undefined): SocketWire =>
-  new SocketWire(socket, wireOptions, intake, outletOf(socket))
-
-const details = (path: string, connectTime: Duration.Duration): Context.Context<UnixInfo> =>
-  Context.make(UnixInfo, { path, connectTime })
 
 const pathOf = (ask: Ask): Effect.Effect<string, InvalidEndpoint> => {
   const { place } = ask.endpoint

@@ -1,3 +1,4 @@
+export * as AcceptedSocket from "./AcceptedSocket.ts"
 export * as Address from "./Address.ts"
 export * as HappyEyeballs from "./HappyEyeballs.ts"
 export * as Ip from "./Ip.ts"

@@ -1,9 +1,10 @@
 /** What a connected TCP socket tells about itself. */
+import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Net from "node:net"
 import * as Address from "../Address.ts"
 import type { Course } from "../HappyEyeballs.ts"
-import type { TcpInfo } from "../TcpInfo.ts"
+import { TcpInfo } from "../TcpInfo.ts"
 
 /** Where each connection of a server ends on our side, if it is bound to one address. */
 export const localOf = (server: Net.Server): Address.Address | undefined => {
@@ -33,3 +34,8 @@ export const infoOf = (
     }
   }
 }
+
+/** Nobody was looked for on the listening side. */
+export const none: Course<string> = { lookups: [], attempts: [] }
+
+export const detailsOf = (info: TcpInfo["Service"]) => (): Context.Context<TcpInfo> => Context.make(TcpInfo, info)
