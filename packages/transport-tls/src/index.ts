@@ -1,3 +1,4 @@
+export * as AcceptedTls from "./AcceptedTls.ts"
 export * as Alert from "./Alert.ts"
 export * as Alpn from "./Alpn.ts"
 export type { Changing } from "./Changing.ts"
