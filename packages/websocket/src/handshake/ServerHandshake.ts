@@ -57,6 +57,10 @@ export interface Decision {
 
 export interface Refused {
   readonly status: number
+  /** The headers of the answer. */
+  readonly headers: Headers
+  /** What it says below them; empty if the answer has no body. */
+  readonly body: Uint8Array
   /** The bytes to send before the connection is closed. */
   readonly response: Uint8Array
   readonly reason: ConnectReason
@@ -113,6 +117,8 @@ const has = (headers: Headers, name: string): boolean => headers.some(([other]) 
 
 type Body = string | Uint8Array
 
+const nothing = new Uint8Array(0)
+
 const phrase = (status: number): string => `${phrases[status] ?? `Status ${status}`}\n`
 
 /** `toHead` if it answers the method HEAD: everything but the body. */
@@ -127,18 +133,19 @@ const refusal = (
   const described = bytes.length === 0 || has(headers, "content-type")
   const type = typeof body === "string" ? "text/plain; charset=utf-8" : "application/octet-stream"
   const bodiless = status === 304
-  const head = HttpHead.encode(`HTTP/1.1 ${status} ${phrases[status] ?? ""}`, [
+  const all: Headers = [
     ...(mandatory[status] ?? []).filter(([name]) => !has(headers, name.toLowerCase())),
     ...headers,
     ...described || bodiless ? [] : [["Content-Type", type] as const],
     ...bodiless ? [] : [["Content-Length", String(bytes.length)] as const],
     ["Connection", "close"]
-  ])
-  if (bodiless || toHead) return { status, response: head, reason }
-  const response = new Uint8Array(head.length + bytes.length)
+  ]
+  const head = HttpHead.encode(`HTTP/1.1 ${status} ${phrases[status] ?? ""}`, all)
+  const sent = bodiless || toHead ? nothing : bytes
+  const response = new Uint8Array(head.length + sent.length)
   response.set(head)
-  response.set(bytes, head.length)
-  return { status, response, reason }
+  response.set(sent, head.length)
+  return { status, headers: all, body: sent, response, reason }
 }
 
 const unsendable = (reason: InvalidHeader | InvalidStatus): Refused => refusal(500, reason, [], phrase(500))

@@ -7,7 +7,6 @@ import type { ConnectError, ConnectReason } from "@wirestack/protocol/ConnectErr
 import { type Connection, letIn, turnedAway } from "@wirestack/protocol/Connection"
 import { Closed, Closing } from "@wirestack/protocol/ConnectionError"
 import type { Place } from "@wirestack/protocol/Endpoint"
-import { readUntil } from "@wirestack/protocol/handshake/Reader"
 import { Other } from "@wirestack/protocol/Reason"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -19,8 +18,9 @@ import { UpgradeMalformed } from "../handshake/HandshakeReason.ts"
 import * as Origin from "../handshake/Origin.ts"
 import * as ServerHandshake from "../handshake/ServerHandshake.ts"
 import type { ServerOptions } from "../WebSocket.ts"
+import { type Desk, own } from "./Desk.ts"
 import type { WebSocket } from "./details.ts"
-import { fail, limits, sending } from "./opening.ts"
+import { fail, limits } from "./opening.ts"
 import type { Role } from "./Role.ts"
 import { type Lower, upgraded } from "./upgraded.ts"
 
@@ -49,49 +49,47 @@ export interface Answered<P, In, Out> {
 
 type Step<A> = Result.Result<A, ServerHandshake.Refused>
 
-const refuse = (lower: Lower, { reason, response }: ServerHandshake.Refused): Effect.Effect<never, ConnectError> =>
-  Effect.andThen(sending(lower, response), fail(reason))
+const refuse = (desk: Desk, refused: ServerHandshake.Refused): Effect.Effect<never, ConnectError> =>
+  Effect.andThen(desk.refuse(refused), fail(refused.reason))
 
 /**
  * Runs the handshake; `find` says what to make of a request that keeps the rules. Between reading the request and sending the answer it
  * waits for nothing but what the options ask for.
  */
 export const answer = <In, Out, R, P extends Plan<In, Out, R>>(
-  lower: Lower,
-  place: Place,
+  desk: Desk,
   limits: Limits,
   find: (upgrade: ServerHandshake.Upgrade) => Step<P>
 ): Effect.Effect<Answered<P, In, Out>, ConnectError, R | Scope.Scope> =>
   Effect.onInterrupt(
-    Effect.flatMap(Clock.monotonicTimeNanos, (started) => answering(lower, place, limits, find, started)),
+    Effect.flatMap(Clock.monotonicTimeNanos, (started) => answering(desk, limits, find, started)),
     () => {
-      const away = turnedAway(lower)
-      return away === undefined ? Effect.void : Effect.ignore(refuse(lower, unavailable(away)))
+      const away = turnedAway(desk.lower)
+      return away === undefined ? Effect.void : Effect.ignore(refuse(desk, unavailable(away)))
     }
   )
 
 const answering = <In, Out, R, P extends Plan<In, Out, R>>(
-  lower: Lower,
-  place: Place,
+  desk: Desk,
   limits: Limits,
   find: (upgrade: ServerHandshake.Upgrade) => Step<P>,
   started: bigint
 ): Effect.Effect<Answered<P, In, Out>, ConnectError, R | Scope.Scope> =>
-  Effect.flatMap(readUntil(lower, ServerHandshake.read(limits), () => undefined), ({ found, rest }) => {
+  Effect.flatMap(desk.read(limits), ({ found, rest }) => {
     if (found === undefined) return fail(new Closed())
-    if (Result.isFailure(found)) return refuse(lower, found.failure)
-    const away = turnedAway(lower)
-    if (away !== undefined) return refuse(lower, unavailable(away))
+    if (Result.isFailure(found)) return refuse(desk, found.failure)
+    const away = turnedAway(desk.lower)
+    if (away !== undefined) return refuse(desk, unavailable(away))
     const { fields, head, leftover } = found.success
     const judged = Result.flatMap(
       ServerHandshake.judge(head),
       (upgrade) =>
         Result.flatMap(
           find(upgrade),
-          (plan) => Result.map(ServerHandshake.admit(upgrade, plan.origins(place)), () => ({ plan, upgrade }))
+          (plan) => Result.map(ServerHandshake.admit(upgrade, plan.origins(desk.place)), () => ({ plan, upgrade }))
         )
     )
-    if (Result.isFailure(judged)) return refuse(lower, judged.failure)
+    if (Result.isFailure(judged)) return refuse(desk, judged.failure)
     const { plan, upgrade } = judged.success
 
     const reply = (
@@ -102,21 +100,21 @@ const answering = <In, Out, R, P extends Plan<In, Out, R>>(
       const extensions = Extension.answer(offered, upgrade.extensions)
       if (Result.isFailure(extensions)) {
         const { rule, section = "" } = extensions.failure
-        return refuse(lower, ServerHandshake.refuse(400, new UpgradeMalformed({ rule, section })))
+        return refuse(desk, ServerHandshake.refuse(400, new UpgradeMalformed({ rule, section })))
       }
       const { agreed, header } = extensions.success
       const response = ServerHandshake.accept(upgrade, { protocol, extensions: header, headers })
-      if (Result.isFailure(response)) return refuse(lower, response.failure)
-      const away = turnedAway(lower)
-      if (away !== undefined) return refuse(lower, unavailable(away))
-      letIn(lower)
+      if (Result.isFailure(response)) return refuse(desk, response.failure)
+      const away = turnedAway(desk.lower)
+      if (away !== undefined) return refuse(desk, unavailable(away))
+      letIn(desk.lower)
       const { path, query } = upgrade
       const facts = { protocol, fields, path, query, extensions: agreed }
       return Effect.flatMap(
-        sending(lower, response.success),
-        () =>
+        desk.accept(response.success),
+        (accepted) =>
           Effect.map(
-            upgraded(lower, plan.role, facts, [leftover, ...rest], started),
+            upgraded(accepted.lower, plan.role, facts, [leftover, ...rest, ...accepted.rest], started),
             (connection) => ({ plan, upgrade, connection })
           )
       )
@@ -127,7 +125,7 @@ const answering = <In, Out, R, P extends Plan<In, Out, R>>(
       decision: Pick<ServerHandshake.Decision, "protocol" | "headers"> | void
     ): Effect.Effect<Answered<P, In, Out>, ConnectError, R | Scope.Scope> => {
       const protocol = chosen(upgrade, plan.protocols, decision?.protocol)
-      if (Result.isFailure(protocol)) return refuse(lower, protocol.failure)
+      if (Result.isFailure(protocol)) return refuse(desk, protocol.failure)
       const further = decision?.headers === undefined ? headers : [...headers ?? [], ...decision.headers]
       return extensions.length === 0 || upgrade.extensions.length === 0
         ? reply(protocol.success, further, [])
@@ -137,10 +135,10 @@ const answering = <In, Out, R, P extends Plan<In, Out, R>>(
     return accept === undefined ? decided(undefined) : Effect.flatMap(
       Effect.catch(
         Effect.tapDefect(
-          Effect.suspend(() => accept({ ...upgrade, details: lower.details })),
-          (cause) => Effect.ignore(sending(lower, broken(new Other({ cause })).response))
+          Effect.suspend(() => accept({ ...upgrade, details: desk.lower.details })),
+          (cause) => Effect.ignore(desk.refuse(broken(new Other({ cause }))))
         ),
-        (refusal) => refuse(lower, ServerHandshake.decline(upgrade, refusal))
+        (refusal) => refuse(desk, ServerHandshake.decline(upgrade, refusal))
       ),
       decided
     )
@@ -202,7 +200,7 @@ export const server = <In, Out, R>(role: Role<In, Out>, options: ServerOptions<a
           ? plan
           : Result.fail(ServerHandshake.missing(upgrade))
       return Effect.map(
-        answer<In, Out, R, Plan<In, Out, R>>(lower, ask.endpoint.place, bounds, find),
+        answer<In, Out, R, Plan<In, Out, R>>(own(lower, ask.endpoint.place), bounds, find),
         ({ connection }) => connection
       )
     }
