@@ -17,8 +17,6 @@ import * as Tcp from "@wirestack/transport-tcp/Tcp"
 import type { TcpInfo } from "@wirestack/transport-tcp/TcpInfo"
 import type { CredentialsError } from "@wirestack/transport-tls/CredentialsError"
 import * as Tls from "@wirestack/transport-tls/Tls"
-import * as PerMessageDeflate from "@wirestack/websocket/extensions/PerMessageDeflate"
-import type { Zlib } from "@wirestack/websocket/extensions/Zlib"
 import type { Route } from "@wirestack/websocket/routing/Route"
 import * as Router from "@wirestack/websocket/routing/Router"
 import * as WebSocketLayer from "@wirestack/websocket/WebSocket"
@@ -26,16 +24,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as NodeZlib from "./NodeZlib.ts"
+import { type Compressing, engines, extensionsOf } from "./internal/compressing.ts"
 
 /** A WebSocket's own facts and operations, among the details of its connection. */
 export { WebSocket } from "@wirestack/websocket/WebSocket"
 
 /** What the layers below are told. */
-interface Below {
+interface Below extends Compressing {
   readonly tcp?: Tcp.Options
-  /** Whether and how messages are compressed (permessage-deflate); not by default. */
-  readonly compression?: boolean | PerMessageDeflate.Options
 }
 
 /** How a client connects. */
@@ -57,13 +53,6 @@ export interface ServerOptions
 {}
 
 type Adds = WebSocketLayer.WebSocket | Negotiated
-
-const extensionsOf = ({ compression = false }: Below) =>
-  compression === false ? [] : [PerMessageDeflate.make(compression === true ? {} : compression)]
-
-/** What compression needs, if there is any. */
-const engines = ({ compression = false }: Below): Layer.Layer<Zlib> =>
-  compression === false ? Layer.empty as Layer.Layer<never> as Layer.Layer<any> : NodeZlib.layer
 
 /** The transport for a URL: with TLS if that is asked for. */
 const either = (

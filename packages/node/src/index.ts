@@ -1,6 +1,7 @@
 export * as ChildProcess from "./ChildProcess.ts"
 export { ChildProcessInfo } from "./ChildProcessInfo.ts"
 export { ProcessFailed, SpawnFailed } from "./ChildProcessReason.ts"
+export * as Mount from "./Mount.ts"
 export * as NodeZlib from "./NodeZlib.ts"
 export * as Stdio from "./Stdio.ts"
 export * as WebSocket from "./WebSocket.ts"
