@@ -37,7 +37,7 @@ import * as Scope from "effect/Scope"
 import type * as Http from "node:http"
 import { mounting, type Options } from "./internal/mounting.ts"
 import { reply } from "./internal/reply.ts"
-import { detailsOf, headOf, opened, placeOf } from "./internal/upgradeRequest.ts"
+import { detailsOf, headOf, isAnswering, opened, placeOf } from "./internal/upgradeRequest.ts"
 
 export type { Options }
 
@@ -74,6 +74,7 @@ export const server = <A, E, R>(
       node = evaluate() as Http.Server
       node.on("upgrade", (request, socket, head) => {
         heads.set(request, head)
+        if (isAnswering(socket)) return void socket.destroy()
         // Effect's own listener is there while it serves.
         if (node!.listenerCount("upgrade") === 1) reply(socket, unavailable)
       })

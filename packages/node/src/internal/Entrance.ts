@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import type { IncomingMessage, Server } from "node:http"
 import type { Duplex } from "node:stream"
 import { reply } from "./reply.ts"
-import { detailsOf, headOf, opened, peerOf, placeOf } from "./upgradeRequest.ts"
+import { detailsOf, headOf, isAnswering, opened, peerOf, placeOf } from "./upgradeRequest.ts"
 
 const entrances = new WeakMap<Server, Entrance>()
 
@@ -47,6 +47,7 @@ export class Entrance {
     const routes = this.whoKnows(request)
     if (routes === undefined && this.server.listenerCount("upgrade") > 1) return
     socket.on("error", ignore)
+    if (isAnswering(socket)) return void socket.destroy()
     if (routes === undefined) return reply(socket, missing(request))
     const place = this.place ??= placeOf(this.server.address())
     routes.accept({

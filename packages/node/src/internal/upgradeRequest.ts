@@ -39,6 +39,13 @@ const below = (socket: TLSSocket): Net.Socket | undefined => {
   return _parent instanceof Net.Socket ? _parent : undefined
 }
 
+/**
+ * Whether an earlier request of the same connection is still being answered, which is not documented: its answer would come in between.
+ * Nobody may write on such a socket.
+ */
+export const isAnswering = (socket: Duplex): boolean =>
+  (socket as { readonly _httpMessage?: unknown })._httpMessage != null
+
 /** The address it comes from. */
 export const peerOf = (socket: Duplex): string | undefined =>
   socket instanceof Net.Socket && socket.remoteAddress !== undefined
