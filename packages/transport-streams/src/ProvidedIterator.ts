@@ -19,7 +19,7 @@ import type { Outcome } from "@wirestack/protocol/Outcome"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import { handled, opened, type Outside } from "./internal/Outside.ts"
+import { handled, opened, type Outside } from "./Outside.ts"
 
 /** A connection outside of Effect. */
 export class ProvidedIterator<In, Out> implements AsyncIterableIterator<In, undefined> {
@@ -105,8 +105,8 @@ export const open = <In, Out, D, E, R>(
   Effect.map(opened(connect), (outside) => new ProvidedIterator(outside))
 
 /**
- * A handler of a listener, or of a route, that is given an iterator. It fails as its promise does; the connection closes when that is
- * settled, or when both directions are over.
+ * A handler of a listener, or of a route, that is given an iterator. It fails as its promise does, and the connection closes when that
+ * is settled.
  *
  * @category constructors
  */

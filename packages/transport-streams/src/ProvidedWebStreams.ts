@@ -23,7 +23,7 @@ import type { Outcome } from "@wirestack/protocol/Outcome"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import { handled, opened, type Outside } from "./internal/Outside.ts"
+import { handled, opened, type Outside } from "./Outside.ts"
 
 declare global {
   // What they have is said by the platform's own types, with which these merge.
@@ -103,8 +103,8 @@ export const open = <In, Out, D, E, R>(
 ): Effect.Effect<ProvidedWebStreams<In, Out>, E, Exclude<R, Scope.Scope>> => Effect.map(opened(connect), streamsOf)
 
 /**
- * A handler of a listener, or of a route, that is given streams. It fails as its promise does; the connection closes when that is
- * settled, or when both streams are over.
+ * A handler of a listener, or of a route, that is given streams. It fails as its promise does, and the connection closes when that is
+ * settled.
  *
  * @category constructors
  */

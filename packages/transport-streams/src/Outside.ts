@@ -1,4 +1,9 @@
-/** A connection for those who don't use Effect: its operations as promises, and its end once both directions are over. */
+/**
+ * A connection for those who don't use Effect: its operations as promises, and its end once both directions are over. What
+ * `ProvidedWebStreams`, `ProvidedIterator`, and `ProvidedDuplex` of `@wirestack/node` are made of, and other forms may be.
+ *
+ * Promises reject with the `ConnectionError`; one that is waited for by nobody has no place to say so.
+ */
 import type { Batch, Connection } from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
 import type { Outcome } from "@wirestack/protocol/Outcome"
@@ -11,13 +16,17 @@ import * as Scope from "effect/Scope"
 
 const isUnsupported = ({ reason }: ConnectionError): boolean => reason._tag === "Unsupported"
 
+/** Who has ended a connection: somebody who asked for it, or both directions are over, or it was cut. */
+export type End = "asked" | "over" | "cut"
+
+/** A connection, outside. */
 export class Outside<In, Out> {
-  /** How it ended. */
+  /** How it ended. Never rejects. */
   readonly closed: Promise<Outcome>
   private readonly connection: Connection<In, Out>
   private readonly context: Context.Context<never>
-  /** Has it closed; called once. */
-  private readonly release: (exit: Exit.Exit<void, unknown>) => void
+  /** Closes it. */
+  private readonly release: (exit: Exit.Exit<void, unknown>, end: End) => void
   private inputOver = false
   private outputOver = false
   private released = false
@@ -25,7 +34,7 @@ export class Outside<In, Out> {
   constructor(
     connection: Connection<In, Out>,
     context: Context.Context<never>,
-    release: (exit: Exit.Exit<void, unknown>) => void
+    release: (exit: Exit.Exit<void, unknown>, end: End) => void
   ) {
     this.connection = connection
     this.context = context
@@ -33,15 +42,17 @@ export class Outside<In, Out> {
     this.closed = this.run(connection.closed)
   }
 
-  /** The next batch; undefined once the peer sends no more, or it was closed here. Rejects with the `ConnectionError`, as all of these do. */
+  /** The next batch; undefined once the peer sends no more, or it was closed here. One at a time. */
   readonly pull = async (): Promise<Batch<In> | undefined> => {
     const batch = await this.run(Effect.catchIf(this.connection.pull, this.isEnd, () => Effect.undefined))
     if (batch === undefined) this.over({ input: true })
     return batch
   }
 
+  /** Sends one message: done when it is accepted. */
   readonly send = (message: Out): Promise<void> => this.run(this.connection.send(message))
 
+  /** Sends messages in order with nothing in between. */
   readonly sendAll = (messages: Batch<Out>): Promise<void> => this.run(this.connection.sendAll(messages))
 
   /** Half-close. Where there is none, only nothing more may be sent, and the connection closes when its input is over too. */
@@ -52,16 +63,16 @@ export class Outside<In, Out> {
 
   /** Closes every layer, as done or as failed; what was accepted is flushed, and nothing more is received. */
   readonly close = (exit: Exit.Exit<void, unknown> = Exit.void): Promise<Outcome> => {
-    if (!this.released) {
-      this.released = true
-      this.release(exit)
-    }
+    this.released = true
+    this.release(exit, "asked")
     return this.closed
   }
 
+  /** Cuts the connection now. */
   readonly abort = (): Promise<Outcome> => {
     Effect.runForkWith(this.context)(this.connection.abort)
-    return this.close()
+    this.release(Exit.void, "cut")
+    return this.closed
   }
 
   private readonly isEnd = (error: ConnectionError | Cause.Done<Outcome>): error is Cause.Done<Outcome> =>
@@ -70,7 +81,7 @@ export class Outside<In, Out> {
   private over({ input = this.inputOver, output = this.outputOver }): void {
     this.inputOver = input
     this.outputOver = output
-    if (input && output) void this.close()
+    if (input && output) this.release(Exit.void, "over")
   }
 
   private async run<A>(effect: Effect.Effect<A, ConnectionError>): Promise<A> {
@@ -80,7 +91,11 @@ export class Outside<In, Out> {
   }
 }
 
-/** Connects, in a scope that closes with the connection. */
+/**
+ * Connects, in a scope of its own that closes with the connection.
+ *
+ * @category constructors
+ */
 export const opened = <In, Out, D, E, R>(
   connect: Effect.Effect<Connection<In, Out, D>, E, R | Scope.Scope>
 ): Effect.Effect<Outside<In, Out>, E, Exclude<R, Scope.Scope>> =>
@@ -97,14 +112,16 @@ export const opened = <In, Out, D, E, R>(
     })
   )
 
-/** Has a connection handled outside, until that is done or has closed it. */
+/** Has a connection handled outside, until the promise is settled, or somebody there has asked for the end. */
 export const handled = <In, Out, D>(
   connection: Connection<In, Out, D>,
   use: (outside: Outside<In, Out>) => Promise<unknown>
 ): Effect.Effect<void, unknown> =>
   Effect.contextWith((context: Context.Context<never>) => {
     const released = Deferred.makeUnsafe<void, unknown>()
-    const outside = new Outside(connection, context, (exit) => Deferred.doneUnsafe(released, exit))
+    const outside = new Outside(connection, context, (exit, end) => {
+      if (end === "asked") Deferred.doneUnsafe(released, exit)
+    })
     const using = Effect.callback<void, unknown>((resume) => {
       use(outside).then(() => resume(Effect.void), (cause: unknown) => resume(Effect.fail(cause)))
     })
