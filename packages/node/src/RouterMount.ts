@@ -26,6 +26,7 @@ import type * as Router from "@wirestack/websocket/routing/Router"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
+import * as Cookies from "effect/http/Cookies"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
@@ -151,9 +152,12 @@ const responseTo = (
       const place = placeOf()
       let gone = head === undefined
       const open = Effect.suspend(() => {
-        if (gone || socket.destroyed) return Effect.fail(new Closed())
-        leaveTo(request, socket)
-        return Effect.tap(opened(socket, head!, place), keep(services, () => resume(Effect.succeed(switching))))
+        if (gone) return Effect.fail(new Closed())
+        const goOn = (): void => {
+          leaveTo(request, socket)
+          resume(Effect.succeed(switching))
+        }
+        return Effect.tap(opened(socket, head!, place), keep(services, goOn))
       })
       mounted.accept({
         head: headOf(incoming),
@@ -173,10 +177,17 @@ const responseTo = (
 
 const switching = HttpServerResponse.empty({ status: 101 })
 
-const responseOf = ({ body, headers, status }: Refused): HttpServerResponse.HttpServerResponse =>
-  body.length === 0
-    ? HttpServerResponse.empty({ status, headers })
-    : HttpServerResponse.uint8Array(body, { status, headers })
+const responseOf = ({ body, headers, status }: Refused): HttpServerResponse.HttpServerResponse => {
+  const setCookies: Array<string> = []
+  const fields: Record<string, string> = {}
+  for (const [given, value] of headers) {
+    const name = given.toLowerCase()
+    if (name === "set-cookie") setCookies.push(value)
+    else fields[name] = fields[name] === undefined ? value : `${fields[name]}, ${value}`
+  }
+  const options = { status, headers: fields, cookies: Cookies.fromSetCookie(setCookies) }
+  return body.length === 0 ? HttpServerResponse.empty(options) : HttpServerResponse.uint8Array(body, options)
+}
 
 /** Nothing is written by Effect any more: its response is over, without its socket. */
 const leaveTo = (request: HttpServerRequest.HttpServerRequest, socket: Http.IncomingMessage["socket"]): void => {

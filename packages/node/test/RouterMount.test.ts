@@ -7,7 +7,7 @@ import { Codec, Connection, Subprotocol } from "@wirestack/protocol"
 import { until } from "@wirestack/test-support"
 import { TlsInfo } from "@wirestack/transport-tls"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
-import { Route } from "@wirestack/websocket"
+import { Refusal, Route } from "@wirestack/websocket"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -187,6 +187,44 @@ describe("an answer", () => {
       ws.send("hello")
       yield* received(ws)
       assert.deepStrictEqual(ended, [101])
+    })))
+})
+
+/** A server that takes no request for one of an upgrade. */
+const declining = () => Http.createServer({ shouldUpgradeCallback: () => false } as Http.ServerOptions)
+
+it.live.skipIf(!("shouldUpgradeCallback" in declining()))(
+  "an upgrade that the HTTP server declines is answered, and not left open",
+  () =>
+    Effect.scoped(Effect.gen(function*() {
+      const port = yield* served(RouterMount.route(echo, quiet), declining)
+      assert.strictEqual((yield* opening(`ws://127.0.0.1:${port}/echo`)).status, 503)
+    }))
+)
+
+describe("a route's decision", () => {
+  it.live("has what a middleware provides, and all its headers reach the client", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const deciding = Route.messages("/", (peer) => Effect.asVoid(peer.closed), {
+        accept: ({ query }) =>
+          Effect.flatMap(User, (name) =>
+            query === ""
+              ? Effect.succeed({ headers: [["X-User", name]] as const })
+              : Effect.fail(
+                new Refusal({
+                  status: 409,
+                  headers: [["Vary", "a"], ["Vary", "b"], ["Set-Cookie", "c=1"], ["Set-Cookie", "d=2; HttpOnly"]],
+                  body: name
+                })
+              ))
+      })
+      const port = yield* served(RouterMount.route(deciding, quiet).pipe(Layer.provide(auth.layer)))
+      const open = yield* opening(`ws://127.0.0.1:${port}/`, { headers })
+      assert.deepStrictEqual([open.status, open.headers["x-user"]], [101, "ann"])
+      const refused = yield* opening(`ws://127.0.0.1:${port}/?no`, { headers })
+      assert.strictEqual(refused.status, 409)
+      assert.strictEqual(refused.headers["vary"], "a, b")
+      assert.deepStrictEqual(refused.headers["set-cookie"], ["c=1", "d=2; HttpOnly"])
     })))
 })
 

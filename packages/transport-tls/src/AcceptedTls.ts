@@ -4,6 +4,7 @@
  *
  * From `take` on nobody else reads, writes or closes it.
  */
+
 import * as RawSocket from "@wirestack/protocol/wire/RawSocket"
 import type { Wire } from "@wirestack/protocol/wire/Wire"
 import * as Context from "effect/Context"

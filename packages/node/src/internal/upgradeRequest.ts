@@ -13,7 +13,7 @@ import * as Net from "node:net"
 import type { Duplex } from "node:stream"
 import { TLSSocket } from "node:tls"
 
-/** A server that is not asked for its address by everybody: its place, once it listens. */
+/** Where a server listens, by its address; a name for one that does not yet. */
 export const placeOf = (address: Net.AddressInfo | string | null): Place => {
   if (address === null) return { _tag: "Memory", name: "http" }
   return typeof address === "string"
@@ -27,7 +27,10 @@ export const placeOf = (address: Net.AddressInfo | string | null): Place => {
  */
 export const headOf = ({ httpVersion, method, rawHeaders, url }: IncomingMessage): Uint8Array => {
   let head = `${method} ${url} HTTP/${httpVersion}\r\n`
-  for (let i = 0; i < rawHeaders.length; i += 2) head += `${line(rawHeaders[i])}: ${line(rawHeaders[i + 1])}\r\n`
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    // HTTP/2 has its start line among them.
+    if (!rawHeaders[i].startsWith(":")) head += `${line(rawHeaders[i])}: ${line(rawHeaders[i + 1])}\r\n`
+  }
   return Buffer.from(`${head}\r\n`, "latin1")
 }
 
@@ -83,7 +86,7 @@ export const opened = (socket: Duplex, head: Uint8Array, place: Place): Effect.E
       : socket instanceof Net.Socket
       ? AcceptedSocket.take(socket, place)
       : onStream(socket)
-    return taken === undefined
-      ? Effect.fail(new Closed())
-      : Effect.succeed({ ...taken, leftover: [head, ...taken.leftover] })
+    if (taken !== undefined) return Effect.succeed({ ...taken, leftover: [head, ...taken.leftover] })
+    socket.destroy()
+    return Effect.fail(new Closed())
   })

@@ -16,16 +16,17 @@ export class Arrived implements Wire<Uint8Array, Uint8Array> {
   private answered = false
 
   constructor(arrival: Arrival) {
-    const answers = (): boolean => !this.answered && (this.answered = true)
     this.arrival = {
       ...arrival,
       refuse: (refused) => {
-        if (answers()) arrival.refuse(refused)
+        if (this.answered) return
+        this.answered = true
+        arrival.refuse(refused)
       },
-      open: Effect.suspend(() => {
-        answers()
-        return arrival.open
-      })
+      open: Effect.tap(arrival.open, () =>
+        Effect.sync(() => {
+          this.answered = true
+        }))
     }
   }
 
