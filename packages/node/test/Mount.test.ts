@@ -74,10 +74,10 @@ describe("on one port", () => {
 
   it.live("large messages pass both ways, compressed if both want it", () =>
     Effect.scoped(Effect.gen(function*() {
-      const { url } = yield* mounted([echo], { compression: true, maxMessageSize: 4_000_000 })
-      const message = new Uint8Array(3_000_000).map((_, at) => at * at >> 8)
+      const { url } = yield* mounted([echo], { compression: true, maxMessageSize: 2_000_000 })
+      const message = new Uint8Array(1_000_000).map((_, at) => at * at >> 8)
       for (const compression of [false, true]) {
-        const peer = yield* WebSocket.connect(`${url}/echo`, { compression, maxMessageSize: 4_000_000 })
+        const peer = yield* WebSocket.connect(`${url}/echo`, { compression, maxMessageSize: 2_000_000 })
         yield* peer.send(message)
         assert.deepStrictEqual((yield* peer.pull)[0], message)
         const { extensions } = Connection.detail(peer, WebSocket.WebSocket)
@@ -116,14 +116,14 @@ describe("TLS", () => {
       const server = yield* listening(
         Https.createServer({ cert: identity.certificate, key: Redacted.value(identity.key) })
       )
-      yield* Mount.on(server, [look], { maxMessageSize: 4_000_000 })
+      yield* Mount.on(server, [look], { maxMessageSize: 2_000_000 })
       const scope = yield* Scope.make()
       const peer = yield* WebSocket.connect(`wss://localhost:${portOf(server)}/echo`, {
         tls: { trust },
         tcp: { family: "IPv4" },
-        maxMessageSize: 4_000_000
+        maxMessageSize: 2_000_000
       }).pipe(Scope.provide(scope))
-      const message = new Uint8Array(3_000_000).map((_, at) => at * at >> 8)
+      const message = new Uint8Array(1_000_000).map((_, at) => at * at >> 8)
       yield* peer.send(message)
       assert.deepStrictEqual((yield* peer.pull)[0], message)
       assert.strictEqual((yield* Deferred.await(seen)).version, "TLSv1.3")
