@@ -41,7 +41,7 @@ import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 
 /** The shapes that can carry a socket. */
-type Carrier = "bytes" | "messages"
+export type Carrier = "bytes" | "messages"
 
 /** A connection of either shape. */
 type Live = Connection<Transport.Message, any>

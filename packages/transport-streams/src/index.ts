@@ -1,3 +1,4 @@
+// `ClusterSocket` is imported by its own path: with it comes the whole of Effect's Cluster.
 export * as Duplex from "./Duplex.ts"
 export { DuplexInfo } from "./DuplexInfo.ts"
 export * as EffectSocket from "./EffectSocket.ts"

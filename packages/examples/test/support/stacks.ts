@@ -5,6 +5,7 @@ import { Tls } from "@wirestack/transport-tls"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
 import { Effect, type Layer } from "effect"
 import * as fs from "node:fs"
+import * as Net from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 
@@ -30,17 +31,18 @@ process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }))
 let sockets = 0
 
 /** A port that nobody listens on: one that was free a moment ago. */
-const freePort = await Effect.runPromise(Effect.promise(async () => {
-  const net = await import("node:net")
-  return new Promise<number>((resolve) => {
-    const server = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { readonly port: number }
+export const freePort = Effect.promise(() =>
+  new Promise<number>((resolve) => {
+    const server = Net.createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as Net.AddressInfo
       server.close(() => resolve(port))
     })
   })
-}))
+)
 
-export const onTcp = { endpoint: () => "127.0.0.1:0", nobody: `127.0.0.1:${freePort}` }
+const nobody = `127.0.0.1:${await Effect.runPromise(freePort)}`
+
+export const onTcp = { endpoint: () => "127.0.0.1:0", nobody }
 export const inMemory = { endpoint: () => "memory:here", nobody: "memory:nobody" }
 
 export const byteStacks: ReadonlyArray<ByteStack> = [
