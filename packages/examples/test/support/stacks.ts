@@ -30,6 +30,9 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), "wirestack-"))
 process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }))
 let sockets = 0
 
+/** A path for a socket of its own. */
+export const unixEndpoint = () => Endpoint.unix(path.join(folder, `${sockets++}.sock`))
+
 /** A port that nobody listens on: one that was free a moment ago. */
 export const freePort = Effect.promise(() =>
   new Promise<number>((resolve) => {
@@ -50,7 +53,7 @@ export const byteStacks: ReadonlyArray<ByteStack> = [
   {
     name: "Unix",
     layer: () => Unix.layer(),
-    endpoint: () => Endpoint.unix(path.join(folder, `${sockets++}.sock`)),
+    endpoint: unixEndpoint,
     nobody: Endpoint.unix(path.join(folder, "nobody.sock"))
   },
   { name: "TLS over TCP", layer: () => tls()(Tcp.layer()), ...onTcp },
