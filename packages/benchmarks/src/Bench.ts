@@ -115,7 +115,7 @@ export class Bench {
   }
 
   private async load(workload: Workload, contestant: Contestant): Promise<Generator.Load> {
-    if (workload.mode === "client") return this.client(workload, contestant)
+    if (workload.mode === "client" || workload.mode === "rpc") return this.client(workload, contestant)
     const server = await this.server(workload, contestant)
     const script = join(this.folder, `${workload.id}-${contestant.id}`)
     await writeFile(script, Script.encode(await Script.learn(workload, contestant, server.port)))
@@ -128,8 +128,9 @@ export class Bench {
     const { args = [], env, file } = contestant
     const server = await this.server(workload, contestant)
     const program = fileURLToPath(new URL(`./clients/${file}.js`, import.meta.url))
-    const { connections, depth, kind, size } = workload
-    const told = JSON.stringify({ port: server.port, connections, depth, kind, size, maxMessageSize })
+    const { connections, depth, kind, serving, size } = workload
+    const { pid, port } = server
+    const told = JSON.stringify({ pid, port, connections, depth, kind, size, serving, maxMessageSize })
     const child = spawn(process.execPath, [program, told, ...args], {
       env: { ...process.env, ...env },
       stdio: ["pipe", "pipe", "inherit"]
@@ -141,7 +142,8 @@ export class Bench {
 
   /** The server that a contestant needs: itself, or for clients one for all. */
   private host({ mode, serving }: Workload, { id }: Contestant): Host {
-    return mode === "client" ? { id: echoServer, core: loadCore, serving } : { id, core: serverCore, serving }
+    if (mode === "client") return { id: echoServer, core: loadCore, serving }
+    return { id, core: mode === "rpc" ? loadCore : serverCore, serving }
   }
 
   private server(workload: Workload, contestant: Contestant): Promise<Running> {

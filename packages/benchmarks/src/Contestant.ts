@@ -22,6 +22,8 @@ export interface Contestant {
   readonly from?: number
   /** It can be measured as a client. */
   readonly client?: true
+  /** It calls, and is called. */
+  readonly calls?: true
   readonly serves: (serving: Workload["serving"]) => boolean
   /** It takes no part in a quick run that does not name it. */
   readonly slow?: true
@@ -78,11 +80,21 @@ export const contestants: ReadonlyArray<Contestant> = [
     args: ["message"],
     client: true,
     serves: all
+  },
+  { id: "rpc", title: "Effect's RPC over Wirestack", file: "rpc", args: ["wirestack"], calls: true, serves: all },
+  {
+    id: "rpc-effect",
+    title: "Effect's RPC over its own sockets",
+    file: "rpc",
+    args: ["effect"],
+    calls: true,
+    serves: all
   }
 ]
 
 /** Whether a contestant can be measured by a workload. */
 export const takesPart = (contestant: Contestant, { kind, mode, serving, size }: Workload): boolean => {
+  if (mode === "rpc" || contestant.calls === true) return mode === "rpc" && contestant.calls === true
   if (contestant.from !== undefined && (kind !== "binary" || size < contestant.from)) return false
   if (mode === "client") return contestant.client === true
   if (mode === "echo") return contestant.serves(serving)

@@ -49,7 +49,7 @@ export const make = async (): Promise<Generator> => {
 
 /** Whether it can put this load on a server; clients under test do so themselves. */
 export const can = ({ name }: Generator, { mode, serving }: Workload): boolean =>
-  name === "C" || mode === "client" || (mode === "echo" && serving.deflate === undefined)
+  name === "C" || mode === "client" || mode === "rpc" || (mode === "echo" && serving.deflate === undefined)
 
 /** A running load, or a client under test. */
 export interface Load {

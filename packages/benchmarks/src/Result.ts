@@ -41,6 +41,8 @@ export interface Result {
   /** The contestants' ids and titles. */
   readonly titles: Readonly<Record<string, string>>
   readonly workloads: ReadonlyArray<Measured>
+  /** Calls, of which both ends are measured. */
+  readonly rpc?: ReadonlyArray<Measured>
   readonly byConnections: ReadonlyArray<Measured>
   readonly bySize: ReadonlyArray<Measured>
   readonly memory?: Memory

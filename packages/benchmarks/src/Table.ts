@@ -14,10 +14,11 @@ const ratio = (base: Row | undefined, own: Row): string => {
   return `${plain(found.median).padStart(5)}   (${plain(found.low)} to ${plain(found.high)})`
 }
 
-/** A workload's rows: the ratio of CPU to that of `ws`, and for information the figures of this machine. */
+/** A workload's rows: the ratio of CPU to that of `ws` (of calls, to Effect's own), and for information the figures of this machine. */
 export const workload = (measured: Measured, titles: Titles): void => {
   const { rows, workload } = measured
-  const base = rows.find(({ contestant }) => contestant === "ws")
+  const other = workload.mode === "rpc" ? "rpc-effect" : "ws"
+  const base = rows.find(({ contestant }) => contestant === other)
   console.log(`${workload.title} [${workload.id}]`)
   for (const row of rows) {
     const figures = [

@@ -41,6 +41,7 @@ export const ofSeries = (result: Result): ReadonlyArray<Verdict> =>
 
 export const all = (result: Result): ReadonlyArray<Verdict> => [
   ...result.workloads.flatMap(ofWorkload),
+  ...(result.rpc ?? []).flatMap(ofWorkload),
   ...ofSeries(result)
 ]
 

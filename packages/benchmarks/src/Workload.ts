@@ -3,8 +3,8 @@ import { bytes } from "./format.ts"
 import type { Kind } from "./Messages.ts"
 import type { Serving } from "./Serving.ts"
 
-/** What a load does; see load/load.c. A `client` is itself under test, against one server for all. */
-export type Mode = "echo" | "broadcast" | "handshake" | "visit" | "client"
+/** What a load does; see load/load.c. A `client` is itself under test, against one server for all; `rpc` tests both ends. */
+export type Mode = "echo" | "broadcast" | "handshake" | "visit" | "client" | "rpc"
 
 /** A contestant is to take at most a part of the CPU of another one: at most one in `least` of it. */
 export interface Goal {
@@ -19,10 +19,10 @@ export interface Workload {
   readonly title: string
   readonly mode: Mode
   readonly connections: number
-  /** Messages under way on each connection; connections being opened, for `handshake` and `visit`. */
+  /** Messages or calls under way on each connection; connections being opened, for `handshake` and `visit`. */
   readonly depth: number
   readonly kind: Kind
-  /** Bytes of a message. */
+  /** Bytes of a message; of a call how many numbers answer it, more than one as a stream. */
   readonly size: number
   readonly serving: Omit<Serving, "tls"> & { readonly tls?: true }
   /** Who takes part beside those that can do it at all. */
@@ -118,6 +118,21 @@ export const workloads: ReadonlyArray<Workload> = [
     mode: "client"
   }
 ]
+
+/** Effect's RPC over our sockets, and over its own. */
+export const rpc: ReadonlyArray<Workload> = (["websocket", "tcp"] as const).flatMap((carrier) =>
+  ([["1", 1, 1], ["64", 64, 1], ["stream", 1, 1_000]] as const).map(([name, depth, size]) => ({
+    id: `rpc-${carrier}-${name}`,
+    title: `RPC over ${carrier === "tcp" ? "TCP" : "WebSocket"}, ${size === 1 ? `1 x ${depth}` : `streams of ${size}`}`,
+    mode: "rpc",
+    connections: 1,
+    depth,
+    kind: "text",
+    size,
+    serving: { what: "rpc", carrier },
+    goals: [{ contestant: "rpc", over: "rpc-effect", least: 1 }]
+  }))
+)
 
 /** One depth, and from few connections to many. */
 export const byConnections: ReadonlyArray<Workload> = [1, 10, 100, 1_000, 10_000].map((connections) =>

@@ -2,10 +2,11 @@
  * The load generator for machines without a C compiler: what load/load.c says of itself holds, but it knows only the mode
  * `echo`, and being slower it is sooner the bottleneck. What a server's threads used before they ended is not seen.
  */
-import { readdirSync, readFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import * as net from "node:net"
 import * as readline from "node:readline"
 import * as tls from "node:tls"
+import { cpuOf, ownCpu } from "./cpu.ts"
 import { bucketOf, type Sample } from "./Sample.ts"
 import * as Script from "./Script.ts"
 
@@ -91,21 +92,7 @@ const open = (): Promise<Connection> =>
     socket.on("error", ({ message }) => fail(message))
   })
 
-/** Seconds of CPU of all threads of the server. */
-const serverCpu = (): number => {
-  const tasks = `/proc/${server}/task`
-  try {
-    return readdirSync(tasks)
-      .reduce((sum, task) => sum + Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ")[0]), 0) / 1e9
-  } catch {
-    return fail("the server is gone")
-  }
-}
-
-const ownCpu = (): number => {
-  const { system, user } = process.cpuUsage()
-  return (user + system) / 1e6
-}
+const serverCpu = (): number => cpuOf(Number(server))
 
 const wait = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
 

@@ -6,7 +6,7 @@
  *     npm run bench -- --report FILE
  *     npm run bench -- --micro [--quick] [--only NAME] [--json FILE] [--save | --against REF]
  *
- * A run that is neither quick nor of some workloads only measures all there is, memory too. A report is written
+ * `rpc` stands for all workloads whose name begins with it. A run that is neither quick nor of some workloads only measures all there is, memory too. A report is written
  * of a run's JSON, and measures nothing. `--micro` measures parts of our own (see `micro/Micro`).
  */
 import { parseArgs } from "node:util"
@@ -15,7 +15,7 @@ import { cases, fewCases } from "./Memory.ts"
 import { run as micro } from "./micro/Micro.ts"
 import { report } from "./report.ts"
 import { run } from "./run.ts"
-import { workloads } from "./Workload.ts"
+import { rpc, workloads } from "./Workload.ts"
 
 const { values } = parseArgs({
   options: {
@@ -54,6 +54,9 @@ const chosen = contestants.filter(({ id, slow }) =>
 
 await run({
   workloads: memory ? [] : workloads.filter(({ id }) => ids?.includes(id) ?? true),
+  rpc: memory || (ids === undefined && quick)
+    ? []
+    : rpc.filter(({ id }) => ids === undefined || ids.includes("rpc") || ids.includes(id)),
   contestants: chosen,
   series: ids === undefined && !quick && !memory,
   rounds: Number(values.rounds ?? (quick ? 5 : 15)),

@@ -13,6 +13,7 @@ import { byConnections, bySize, type Workload } from "./Workload.ts"
 /** What of a run is wanted. */
 export interface Plan extends Result.Rounds {
   readonly workloads: ReadonlyArray<Workload>
+  readonly rpc: ReadonlyArray<Workload>
   readonly contestants: ReadonlyArray<Contestant>
   /** Also the series of workloads that differ in one thing. */
   readonly series: boolean
@@ -50,7 +51,7 @@ export const run = async (plan: Plan): Promise<void> => {
     if (plan.file !== undefined) await writeFile(plan.file, Result.encode(result))
   }
   const measure = async (
-    list: "workloads" | "byConnections" | "bySize",
+    list: "workloads" | "rpc" | "byConnections" | "bySize",
     workloads: ReadonlyArray<Workload>,
     contestants: ReadonlyArray<Contestant>,
     rounds: number
@@ -62,18 +63,19 @@ export const run = async (plan: Plan): Promise<void> => {
       }
       const measured = await bench.measure(workload, contestants, { rounds, millis: plan.millis })
       Table.workload(measured, result.titles)
-      await add({ [list]: [...result[list], measured] })
+      await add({ [list]: [...result[list] ?? [], measured] })
     }
   }
 
-  if (plan.workloads.length > 0) {
+  if (plan.workloads.length + plan.rpc.length > 0) {
     const { millis, rounds } = plan
     console.log(
-      `CPU per message, ws = 1, higher is better; median of ${rounds} rounds of ${millis} ms (middle half of them)`
+      `CPU per message, ws = 1 (of calls, Effect's own sockets = 1), higher is better; median of ${rounds} rounds of ${millis} ms (middle half of them)`
     )
     console.log(`load generator: ${generator.name}\n`)
   }
   await measure("workloads", plan.workloads, plan.contestants, plan.rounds)
+  await measure("rpc", plan.rpc, contestants, plan.rounds)
   if (plan.series) {
     const chosen = plan.contestants.filter(({ id }) => inSeries.includes(id))
     const rounds = Math.min(plan.rounds, seriesRounds)

@@ -3,17 +3,22 @@
  * "MILLISECONDS" begins a window, and what it saw is one line of JSON. What is measured is this process itself.
  */
 import * as readline from "node:readline"
+import { ownCpu } from "../cpu.ts"
 import { make } from "../Messages.ts"
 import type { Kind } from "../Messages.ts"
 import type { Sample } from "../Sample.ts"
+import type { Serving } from "../Serving.ts"
 
 /** What a client is told, as JSON in its first argument. */
 export interface Told {
+  /** The server. */
+  readonly pid: number
   readonly port: number
   readonly connections: number
   readonly depth: number
   readonly kind: Kind
   readonly size: number
+  readonly serving: Serving
 }
 
 export const told: Told = JSON.parse(process.argv[2])
@@ -52,18 +57,13 @@ export class Lane {
 
 /** A connected client: its messages, and how it sends the first of them. */
 export interface Driven {
-  readonly lane: Lane
+  readonly lane: Pick<Lane, "begin" | "echoed" | "isQuiet">
   readonly send: (messages: ReadonlyArray<Uint8Array>) => void
 }
 
 const wait = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
 
-const used = (): number => {
-  const { system, user } = process.cpuUsage()
-  return (user + system) / 1e6
-}
-
-const window = async (clients: ReadonlyArray<Driven>, millis: number): Promise<Sample> => {
+const window = async (clients: ReadonlyArray<Driven>, millis: number, used: () => number): Promise<Sample> => {
   const echoed = (): number => clients.reduce((sum, { lane }) => sum + lane.echoed, 0)
   flow.running = true
   for (const { lane, send } of clients) send(lane.begin())
@@ -82,11 +82,11 @@ const window = async (clients: ReadonlyArray<Driven>, millis: number): Promise<S
   return sample
 }
 
-/** Obeys whoever measures, until its input ends. */
-export const drive = async (clients: ReadonlyArray<Driven>): Promise<never> => {
+/** Obeys whoever measures, until its input ends; `used` tells the seconds of CPU of whatever is measured, by default of this process. */
+export const drive = async (clients: ReadonlyArray<Driven>, used = ownCpu): Promise<never> => {
   console.log("{}")
   for await (const line of readline.createInterface({ input: process.stdin })) {
-    console.log(JSON.stringify(await window(clients, Number(line))))
+    console.log(JSON.stringify(await window(clients, Number(line), used)))
   }
   return process.exit(0)
 }

@@ -82,6 +82,19 @@ const absolute = ({ workloads }: Result): string =>
     workloads.map((measured) => [measured.workload.id, ...shown.flatMap((id) => figures(measured, id))])
   )
 
+const calls = (measured: ReadonlyArray<Measured>): string =>
+  table(
+    ["", "ratio", "ours µs", "rate", "theirs µs", "rate"],
+    measured.map((one) => {
+      const ratio = Ratio.between(rowOf(one, "rpc-effect"), rowOf(one, "rpc"))
+      return [
+        `${one.workload.id}<br><sub>${one.workload.title}</sub>`,
+        Ratio.isDoubt(ratio) ? "-" : plain(ratio.median),
+        ...["rpc", "rpc-effect"].flatMap((id) => figures(one, id).slice(0, 2))
+      ]
+    })
+  )
+
 const held = ({ samples }: Held, state: "idle" | "remaining"): ReadonlyArray<string> =>
   (["rss", "heapUsed", "external"] as const).map((kind) => bytes(median(samples.map((sample) => sample[state][kind]))))
 
@@ -149,6 +162,13 @@ export const document = (result: Result, pictures: ReadonlyArray<Picture>, folde
     ]),
     ...section("Latency", show("latency.svg")),
     ...section("Growth", show("byConnections.svg", "bySize.svg")),
+    ...result.rpc === undefined ? [] : section("Calls", [
+      paragraph(
+        `Effect's RPC over our sockets, and how many times less CPU a call takes there than over Effect's own, both ends together. Of a
+        stream each number counts.`
+      ),
+      calls(result.rpc)
+    ]),
     ...result.memory === undefined ? [] : section("Memory", [
       ...show("memory.svg"),
       paragraph(
