@@ -131,6 +131,8 @@ export interface Control {
   readonly close: (why: Why) => void
   /** Gives the connection up for a reason the machine can't see (time): pulls and sends fail with it, then it closes. */
   readonly fail: (reason: ConnectionReason) => void
+  /** Tells how long the peer took to answer a sign of life, in milliseconds. */
+  readonly roundTrip: (took: number) => void
   /** Says whether the peer gives the signs of life it is asked for; true until said otherwise. */
   readonly viable: (is: boolean) => void
   /** How the connection ended, as `Connection.closed`. */

@@ -228,11 +228,12 @@ const afterHandshake = <LI, LO, I, O, R>(
 ): Listener<I, O> => {
   const run: Listener<I, O>["run"] = (handler, options) => {
     const report = options?.onIncident ?? incidentLog()
-    const failed = (error: ConnectError, connection: Connection<LI, LO>): Effect.Effect<void> =>
+    const failed = (error: ConnectError, connection: Connection<LI, LO>): Effect.Effect<void> => {
+      const { journal, peer } = lifeOf(connection)
+      journal.failed(error)
       // A listener that drains closes what is still shaking hands; that is no incident.
-      error.reason._tag === "Closing"
-        ? Effect.void
-        : report({ _tag: "HandshakeFailed", error, peer: lifeOf(connection).peer })
+      return error.reason._tag === "Closing" ? Effect.void : report({ _tag: "HandshakeFailed", error, peer })
+    }
     return Effect.contextWith((own: Context.Context<never>) => {
       const services = Context.merge(context, own)
       const deadlines = Deadlines.of(Context.get(own, Clock.Clock))

@@ -23,6 +23,7 @@ import * as Endpoint from "./Endpoint.ts"
 import { firstReached } from "./firstReached.ts"
 import { checkListenOptions } from "./internal/checkListenOptions.ts"
 import { Journal, keep } from "./internal/Journal.ts"
+import { Observing } from "./internal/telemetry/Observer.ts"
 import { tryAddresses } from "./internal/tryAddresses.ts"
 import { type DrainOptions, handled, type Listener, type RunOptions, runScoped } from "./Listener.ts"
 import { ListenError } from "./ListenError.ts"
@@ -192,8 +193,8 @@ const written = <CIn, COut>(
   asks: NonEmptyReadonlyArray<Ask>,
   tryNextAddress: ConnectOptions["tryNextAddress"]
 ): Effect.Effect<Connection<CIn, COut>, ConnectError, Scope.Scope> =>
-  Effect.flatMap(Clock.Clock, (clock) => {
-    const journal = new Journal(clock)
+  Effect.contextWith((context: Context.Context<Scope.Scope>) => {
+    const journal = new Journal(Context.get(context, Clock.Clock))
     const attempt = (ask: Ask) =>
       Effect.suspend(() => {
         journal.begin()
@@ -203,10 +204,11 @@ const written = <CIn, COut>(
       address: Endpoint.format(ask.endpoint),
       connect: tryAddresses(attempt, { ...ask, journal }, tryNextAddress)
     }))
-    return Effect.tapError(
+    const connecting = Effect.tapError(
       firstReached(layerName, candidates),
       (error) => Effect.sync(() => keep(journal, error))
     )
+    return Context.get(context, Observing)?.connecting(asks[0].endpoint, journal, connecting) ?? connecting
   })
 
 /**

@@ -3,8 +3,9 @@
  * for ever, so only the latest attempts are kept.
  */
 import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
 import type { ConnectError, ConnectReason } from "../ConnectError.ts"
-import type { Telling } from "../reports/EstablishmentReport.ts"
+import type { EstablishmentReport, Telling } from "../reports/EstablishmentReport.ts"
 
 /** What one layer did; times are in milliseconds. */
 interface Step {
@@ -124,3 +125,23 @@ export const keep = (journal: Journal, error: ConnectError): void => {
 }
 
 export const journalOf = (error: ConnectError): Journal | undefined => kept.get(error)
+
+/** What a journal tells; with the details of the connection that has come of it, also what its layers tell. */
+export const reportOf = (
+  { attempts, took }: Pick<Journal, "attempts" | "took">,
+  details?: Context.Context<any>
+): EstablishmentReport => {
+  const last = details && attempts.at(-1)
+  return {
+    took,
+    attempts: attempts.map((attempt) =>
+      attempt.map(({ facts, ...step }) => ({ ...step, facts: attempt === last ? facts?.(details!) ?? {} : {} }))
+    )
+  }
+}
+
+/** When it was so many milliseconds after the beginning, in nanoseconds as spans have it. */
+export const whenOf = (clock: Clock.Clock, { elapsed }: Journal): (after: number) => bigint => {
+  const now = clock.currentTimeNanosUnsafe()
+  return (after) => now - BigInt(Math.round((elapsed - after) * 1e6))
+}

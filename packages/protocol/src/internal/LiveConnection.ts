@@ -38,6 +38,7 @@ import { Departure } from "./Departure.ts"
 import { Journal } from "./Journal.ts"
 import { sizeOf } from "./sizeOf.ts"
 import { errorOf } from "./Stage.ts"
+import { Observing, type Witness } from "./telemetry/Observer.ts"
 import { type Watchable, Watched } from "./Watched.ts"
 
 declare const queueMicrotask: (f: () => void) => void
@@ -65,6 +66,14 @@ interface Detailing {
   readonly details: (control: any) => Context.Context<any>
   readonly control: Control | undefined
   readonly below: Detailing | undefined
+}
+
+/** What waits in a connection. */
+export interface Queues {
+  readonly inbox: Unsent
+  readonly senders: number
+  /** In bytes. */
+  readonly outbox: number
 }
 
 /** Where a connection stands that a layer has yet to let in. */
@@ -98,6 +107,8 @@ export class Life implements Watchable<LiveState> {
   aborted = false
   viable = true
   private watched: Watched<LiveState> | undefined = undefined
+  /** Who is told of it, if somebody is. */
+  witness: Witness | undefined = undefined
   /** A handshake took too long, which is no mere interruption. */
   late = false
   first: Outcome["first"] = "none"
@@ -243,6 +254,10 @@ class LiveControl implements Control {
     if (!this.life.closing) this.life.top.failed(new ConnectionError({ layer: this.layer, reason }))
   }
 
+  roundTrip(took: number): void {
+    this.life.witness?.roundTrip(this.layer, took)
+  }
+
   viable(is: boolean): void {
     if (this.life.viable === is) return
     this.life.viable = is
@@ -324,6 +339,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
       const life = lower?.life ?? begin(context as Context.Context<never>, options?.ask)
       if (lower === undefined) life.journal.ready(wire.layer, options?.facts)
       const self = new LiveConnection<In, Out, D>(wire, life, options, unread)
+      if (lower === undefined) life.witness = Context.get(context, Observing)?.begun(life, "client")
       const scope = Context.get(context, Scope.Scope)
       return life.belongsTo(scope) ? Effect.succeed(self) : Effect.as(life.belongTo(scope), self)
     })
@@ -341,7 +357,9 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     const life = new Life(budget, context, peer)
     life.journal.ready(wire.layer, facts)
     life.tells(details)
-    return new LiveConnection<In, Out, D>(wire, life, undefined)
+    const self = new LiveConnection<In, Out, D>(wire, life, undefined)
+    life.witness = Context.get(context, Observing)?.begun(life, "server")
+    return self
   }
 
   get details(): Context.Context<D> {
@@ -720,6 +738,15 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
 
   tally(layers: Array<LayerTransfer>): void {
     this.wire.tally(layers)
+  }
+
+  /** What waits: to be pulled, for its turn to be sent, and for the layers below to take it. */
+  get queues(): Queues {
+    let outbox = 0
+    for (let wire: Wire<any, any> | undefined = this.wire; wire !== undefined; wire = wire.lower) {
+      outbox += wire.outbox ?? 0
+    }
+    return { inbox: { messages: this.inbox.length, bytes: this.inboxSize }, senders: this.line.length, outbox }
   }
 
   private get outcome(): Outcome {

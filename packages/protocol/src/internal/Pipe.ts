@@ -41,6 +41,10 @@ class End<M> implements Wire<M, M> {
     return [left, right]
   }
 
+  get outbox(): number {
+    return this.peer.size
+  }
+
   get writable(): boolean {
     return this.peer.size < writeAhead && this.peer.arrived.length < readAheadMessages
   }

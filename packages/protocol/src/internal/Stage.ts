@@ -271,6 +271,10 @@ export class Stage<LIn, LOut, In, Out> implements Wire<In, Out>, Receiver<LIn> {
     return this.machine.end !== undefined && this.lower.halfClose
   }
 
+  get outbox(): number {
+    return this.io.unsent.bytes
+  }
+
   get writable(): boolean {
     return this.io.writable
   }

@@ -24,6 +24,7 @@ import { drain, drainTime, unsaid } from "./drain.ts"
 import { Handling, type Parting } from "./Handling.ts"
 import { incidentLog } from "./incidentLog.ts"
 import { type Life, lifeOf, LiveConnection } from "./LiveConnection.ts"
+import { type Observer, Observing } from "./telemetry/Observer.ts"
 
 /** Ends the handlers of the layers below after a handshake that failed, which was reported already. */
 export class HandshakeFailed {}
@@ -61,7 +62,7 @@ export const handling =
     if (life.threshold?.comeAgainIn() !== undefined) return Effect.interrupt
     life.threshold?.cross()
     life.handled = connection
-    return handler(connection)
+    return life.witness?.handling(connection, handler(connection)) ?? handler(connection)
   }
 
 /** Connections that were turned away. */
@@ -125,6 +126,10 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     return Deferred.await(this.report)
   }
 
+  private get observer(): Observer | undefined {
+    return Context.get(this.context, Observing)
+  }
+
   private get deadlines(): Deadlines {
     return Deadlines.of(Context.get(this.context, Clock.Clock))
   }
@@ -171,6 +176,7 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
 
   private refused(refusal: Refusal, peer: string | undefined): void {
     const { of } = refusal
+    this.observer?.refused(of, 1)
     const isTelling = this.untold.has(of)
     const count = (this.untold.get(of)?.count ?? 0) + 1
     this.untold.set(of, { _tag: "TooManyConnections", peer, count, ...refusal })
@@ -275,7 +281,7 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
       )
       handling.fiber.addObserver(() => {
         handling.ended(this.deadlines)
-        if (this.isDraining && this.atThreshold.has(handling)) this.turnedAway++
+        if (this.isDraining && this.atThreshold.has(handling)) this.turnAway()
         this.inside.delete(handling)
         this.atThreshold.delete(handling)
         admissions.delete(handling.life)
@@ -333,12 +339,18 @@ class Server<In, Out, D> implements Listener<In, Out, D> {
     })
   }
 
+  private turnAway(): void {
+    this.turnedAway++
+    this.observer?.refused("draining", 1)
+  }
+
   private get close(): Effect.Effect<number> {
     return Effect.suspend(() => {
       if (!this.accepting) return Effect.succeed(0)
       this.accepting = false
       const waiting = this.door.dismiss()
       for (const { wire } of waiting) wire.abort()
+      if (waiting.length > 0) this.observer?.refused("draining", waiting.length)
       return Effect.as(this.acceptor.stop, waiting.length)
     })
   }

@@ -238,6 +238,7 @@ class Heart<In, Out> implements Machine<In, Out, In, Out>, Patient {
           break
         case "pong":
           this.roundTrip = this.timer.now - this.askedAt
+          this.control.roundTrip(this.roundTrip)
           break
         case "unknown":
           io.fail(new Violation({ rule: "C1 is followed by 00, 01 or C1" }))

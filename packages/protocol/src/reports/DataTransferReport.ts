@@ -26,6 +26,8 @@ export interface LayerTransfer {
   readonly layer: string
   readonly received: Amount
   readonly sent: Amount
+  /** Messages that had arrived and were dropped for want of room, by layers that do so. */
+  readonly dropped?: number
 }
 
 /** What has passed a connection. */
@@ -62,9 +64,14 @@ export const since = <In, Out, D>(
     const later = layers.length - mark.layers.length
     return {
       took: took - mark.took,
-      layers: layers.map(({ layer, received, sent }, index) => {
+      layers: layers.map(({ dropped, layer, received, sent }, index) => {
         const earlier = mark.layers[index - later]
-        return { layer, received: amountSince(received, earlier?.received), sent: amountSince(sent, earlier?.sent) }
+        return {
+          layer,
+          received: amountSince(received, earlier?.received),
+          sent: amountSince(sent, earlier?.sent),
+          ...dropped === undefined ? undefined : { dropped: dropped - (earlier?.dropped ?? 0) }
+        }
       })
     }
   })

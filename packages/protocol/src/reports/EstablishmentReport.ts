@@ -14,7 +14,7 @@
 import type * as Context from "effect/Context"
 import type { ConnectError, ConnectReason } from "../ConnectError.ts"
 import type { Connection } from "../Connection.ts"
-import { journalOf } from "../internal/Journal.ts"
+import { journalOf, reportOf } from "../internal/Journal.ts"
 import { lifeOf } from "../internal/LiveConnection.ts"
 
 /** What a layer tells about its part, as plain data; what is named `took` or `after` is in milliseconds. */
@@ -54,17 +54,8 @@ export interface EstablishmentReport {
 const nothing = { attempts: [], took: 0 }
 
 /** The report of a connection, or of what `connect` failed with. */
-export const of = <In, Out, D>(self: Connection<In, Out, D> | ConnectError): EstablishmentReport => {
-  const details = "pull" in self ? self.details : undefined
-  const { attempts, took } = ("pull" in self ? lifeOf(self).journal : journalOf(self)) ?? nothing
-  const last = details && attempts.at(-1)
-  return {
-    took,
-    attempts: attempts.map((attempt) =>
-      attempt.map(({ facts, ...step }) => ({ ...step, facts: attempt === last ? facts?.(details!) ?? {} : {} }))
-    )
-  }
-}
+export const of = <In, Out, D>(self: Connection<In, Out, D> | ConnectError): EstablishmentReport =>
+  "pull" in self ? reportOf(lifeOf(self).journal, self.details) : reportOf(journalOf(self) ?? nothing)
 
 const millis = (time: number): string => `${time.toFixed(1)} ms`
 

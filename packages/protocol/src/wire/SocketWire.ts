@@ -259,6 +259,10 @@ export class SocketWire implements Wire<Uint8Array, Uint8Array>, Reader, Offerin
     return this.outlet === undefined ? this.socket.writableLength : this.socket.writableLength + this.outlet.waiting
   }
 
+  get outbox(): number {
+    return this.collected + this.held
+  }
+
   get writable(): boolean {
     if (this.collected + this.held < writeAhead) return true
     this.starved = true

@@ -72,6 +72,8 @@ export interface Wire<out In, in Out> {
   readonly halfClose: boolean
   /** Whether there is room for another message. */
   readonly writable: boolean
+  /** Bytes that wait here until the layer below, or the system, takes them; 0 by default. */
+  readonly outbox?: number
   /** Whether what is written is copied, and so never seen by anybody else; false by default. */
   readonly copies?: boolean
   /** Whether messages of bytes are only lent, until the receiver asks for more (see `Loan`); false by default. */

@@ -1,0 +1,192 @@
+/**
+ * The metrics of connections. What is rare is written down when it happens. What passes is counted by the layers themselves: whoever reads
+ * the metrics has all open connections looked at first, and what has passed since is added; a connection that ends is looked at once more.
+ *
+ * Effect reads the series of a registry in the order in which they were made, so the one that takes the look is made first.
+ */
+import * as Context from "effect/Context"
+import * as Metric from "effect/Metric"
+import type { LayerTransfer } from "../../reports/DataTransferReport.ts"
+import type { EstablishmentReport } from "../../reports/EstablishmentReport.ts"
+import type { Life } from "../LiveConnection.ts"
+import * as attribute from "./attributes.ts"
+import * as instruments from "./instruments.ts"
+import { Metered } from "./Metered.ts"
+import type { Attributes, Called, Refused, Role, Sample } from "./Observer.ts"
+import { Series } from "./Series.ts"
+
+const directions = ["received", "sent"] as const
+
+/** What has passed a layer of one kind of connection, and is not written down yet. */
+export class Account {
+  readonly received = { messages: 0, bytes: 0 }
+  readonly sent = { messages: 0, bytes: 0 }
+  dropped = 0
+  private readonly attributes: Attributes
+
+  constructor(attributes: Attributes) {
+    this.attributes = attributes
+  }
+
+  /** Has series from the beginning for what such a layer counts. */
+  begin(series: Series, counted: LayerTransfer): void {
+    for (const direction of directions) {
+      const { bytes, messages } = counted[direction]
+      if (messages !== undefined) series.add(instruments.messages, this.in(direction), 0)
+      if (bytes !== undefined) series.add(instruments.bytes, this.in(direction), 0)
+    }
+    if (counted.dropped !== undefined) series.add(instruments.dropped, this.attributes, 0)
+  }
+
+  settle(series: Series): void {
+    for (const direction of directions) {
+      const amount = this[direction]
+      if (amount.messages > 0) series.add(instruments.messages, this.in(direction), amount.messages)
+      if (amount.bytes > 0) series.add(instruments.bytes, this.in(direction), amount.bytes)
+      amount.messages = amount.bytes = 0
+    }
+    if (this.dropped > 0) series.add(instruments.dropped, this.attributes, this.dropped)
+    this.dropped = 0
+  }
+
+  private in(direction: typeof directions[number]): Attributes {
+    return { ...this.attributes, [attribute.direction]: attribute.directions[direction] }
+  }
+}
+
+/** What waits in connections of one kind. */
+interface Queued {
+  readonly kind: Attributes
+  readonly messages: { inbox: number; senders: number }
+  readonly bytes: { inbox: number; outbox: number }
+}
+
+export class Meter {
+  readonly series: Series
+  private readonly accounts = new Map<string, Account>()
+  private readonly queued = new Map<string, Queued>()
+  private readonly open = new Set<Metered>()
+  private readonly samples = new Set<Sample>()
+  private readonly leader: Metric.Registration
+
+  constructor(context: Context.Context<never>, limit: number) {
+    this.series = new Series(context, limit)
+    const { description, name, unit } = instruments.looking
+    this.leader = Metric.registerUnsafe(
+      Metric.gauge(name, { description, attributes: { unit: unit! } }),
+      context,
+      { get: () => ({ value: this.look() }), update: () => {}, modify: () => {} }
+    )
+  }
+
+  begun(life: Life, role: Role): Metered {
+    const metered = new Metered(this, life, role)
+    this.open.add(metered)
+    return metered
+  }
+
+  over(metered: Metered): void {
+    this.open.delete(metered)
+  }
+
+  /** Where a layer of a kind of connection is counted, which has counted so much. */
+  account(kind: Attributes, counted: LayerTransfer): Account {
+    const { layer } = counted
+    const key = `${attribute.keyOf(kind)} ${layer}`
+    let account = this.accounts.get(key)
+    if (account === undefined) {
+      this.accounts.set(key, account = new Account({ ...kind, [attribute.layer]: layer }))
+      account.begin(this.series, counted)
+    }
+    return account
+  }
+
+  /** What waits in connections of a kind, which has its series from the first one on. */
+  queuedOf(kind: Attributes): Queued {
+    const key = attribute.keyOf(kind)
+    let queued = this.queued.get(key)
+    if (queued === undefined) {
+      this.queued.set(key, queued = { kind, messages: { inbox: 0, senders: 0 }, bytes: { inbox: 0, outbox: 0 } })
+      this.show(queued)
+    }
+    return queued
+  }
+
+  private show({ bytes, kind, messages }: Queued): void {
+    const all = [[instruments.queuedMessages, messages], [instruments.queuedBytes, bytes]] as const
+    for (const [instrument, amounts] of all) {
+      for (const [queue, amount] of Object.entries(amounts)) {
+        this.series.set(instrument, { ...kind, [attribute.queue]: queue }, amount)
+      }
+    }
+  }
+
+  /** Writes down what has passed. */
+  settle(): void {
+    for (const account of this.accounts.values()) account.settle(this.series)
+  }
+
+  /** Looks at all that is open, and gives how many seconds that took. */
+  look(): number {
+    const began = performance.now()
+    for (const { bytes, messages } of this.queued.values()) {
+      messages.inbox =
+        messages.senders =
+        bytes.inbox =
+        bytes.outbox =
+          0
+    }
+    for (const metered of this.open) metered.look()
+    this.settle()
+    for (const queued of this.queued.values()) this.show(queued)
+    for (const sample of this.samples) sample(this.series, false)
+    return (performance.now() - began) / 1_000
+  }
+
+  sampling(sample: Sample): () => void {
+    this.samples.add(sample)
+    return () => {
+      if (this.samples.delete(sample)) sample(this.series, true)
+    }
+  }
+
+  refused(why: Refused, count: number): void {
+    this.series.add(instruments.refused, { [attribute.reason]: why }, count)
+  }
+
+  reconnected(reason: string | undefined): void {
+    this.series.add(instruments.reconnected, { [attribute.error]: reason }, 1)
+  }
+
+  connected(seconds: number, reason: string | undefined): void {
+    this.series.add(instruments.connect, { [attribute.error]: reason }, seconds)
+  }
+
+  /** What layers did until they were ready, or failed. */
+  established(role: Role, { attempts }: EstablishmentReport): void {
+    for (const { layer, reason, took } of attempts.flat()) {
+      const attributes = { [attribute.role]: role, [attribute.layer]: layer, [attribute.error]: reason?._tag }
+      this.series.add(instruments.handshake, attributes, took / 1_000)
+    }
+  }
+
+  called(role: Role, { name, protocol }: Called, seconds: number, reason: string | undefined): void {
+    const instrument = role === "client" ? instruments.clientCall : instruments.serverCall
+    this.series.add(instrument, { ...attribute.ofCall(protocol, name), [attribute.error]: reason }, seconds)
+  }
+
+  /** The last look; nothing is looked at any more. */
+  close(): void {
+    this.look()
+    this.leader.remove()
+  }
+}
+
+declare const performance: { now(): number }
+
+/** From the top down. */
+export const tallyOf = ({ top }: Life): ReadonlyArray<LayerTransfer> => {
+  const layers: Array<LayerTransfer> = []
+  top.tally(layers)
+  return layers
+}

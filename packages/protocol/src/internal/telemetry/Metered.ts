@@ -1,0 +1,97 @@
+/** What is measured of one connection. */
+import type { Outcome } from "../../Outcome.ts"
+import type { LayerTransfer } from "../../reports/DataTransferReport.ts"
+import type { Life } from "../LiveConnection.ts"
+import * as attribute from "./attributes.ts"
+import * as instruments from "./instruments.ts"
+import { type Account, type Meter, tallyOf } from "./Meter.ts"
+import type { Attributes, Role } from "./Observer.ts"
+
+/** A layer as it was seen last, and where what has passed it since is added. */
+interface Seen {
+  readonly account: Account
+  readonly before: LayerTransfer
+}
+
+const nothing = { messages: 0, bytes: 0 }
+
+const grown = (later: number | undefined, earlier: number | undefined): number =>
+  Math.max(0, (later ?? 0) - (earlier ?? 0))
+
+export class Metered {
+  private readonly meter: Meter
+  private readonly life: Life
+  private readonly kind: Attributes
+  private seen: ReadonlyArray<Seen> = []
+  /** How it is counted as open. */
+  private counted: Attributes
+
+  constructor(meter: Meter, life: Life, role: Role) {
+    this.meter = meter
+    this.life = life
+    this.counted = this.kind = attribute.kindOf(role, tallyOf(life).at(-1)!.layer)
+    meter.series.add(instruments.opened, this.kind, 1)
+    meter.series.add(instruments.open, this.kind, 1)
+    meter.queuedOf(this.kind)
+  }
+
+  /** All layers are there. */
+  ready(): void {
+    this.count()
+    this.meter.settle()
+    const { meter: { series }, life } = this
+    series.add(instruments.open, this.counted, -1)
+    this.counted = { ...this.kind, [attribute.protocol]: tallyOf(life)[0].layer }
+    series.add(instruments.open, this.counted, 1)
+  }
+
+  /** Adds what has passed since the last time, and what waits. */
+  look(): void {
+    this.count()
+    const { inbox, outbox, senders } = this.life.top.queues
+    const { bytes, messages } = this.meter.queuedOf(this.kind)
+    messages.inbox += inbox.messages
+    messages.senders += senders
+    bytes.inbox += inbox.bytes
+    bytes.outbox += outbox
+  }
+
+  private count(): void {
+    const layers = tallyOf(this.life)
+    // Layers are put on at the top.
+    const later = layers.length - this.seen.length
+    this.seen = layers.map((now, index) => {
+      const seen = this.seen[index - later]
+      const isKnown = seen?.before.layer === now.layer
+      const account = isKnown ? seen.account : this.meter.account(this.kind, now)
+      for (const direction of ["received", "sent"] as const) {
+        const before = isKnown ? seen.before[direction] : nothing
+        account[direction].messages += grown(now[direction].messages, before.messages)
+        account[direction].bytes += grown(now[direction].bytes, before.bytes)
+      }
+      account.dropped += grown(now.dropped, isKnown ? seen.before.dropped : 0)
+      return { account, before: now }
+    })
+  }
+
+  roundTrip(layer: string, seconds: number): void {
+    this.meter.series.add(instruments.roundTrip, { ...this.kind, [attribute.layer]: layer }, seconds)
+  }
+
+  over(outcome: Outcome): void {
+    this.count()
+    const { counted, kind, life, meter } = this
+    const { series } = meter
+    meter.over(this)
+    meter.settle()
+    series.add(instruments.open, counted, -1)
+    series.add(instruments.closed, { ...counted, ...attribute.ofOutcome(outcome) }, 1)
+    series.add(instruments.lifetime, counted, life.journal.elapsed / 1_000)
+    const { undelivered, unsent } = outcome
+    const lost = { unsent: unsent.messages, undelivered }
+    for (const [how, messages] of Object.entries(lost)) {
+      if (messages > 0) series.add(instruments.lostMessages, { ...kind, [attribute.lostBy]: how }, messages)
+    }
+    if (unsent.bytes > 0) series.add(instruments.lostBytes, kind, unsent.bytes)
+  }
+}

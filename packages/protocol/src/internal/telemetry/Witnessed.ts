@@ -1,0 +1,203 @@
+/** One connection, as metrics and spans are made of it. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Tracer from "effect/Tracer"
+import type { Connection } from "../../Connection.ts"
+import type { Outcome } from "../../Outcome.ts"
+import * as TraceContext from "../../telemetry/TraceContext.ts"
+import { reportOf, whenOf } from "../Journal.ts"
+import type { Life } from "../LiveConnection.ts"
+import * as attribute from "./attributes.ts"
+import { errorOf } from "./errorOf.ts"
+import { type Meter, tallyOf } from "./Meter.ts"
+import type { Metered } from "./Metered.ts"
+import type { Called, Role, Witness } from "./Observer.ts"
+import * as Spans from "./Spans.ts"
+
+/** Has an effect run with a span as its parent, if there is one. */
+const within = <A, E, R>(effect: Effect.Effect<A, E, R>, span: Tracer.AnySpan | undefined): Effect.Effect<A, E, R> =>
+  span === undefined ? effect : Effect.provideService(effect, Tracer.ParentSpan, span)
+
+export class Witnessed implements Witness {
+  private readonly life: Life
+  private readonly role: Role
+  private readonly meter: Meter | undefined
+  private readonly metered: Metered | undefined
+  private readonly spans: boolean
+  private parent: Tracer.AnySpan | undefined = undefined
+  /** It is ready, or was told of when it ended before. */
+  private established = false
+  /** From when it is ready until it is over. */
+  private lifetime: Tracer.Span | undefined = undefined
+
+  constructor(life: Life, role: Role, meter: Meter | undefined, spans: boolean) {
+    this.life = life
+    this.role = role
+    this.meter = meter
+    this.metered = meter?.begun(life, role)
+    this.spans = spans
+    let began = false
+    life.watch((state) => {
+      if (!began) began = true
+      else if (state._tag === "Closing") this.event("closing")
+      else if (state._tag === "Ready") this.event(state.viable ? "responsive" : "unresponsive")
+      else if (state.outcome !== undefined) this.over(state.outcome)
+    })
+  }
+
+  private get now(): bigint {
+    return Context.get(this.life.context, Clock.Clock).currentTimeNanosUnsafe()
+  }
+
+  private event(name: string): void {
+    this.lifetime?.event(name, this.now)
+  }
+
+  continues(parent: Tracer.AnySpan): void {
+    this.parent = parent
+  }
+
+  /** It was connected: its establishment has a span already, in that of `parent`. */
+  connected(parent: Tracer.AnySpan | undefined, connecting: Tracer.Span | undefined): void {
+    this.parent = parent
+    this.ready(connecting)
+  }
+
+  handling<A, E, R>(connection: Connection<any, any, any>, handler: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    this.accepted(connection, Exit.void)
+    return within(handler, this.lifetime)
+  }
+
+  /** The spans of what led to a connection that was accepted, or failed before its handler was run. */
+  private accepted(connection: Connection<any, any, any> | undefined, exit: Exit.Exit<unknown, unknown>): void {
+    const { life, parent, role } = this
+    const report = reportOf(life.journal, connection?.details)
+    const at = whenOf(Context.get(life.context, Clock.Clock), life.journal)
+    this.meter?.established(role, report)
+    const accept = this.spans
+      ? Spans.begin(life.context, {
+        name: "accept",
+        kind: "server",
+        parent,
+        start: at(0),
+        attributes: {
+          [attribute.transport]: tallyOf(life).at(-1)!.layer,
+          [attribute.error]: errorOf(exit),
+          ...attribute.ofPeer(life.peer)
+        }
+      })
+      : undefined
+    if (accept !== undefined) Spans.steps(life.context, accept, report, at)
+    if (connection === undefined) this.established = true
+    else this.ready(accept)
+    accept?.end(this.now, exit)
+  }
+
+  private ready(establishing: Tracer.Span | undefined): void {
+    this.established = true
+    this.metered?.ready()
+    if (!this.spans || this.life.outcome !== undefined) return
+    const { life, now, parent, role } = this
+    const layers = tallyOf(life)
+    this.lifetime = Spans.begin(life.context, {
+      name: "connection",
+      kind: role,
+      parent,
+      start: now,
+      links: establishing === undefined ? [] : [establishing],
+      attributes: {
+        [attribute.transport]: layers.at(-1)!.layer,
+        [attribute.protocol]: layers[0].layer,
+        ...attribute.ofPeer(life.peer)
+      }
+    })
+  }
+
+  private over(outcome: Outcome): void {
+    const { life, lifetime, now, role } = this
+    const { error, undelivered, unsent } = outcome
+    const exit = error === undefined ? Exit.void : Exit.fail(error)
+    if (!this.established && role === "server") this.accepted(undefined, exit)
+    this.metered?.over(outcome)
+    if (lifetime === undefined) return
+    const attributes = {
+      ...attribute.ofOutcome(outcome),
+      "wirestack.unsent.messages": unsent.messages,
+      "wirestack.unsent.bytes": unsent.bytes,
+      "wirestack.undelivered.messages": undelivered,
+      ...attribute.ofTransfer(tallyOf(life))
+    }
+    for (const [name, value] of Object.entries(attributes)) if (value !== undefined) lifetime.attribute(name, value)
+    lifetime.end(now, exit)
+  }
+
+  roundTrip(layer: string, took: number): void {
+    this.metered?.roundTrip(layer, took / 1_000)
+  }
+
+  calling<A, E>(
+    called: Called,
+    call: (traceparent: string | undefined) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> {
+    if (!this.spans) return this.timed("client", called, call(undefined))
+    const kind = called.answered ? "client" : "producer"
+    return this.timed(
+      "client",
+      called,
+      this.span(called, kind, undefined, (span) => within(call(TraceContext.format(span)), span))
+    )
+  }
+
+  answering<A, E>(
+    called: Called,
+    traceparent: string | undefined,
+    answer: Effect.Effect<A, E>
+  ): Effect.Effect<A, E> {
+    if (!this.spans) return this.timed("server", called, answer)
+    const kind = called.answered ? "server" : "consumer"
+    const parent = traceparent === undefined ? undefined : TraceContext.parse(traceparent)
+    return this.timed(
+      "server",
+      called,
+      this.span(called, kind, parent ?? this.lifetime, (span) => within(answer, span))
+    )
+  }
+
+  private span<A, E>(
+    { name, protocol }: Called,
+    kind: Tracer.SpanKind,
+    parent: Tracer.AnySpan | undefined,
+    run: (span: Tracer.Span) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> {
+    const { lifetime } = this
+    const links = lifetime === undefined || parent === lifetime ? [] : [Spans.linkTo(lifetime)]
+    const attributes = attribute.ofCall(protocol, name)
+    return Effect.useSpan(
+      `${protocol}/${name}`,
+      { kind, parent, links, attributes },
+      (span) =>
+        Effect.onExit(run(span), (exit) =>
+          Effect.sync(() => {
+            const error = errorOf(exit)
+            if (error !== undefined) span.attribute(attribute.error, error)
+          }))
+    )
+  }
+
+  private timed<A, E>(role: Role, called: Called, effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const { meter } = this
+    if (meter === undefined) return effect
+    return Effect.flatMap(Clock.Clock, (clock) => {
+      const began = clock.monotonicTimeNanosUnsafe()
+      return Effect.onExit(
+        effect,
+        (exit) =>
+          Effect.sync(() =>
+            meter.called(role, called, Number(clock.monotonicTimeNanosUnsafe() - began) / 1e9, errorOf(exit))
+          )
+      )
+    })
+  }
+}

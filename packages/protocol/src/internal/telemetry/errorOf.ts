@@ -1,0 +1,19 @@
+/** How something failed, in a word that is one of few: the tag of its reason, or of its error. */
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+
+const tagOf = (error: unknown): string | undefined => {
+  if (typeof error !== "object" || error === null) return undefined
+  if ("reason" in error) return tagOf(error.reason) ?? tagOf({ ...error, reason: undefined })
+  return "_tag" in error && typeof error._tag === "string" ? error._tag : undefined
+}
+
+export const errorOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  if (Exit.isSuccess(exit)) return undefined
+  if (Cause.hasInterruptsOnly(exit.cause)) return "interrupted"
+  return Option.match(Cause.findErrorOption(exit.cause), {
+    onNone: () => "defect",
+    onSome: (error) => tagOf(error) ?? "_OTHER"
+  })
+}
