@@ -84,6 +84,11 @@ export interface CommonOptions<M = Message, R = never> {
   readonly answersPings?: boolean
   /** When to ask whether the peer is still there; after 20 seconds of silence by default. */
   readonly heartbeat?: Pulse.Options | "off"
+  /**
+   * Whether the handshake says of which trace it is a part (`traceparent`, see `TraceContext`), if the program has `Telemetry`: a client
+   * sends it, and a server continues the trace that it is sent. False by default, as a trace is none of a stranger's business.
+   */
+  readonly trace?: boolean
   /** Extensions to offer and accept, the most wanted first, such as `PerMessageDeflate.make()`; none by default. */
   readonly extensions?: ReadonlyArray<Effect.Effect<Extension, never, R>>
   /** Which messages to send extensions may transform, such as compress; all by default. */

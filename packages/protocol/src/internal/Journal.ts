@@ -129,13 +129,16 @@ export const journalOf = (error: ConnectError): Journal | undefined => kept.get(
 /** What a journal tells; with the details of the connection that has come of it, also what its layers tell. */
 export const reportOf = (
   { attempts, took }: Pick<Journal, "attempts" | "took">,
-  details?: Context.Context<any>
+  details?: Context.Context<never>
 ): EstablishmentReport => {
   const last = details && attempts.at(-1)
   return {
     took,
     attempts: attempts.map((attempt) =>
-      attempt.map(({ facts, ...step }) => ({ ...step, facts: attempt === last ? facts?.(details!) ?? {} : {} }))
+      attempt.map(({ facts, ...step }) => ({
+        ...step,
+        facts: attempt === last ? facts?.(details as Context.Context<any>) ?? {} : {}
+      }))
     )
   }
 }

@@ -26,7 +26,7 @@ export interface LayerTransfer {
   readonly layer: string
   readonly received: Amount
   readonly sent: Amount
-  /** Messages that had arrived and were dropped for want of room, by layers that do so. */
+  /** Messages that were dropped for want of room, by layers that do so. */
   readonly dropped?: number
 }
 

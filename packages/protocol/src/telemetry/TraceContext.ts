@@ -42,11 +42,11 @@ export const parse = (text: string): ExternalSpan | undefined => {
   return externalSpan({ traceId, spanId, sampled: (parseInt(flags, 16) & 1) === 1 })
 }
 
-/** The current span as text: undefined if there is none, or the program has no `Telemetry`. */
+/** The current span as text: undefined if there is none, or the program has no `Telemetry` with spans. */
 export const current: Effect.Effect<string | undefined> = Effect.flatMap(
   Observing,
   (observer) =>
-    observer === undefined ? Effect.undefined : Effect.match(Effect.currentParentSpan, {
+    observer?.traces !== true ? Effect.undefined : Effect.match(Effect.currentParentSpan, {
       onFailure: () => undefined,
       onSuccess: format
     })

@@ -108,11 +108,16 @@ export const call = <const S extends CallSchemas = {}>(schemas?: S): CallOf<S> =
  */
 export const notification = <P extends Carried>(payload: P): Notification<P> => ({ _tag: "Notification", payload })
 
+/** Of which trace a call is a part (see `TraceContext`), in protocols that say so. */
+export interface Traced {
+  readonly traceparent?: string
+}
+
 /** What is said on the wire. */
 export type Envelope =
   /** `id` is positive, and chosen by who calls; it may be used again once it is answered. */
-  | { readonly _tag: "Request"; readonly id: number; readonly call: string; readonly payload: unknown }
-  | { readonly _tag: "Notification"; readonly call: string; readonly payload: unknown }
+  | { readonly _tag: "Request"; readonly id: number; readonly call: string; readonly payload: unknown } & Traced
+  | { readonly _tag: "Notification"; readonly call: string; readonly payload: unknown } & Traced
   | { readonly _tag: "Success"; readonly id: number; readonly call: string; readonly value: unknown }
   | { readonly _tag: "Failure"; readonly id: number; readonly call: string; readonly error: unknown }
   | { readonly _tag: "Rejected"; readonly id: number; readonly reason: "busy" | "failed" }
@@ -198,6 +203,8 @@ export interface Service<Self, Name extends string, C extends Calls, S extends C
   readonly protocol: Name
   /** What the client calls, and what the server does. */
   readonly calls: { readonly client: C; readonly server: S }
+  /** Whether calls say of which trace they are a part. */
+  readonly trace: boolean
   /** The envelopes of the client. */
   readonly client: Carried<Envelope>
   /** The envelopes of the server. */
@@ -234,6 +241,7 @@ export interface Service<Self, Name extends string, C extends Calls, S extends C
 export interface Definition<Name, C extends Calls, S extends Calls> {
   readonly protocol: Name
   readonly calls: { readonly client: C; readonly server: S }
+  readonly trace: boolean
 }
 
 /** A connection of envelopes, such as that of a version of a `Subprotocol.Family`, or of `Transport.listen(Files)`. */
@@ -252,14 +260,14 @@ export type Speaks<Name, Spoken> = Name extends Spoken ? unknown : { readonly "t
  * @category constructors
  */
 export const asClient =
-  <Name extends string, C extends Calls, S extends Calls>({ calls, protocol }: Definition<Name, C, S>) =>
+  <Name extends string, C extends Calls, S extends Calls>(definition: Definition<Name, C, S>) =>
   <D, Spoken extends string, const H extends Handlers<S, Session<Name, C, D>>>(
     connection: Line<D, Spoken> & Speaks<Name, Spoken>,
     handlers: H,
     options?: SessionOptions
   ): Effect.Effect<Session<Name, C, D>, never, Scope.Scope | Subprotocol.HandlerServices<H>> =>
     Effect.flatMap(
-      Conversation.make(protocol, connection, calls.client, handlers as unknown as AnyHandlers, options),
+      Conversation.make(definition, connection, definition.calls.client, handlers as unknown as AnyHandlers, options),
       ({ begin }) => begin
     )
 
@@ -270,38 +278,39 @@ export const asClient =
  * @category constructors
  */
 export const asServer =
-  <Name extends string, C extends Calls, S extends Calls>({ calls, protocol }: Definition<Name, C, S>) =>
+  <Name extends string, C extends Calls, S extends Calls>(definition: Definition<Name, C, S>) =>
   <D, Spoken extends string, const H extends Handlers<C, Session<Name, S, D>>>(
     connection: Line<D, Spoken> & Speaks<Name, Spoken>,
     handlers: H,
     options?: SessionOptions
   ): Effect.Effect<Session<Name, S, D>, never, Scope.Scope | Subprotocol.HandlerServices<H>> =>
     Effect.flatMap(
-      Conversation.make(protocol, connection, calls.server, handlers as unknown as AnyHandlers, options),
+      Conversation.make(definition, connection, definition.calls.server, handlers as unknown as AnyHandlers, options),
       ({ begin }) => begin
     )
 
 /**
  * Defines a protocol of calls: `class Files extends Service<Files>()("files.v1", { client, server }) {}`. The name is negotiated as that of
- * any `Subprotocol`.
+ * any `Subprotocol`. With `trace: true` a call and a notification say of which trace they are a part, if the program that makes them has
+ * `Telemetry`, and their handlers continue it: among programs that trust each other. Peers that know nothing of it are not disturbed.
  *
  * @category constructors
  */
 export const Service = <Self>() =>
 <const Name extends string, const C extends Calls = {}, const S extends Calls = {}>(
   protocol: Name,
-  calls: { readonly client?: C; readonly server?: S }
+  calls: { readonly client?: C; readonly server?: S; readonly trace?: boolean }
 ): Service<Self, Name, C, S> => {
-  const { client = {} as C, server = {} as S } = calls
+  const { client = {} as C, server = {} as S, trace = false } = calls
   const Envelopes = Subprotocol.Service<Self>()(protocol, {
-    client: envelope(client, server),
-    server: envelope(server, client)
+    client: envelope(client, server, trace),
+    server: envelope(server, client, trace)
   })
-  const definition = { protocol, calls: { client, server } }
+  const definition = { protocol, calls: { client, server }, trace }
   const asking = (handlers: AnyHandlers, options?: SessionOptions) => (connection: Line) =>
-    Effect.flatMap(Conversation.make(protocol, connection, client, handlers, options), ({ begin }) => begin)
+    Effect.flatMap(Conversation.make(definition, connection, client, handlers, options), ({ begin }) => begin)
   const answering = (handlers: AnyHandlers, options?: SessionOptions) => (connection: Line) =>
-    Effect.flatMap(Conversation.make(protocol, connection, server, handlers, options), ({ run }) => run)
+    Effect.flatMap(Conversation.make(definition, connection, server, handlers, options), ({ run }) => run)
   const listen = (endpoint: Endpoint.Input, options?: ListenOptions) =>
     Effect.map(Envelopes.listen(endpoint, options), (listener) =>
       withRun(
@@ -314,6 +323,7 @@ export const Service = <Self>() =>
     static readonly offers = Envelopes.offers
     static readonly protocol = protocol
     static readonly calls = definition.calls
+    static readonly trace = trace
     static readonly client = Envelopes.client
     static readonly server = Envelopes.server
     static readonly over = Envelopes.over

@@ -213,7 +213,8 @@ export class UdpWire<In> implements Wire<In, Uint8Array> {
     layers.push({
       layer: layerName,
       received: { messages: this.datagramsReceived, bytes: this.bytesReceived },
-      sent: { messages: this.datagramsSent, bytes: this.bytesSent }
+      sent: { messages: this.datagramsSent, bytes: this.bytesSent },
+      dropped: this.datagramsDropped
     })
   }
 }

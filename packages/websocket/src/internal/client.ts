@@ -1,8 +1,10 @@
 /** A client's opening handshake on the connection below, its redirects, and who has to wait for it. */
 import * as Answer from "@wirestack/http/Answer"
+import { type Headers, values } from "@wirestack/http/Headers"
 import type { Ask, Negotiated } from "@wirestack/protocol/Ask"
 import { type Endpoint, formatPlace, hostOf } from "@wirestack/protocol/Endpoint"
 import type { Attempt } from "@wirestack/protocol/Protocol"
+import * as TraceContext from "@wirestack/protocol/telemetry/TraceContext"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -25,6 +27,14 @@ const hostHeader = ({ demands, place }: Endpoint): string =>
     ? ClientHandshake.hostHeader(place.host, place.port, demands.includes("tls"))
     : hostOf(place) ?? "localhost"
 
+/** The headers of a request, and of which trace it is a part, unless they say so themselves. */
+const withTrace = (headers: Headers | undefined, traceparent: string | undefined): { readonly headers?: Headers } => {
+  if (traceparent === undefined || values(headers ?? [], TraceContext.name).length > 0) {
+    return headers === undefined ? {} : { headers }
+  }
+  return { headers: [...headers ?? [], [TraceContext.name, traceparent]] }
+}
+
 /** The handshakes under way, of all clients: a place is the same whoever connects to it. */
 const connecting = new Map<string, { readonly semaphore: Semaphore.Semaphore; users: number }>()
 
@@ -33,7 +43,16 @@ export const client = <In, Out, R>(
   options: ClientOptions<any, R>,
   within: Duration.Input = "10 seconds"
 ) => {
-  const { cookies, headers, maxConnecting = 1, maxHeadSize, maxRedirects = 0, origin, skipHandshake = false } = options
+  const {
+    cookies,
+    headers,
+    maxConnecting = 1,
+    maxHeadSize,
+    maxRedirects = 0,
+    origin,
+    skipHandshake = false,
+    trace = false
+  } = options
 
   const handshake = (asked: Redirect.Asked) => (lower: Lower, ask: Ask) =>
     Effect.gen(function*() {
@@ -46,13 +65,14 @@ export const client = <In, Out, R>(
         return yield* upgraded(lower, role, facts, [], started)
       }
       const extensions = yield* Effect.all(options.extensions ?? [])
+      const traceparent = trace ? yield* TraceContext.current : undefined
       const made = ClientHandshake.make({
         host: hostHeader(endpoint),
         path,
         protocols: ask.offers,
         extensions: Extension.offer(extensions),
         limits: limits(maxHeadSize),
-        ...asked.headers === undefined ? undefined : { headers: asked.headers },
+        ...withTrace(asked.headers, traceparent),
         ...asked.cookies === undefined ? undefined : { cookies: asked.cookies },
         ...asked.credentials === undefined ? undefined : { credentials: asked.credentials },
         ...origin === undefined ? undefined : { origin }

@@ -1,5 +1,5 @@
 /** A server's opening handshake on a connection that was accepted below. */
-import type { Headers } from "@wirestack/http/Headers"
+import { type Headers, values } from "@wirestack/http/Headers"
 import type { Limits } from "@wirestack/http/HttpHead"
 import { InvalidHeader } from "@wirestack/http/InvalidHeader"
 import { type Ask, met, type Negotiated } from "@wirestack/protocol/Ask"
@@ -8,6 +8,7 @@ import { type Connection, letIn, turnedAway } from "@wirestack/protocol/Connecti
 import { Closed, Closing } from "@wirestack/protocol/ConnectionError"
 import type { Place } from "@wirestack/protocol/Endpoint"
 import { Other } from "@wirestack/protocol/Reason"
+import * as TraceContext from "@wirestack/protocol/telemetry/TraceContext"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -91,6 +92,7 @@ const answering = <In, Out, R, P extends Plan<In, Out, R>>(
     )
     if (Result.isFailure(judged)) return refuse(desk, judged.failure)
     const { plan, upgrade } = judged.success
+    if (plan.options.trace === true) continueTrace(lower, upgrade.headers)
 
     const reply = (
       protocol: string | undefined,
@@ -143,6 +145,12 @@ const answering = <In, Out, R, P extends Plan<In, Out, R>>(
       decided
     )
   })
+
+/** One that is said twice is as good as none. */
+const continueTrace = (lower: Lower, headers: Headers): void => {
+  const [traceparent, ...more] = values(headers, TraceContext.name)
+  if (traceparent !== undefined && more.length === 0) TraceContext.continued(lower, traceparent)
+}
 
 /** Our listener drains: that is no incident, and its clients are to come again. */
 const unavailable = (away: Duration.Duration): ServerHandshake.Refused => {

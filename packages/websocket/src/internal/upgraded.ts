@@ -81,7 +81,7 @@ class Upgraded implements WebSocketDetails, Living {
 
   /** The pings under way. */
   get asked(): Pings {
-    return this.asking ??= new Pings(this.machine, this.clock)
+    return this.asking ??= new Pings(this, this.clock)
   }
 
   get ping() {

@@ -14,13 +14,18 @@ import type { Connection } from "../../Connection.ts"
 import { Closed, Closing, ConnectionError, lost } from "../../ConnectionError.ts"
 import type { Outcome } from "../../Outcome.ts"
 import { TimedOut, type TooLarge, type Violation } from "../../Reason.ts"
-import type { CallOptions, Calls, Envelope, Session, SessionOptions } from "../../typed/Requests.ts"
+import type { CallOptions, Calls, Definition, Envelope, Session, SessionOptions, Traced } from "../../typed/Requests.ts"
 import { lifeOf } from "../LiveConnection.ts"
 import { Pending } from "./Pending.ts"
 import { Running } from "./Running.ts"
 
 /** The handlers as they are called. */
 export type AnyHandlers = { readonly [call: string]: (payload: any, peer: any) => Effect.Effect<unknown, unknown> }
+
+/** A protocol of calls, but for these. */
+type Named = Pick<Definition<string, Calls, Calls>, "protocol" | "trace">
+
+type Asked = Extract<Envelope, { readonly payload: unknown }>
 
 type Notification = Extract<Envelope, { readonly _tag: "Notification" }>
 
@@ -31,6 +36,7 @@ export class Conversation<D> {
   private readonly session: Session<string, any, D>
   private readonly calls: Session<string, any>["call"]
   private readonly layer: string
+  private readonly trace: boolean
   private readonly connection: Connection<Envelope, Envelope, D>
   private readonly handlers: AnyHandlers
   private readonly report: Running["options"]["report"]
@@ -43,7 +49,7 @@ export class Conversation<D> {
   private over: ConnectionError | undefined = undefined
 
   private constructor(
-    layer: string,
+    { protocol: layer, trace }: Named,
     connection: Connection<Envelope, Envelope, D>,
     calls: Calls,
     handlers: AnyHandlers,
@@ -53,6 +59,7 @@ export class Conversation<D> {
   ) {
     const { callWithin = "30 seconds", maxHandled = 256, maxInFlight = 128, onDefect = logDefect(layer) } = options
     this.layer = layer
+    this.trace = trace
     this.connection = connection
     this.handlers = handlers
     this.report = onDefect
@@ -60,7 +67,7 @@ export class Conversation<D> {
     this.running = new Running({
       limit: maxHandled,
       context: context as Context.Context<never>,
-      handle: ({ call, payload }) => this.handlers[call](payload, this.session),
+      handle: (request) => this.handle(request, true),
       send: connection.send,
       report: onDefect
     })
@@ -73,7 +80,7 @@ export class Conversation<D> {
 
   /** Begins; the peer is listened to in `run`. `calls` are those we make. */
   static make<D>(
-    layer: string,
+    definition: Named,
     connection: Connection<Envelope, Envelope, D>,
     calls: Calls,
     handlers: AnyHandlers,
@@ -82,7 +89,7 @@ export class Conversation<D> {
     return Effect.flatMap(Effect.context<Scope.Scope>(), (context) =>
       Effect.map(
         Queue.bounded<Notification, Cause.Done>(options.maxHandled ?? 256),
-        (notifications) => new Conversation(layer, connection, calls, handlers, options, context, notifications)
+        (notifications) => new Conversation(definition, connection, calls, handlers, options, context, notifications)
       ))
   }
 
@@ -91,7 +98,7 @@ export class Conversation<D> {
       Object.entries(calls).map(([name, { _tag }]) => [
         name,
         _tag === "Notification"
-          ? (payload: unknown) => this.connection.send({ _tag: "Notification", call: name, payload })
+          ? (payload: unknown) => this.notify(name, payload)
           : (payload: unknown, options?: CallOptions) => this.call(name, payload, options)
       ])
     )
@@ -125,22 +132,55 @@ export class Conversation<D> {
 
   // Calling.
 
+  private notify(name: string, payload: unknown): Effect.Effect<unknown, unknown> {
+    return this.told(
+      name,
+      false,
+      (traced) => this.connection.send({ _tag: "Notification", call: name, payload, ...traced })
+    )
+  }
+
   private call(name: string, payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> {
+    return this.told(name, true, (traced) => this.answered(name, payload, traced, options))
+  }
+
+  /** Makes a call of which the connection's witness is told. */
+  private told(
+    name: string,
+    answered: boolean,
+    make: (traced: Traced) => Effect.Effect<unknown, unknown>
+  ): Effect.Effect<unknown, unknown> {
+    const { connection, layer: protocol, trace } = this
+    const { witness } = lifeOf(connection)
+    return witness === undefined
+      ? make({})
+      : witness.calling(
+        { protocol, name, answered },
+        (traceparent) => make(trace && traceparent !== undefined ? { traceparent } : {})
+      )
+  }
+
+  private answered(
+    name: string,
+    payload: unknown,
+    traced: Traced,
+    options: CallOptions | undefined
+  ): Effect.Effect<unknown, unknown> {
     const after = options?.within === undefined ? this.within : Duration.toMillis(options.within)
-    return Effect.timeoutOrElse(this.slots.withPermit(this.ask(name, payload)), {
+    return Effect.timeoutOrElse(this.slots.withPermit(this.ask(name, payload, traced)), {
       duration: after,
       orElse: () =>
         Effect.fail(new ConnectionError({ layer: this.layer, reason: new TimedOut({ phase: name, after }) }))
     })
   }
 
-  private ask(name: string, payload: unknown): Effect.Effect<unknown, unknown> {
+  private ask(name: string, payload: unknown, traced: Traced): Effect.Effect<unknown, unknown> {
     return Effect.uninterruptibleMask((restore) => {
       if (this.over !== undefined) return Effect.fail(this.over)
       const { answer, id } = this.pending.add(name)
       const waiting = Effect.onInterrupt(restore(Deferred.await(answer)), () => this.interrupt(id))
       return Effect.ensuring(
-        Effect.andThen(restore(this.connection.send({ _tag: "Request", id, call: name, payload })), waiting),
+        Effect.andThen(restore(this.connection.send({ _tag: "Request", id, call: name, payload, ...traced })), waiting),
         Effect.sync(() => this.pending.remove(id))
       )
     })
@@ -154,6 +194,14 @@ export class Conversation<D> {
   }
 
   // Answering.
+
+  private handle({ call, payload, traceparent }: Asked, answered: boolean): Effect.Effect<unknown, unknown> {
+    const { connection, handlers, layer: protocol, session, trace } = this
+    const { witness } = lifeOf(connection)
+    if (witness === undefined) return handlers[call](payload, session)
+    const handling = Effect.suspend(() => handlers[call](payload, session))
+    return witness.answering({ protocol, name: call, answered }, trace ? traceparent : undefined, handling)
+  }
 
   /**
    * Listens to the peer until the connection is over, and handles what it has notified of until then; fails with what the peer has done
@@ -232,10 +280,10 @@ export class Conversation<D> {
 
   /** Notifications are handled in their order, one at a time, until no more come. */
   private get notified(): Effect.Effect<void> {
-    const next = Effect.flatMap(Queue.take(this.notifications), ({ call, payload }) =>
+    const next = Effect.flatMap(Queue.take(this.notifications), (notification) =>
       Effect.catchCause(
-        Effect.suspend(() => this.handlers[call](payload, this.session)),
-        (cause) => this.report(call, cause)
+        Effect.suspend(() => this.handle(notification, false)),
+        (cause) => this.report(notification.call, cause)
       ))
     return Pull.catchDone(Effect.forever(next), () => Effect.void)
   }

@@ -9,12 +9,15 @@ const Rejected = Schema.TaggedStruct("Rejected", { id: Id, reason: Schema.Litera
 
 const Interrupt = Schema.TaggedStruct("Interrupt", { id: Id })
 
+/** Of which trace it is a part, as the W3C writes it. */
+const traced = { traceparent: Schema.optionalKey(Schema.String) }
+
 /** What the caller of these says. */
-const asked = (calls: Calls): ReadonlyArray<Carried> =>
+const asked = (calls: Calls, more: object): ReadonlyArray<Carried> =>
   Object.entries(calls).map(([call, { _tag, payload }]) =>
     _tag === "Call"
-      ? Schema.TaggedStruct("Request", { id: Id, call: Schema.Literal(call), payload })
-      : Schema.TaggedStruct("Notification", { call: Schema.Literal(call), payload })
+      ? Schema.TaggedStruct("Request", { id: Id, call: Schema.Literal(call), payload, ...more })
+      : Schema.TaggedStruct("Notification", { call: Schema.Literal(call), payload, ...more })
   )
 
 /** What those who answer these say. */
@@ -31,9 +34,9 @@ const answered = (calls: Calls): ReadonlyArray<Carried> =>
 const hasCalls = (calls: Calls): boolean => Object.values(calls).some(({ _tag }) => _tag === "Call")
 
 /** What one side says: the `own` calls are those it makes, and the `others` those it answers. */
-export const envelope = (own: Calls, others: Calls): Carried<Envelope> =>
+export const envelope = (own: Calls, others: Calls, trace: boolean): Carried<Envelope> =>
   Schema.Union([
-    ...asked(own),
+    ...asked(own, trace ? traced : {}),
     ...(hasCalls(own) ? [Interrupt] : []),
     ...answered(others),
     ...(hasCalls(others) ? [Rejected] : [])

@@ -53,6 +53,10 @@ export class HeldWire<In, Out> extends CarriedWire<In, Out, In, Out> implements 
     return writable
   }
 
+  get outbox(): number {
+    return this.heldSize
+  }
+
   write(message: Out): void {
     if (this.over) return
     if (this.leg !== undefined && this.held.length === 0) this.leg.write(message)

@@ -15,6 +15,7 @@ import { type Options, politely, type Reconnection, type State } from "../../res
 import { type Ended, of as usual, type Verdict } from "../../resilience/Verdict.ts"
 import type { LiveConnection } from "../LiveConnection.ts"
 import { Retrying } from "../Retrying.ts"
+import { Observing } from "../telemetry/Observer.ts"
 import { Watched } from "../Watched.ts"
 import type { Leg } from "./Leg.ts"
 
@@ -62,11 +63,13 @@ const endOf = (exit: Exit.Exit<Outcome, ConnectError>): Ended =>
 export const prepare = (
   { codes, schedule = politely, settlesAfter = "10 seconds", verdict }: Options
 ): Effect.Effect<Journey> =>
-  Effect.map(Retrying.make<Ended>(schedule), (retrying) => {
+  Effect.zipWith(Retrying.make<Ended>(schedule), Observing, (retrying, observer) => {
     const states = new Watched<State>({ _tag: "Preparing", attempt: 1 })
     const settled = Duration.toMillis(settlesAfter)
     let current: LiveConnection<never, never, any> | undefined = undefined
     let followed = false
+    /** An attempt was made before, which has failed or is over. */
+    let again = false
 
     const set = (state: State): void => {
       if (!followed) states.set(state)
@@ -89,6 +92,7 @@ export const prepare = (
       Effect.gen(function*() {
         const since = yield* Clock.currentTimeMillis
         current = connection
+        if (again) observer?.reconnected(undefined)
         const leave = connection.life.watch((state) => state._tag === "Ready" && set(state))
         yield* Effect.exit(connection.pull)
         leave()
@@ -110,6 +114,8 @@ export const prepare = (
           }
           if (passenger.arrived) return
           const ended = endOf(exit)
+          if (again && "reason" in ended) observer?.reconnected(ended.reason._tag)
+          again = true
           if (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)) return passenger.stranded(ended)
           const delay = retries() ? yield* delayAfter(ended) : undefined
           if (delay === undefined) return passenger.stranded(ended)

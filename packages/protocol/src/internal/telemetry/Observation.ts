@@ -17,19 +17,19 @@ import type { Observer, Refused, Role, Sample } from "./Observer.ts"
 import * as Spans from "./Spans.ts"
 import { Witnessed } from "./Witnessed.ts"
 
-type Connected = Exit.Exit<Connection<any, any, any>, ConnectError>
+type Connected = Exit.Exit<Connection<any, any>, ConnectError>
 
 export class Observation implements Observer {
   private readonly meter: Meter | undefined
-  private readonly spans: boolean
+  readonly traces: boolean
 
-  constructor(meter: Meter | undefined, spans: boolean) {
+  constructor(meter: Meter | undefined, traces: boolean) {
     this.meter = meter
-    this.spans = spans
+    this.traces = traces
   }
 
   begun(life: Life, role: Role): Witnessed {
-    return new Witnessed(life, role, this.meter, this.spans)
+    return new Witnessed(life, role, this.meter, this.traces)
   }
 
   connecting<A extends Connection<any, any>, R>(
@@ -47,7 +47,7 @@ export class Observation implements Observer {
               this.connected(context as Context.Context<never>, journal, exit as Connected, span, parent)
             )
         )
-      return this.spans
+      return this.traces
         ? Effect.useSpan(
           "connect",
           { kind: "client", attributes: attribute.ofEndpoint(endpoint) },

@@ -27,7 +27,7 @@ export interface Called {
 /** Who is told of one connection. Its end is in its `Life`. */
 export interface Witness {
   /** Runs the handler of an accepted connection, whose layers are all ready now. */
-  handling<A, E, R>(connection: Connection<any, any, any>, handler: Effect.Effect<A, E, R>): Effect.Effect<A, E, R>
+  handling<A, E, R>(connection: Connection<any, any>, handler: Effect.Effect<A, E, R>): Effect.Effect<A, E, R>
   /** The peer has said whose work the handshake of this connection is part of. */
   continues(parent: AnySpan): void
   /** A layer has measured how long the peer takes to answer, in milliseconds. */
@@ -47,6 +47,8 @@ export interface Witness {
 
 /** Who is told of all connections. */
 export interface Observer {
+  /** Whether there are spans. */
+  readonly traces: boolean
   /** Runs what connects, and keeps a journal of it. */
   connecting<A extends Connection<any, any>, R>(
     endpoint: Endpoint,

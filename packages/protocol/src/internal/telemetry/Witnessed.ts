@@ -65,13 +65,13 @@ export class Witnessed implements Witness {
     this.ready(connecting)
   }
 
-  handling<A, E, R>(connection: Connection<any, any, any>, handler: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  handling<A, E, R>(connection: Connection<any, any>, handler: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     this.accepted(connection, Exit.void)
     return within(handler, this.lifetime)
   }
 
   /** The spans of what led to a connection that was accepted, or failed before its handler was run. */
-  private accepted(connection: Connection<any, any, any> | undefined, exit: Exit.Exit<unknown, unknown>): void {
+  private accepted(connection: Connection<any, any> | undefined, exit: Exit.Exit<unknown, unknown>): void {
     const { life, parent, role } = this
     const report = reportOf(life.journal, connection?.details)
     const at = whenOf(Context.get(life.context, Clock.Clock), life.journal)
