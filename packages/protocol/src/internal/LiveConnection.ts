@@ -732,8 +732,9 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     const { life } = this
     if (life.outcome !== undefined || (!this.sealed && this.inbox.length > 0)) return
     life.outcome = this.outcome
-    Deferred.doneUnsafe(life.closed, Exit.succeed(life.outcome))
+    // Whoever waits for the end goes on at once, and then everybody is to know of it.
     life.changed()
+    Deferred.doneUnsafe(life.closed, Exit.succeed(life.outcome))
   }
 
   tally(layers: Array<LayerTransfer>): void {
