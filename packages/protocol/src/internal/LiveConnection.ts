@@ -737,6 +737,11 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     Deferred.doneUnsafe(life.closed, Exit.succeed(life.outcome))
   }
 
+  /** The name of the layer at the top. */
+  get layer(): string {
+    return this.wire.layer
+  }
+
   tally(layers: Array<LayerTransfer>): void {
     this.wire.tally(layers)
   }

@@ -29,7 +29,7 @@ export class Metered {
   constructor(meter: Meter, life: Life, role: Role) {
     this.meter = meter
     this.life = life
-    this.counted = this.kind = attribute.kindOf(role, tallyOf(life).at(-1)!.layer)
+    this.counted = this.kind = attribute.kindOf(role, life.top.layer)
     meter.series.add(instruments.opened, this.kind, 1)
     meter.series.add(instruments.open, this.kind, 1)
     meter.queuedOf(this.kind)
@@ -39,9 +39,9 @@ export class Metered {
   ready(): void {
     this.count()
     this.meter.settle()
-    const { meter: { series }, life } = this
+    const { life, meter: { series } } = this
     series.add(instruments.open, this.counted, -1)
-    this.counted = { ...this.kind, [attribute.protocol]: tallyOf(life)[0].layer }
+    this.counted = { ...this.kind, [attribute.protocol]: life.top.layer }
     series.add(instruments.open, this.counted, 1)
   }
 

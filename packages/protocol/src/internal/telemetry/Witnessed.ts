@@ -26,6 +26,8 @@ export class Witnessed implements Witness {
   private readonly meter: Meter | undefined
   private readonly metered: Metered | undefined
   private readonly spans: boolean
+  /** The layer at the bottom. */
+  private readonly transport: string
   private parent: Tracer.AnySpan | undefined = undefined
   /** It is ready, or was told of when it ended before. */
   private established = false
@@ -38,6 +40,7 @@ export class Witnessed implements Witness {
     this.meter = meter
     this.metered = meter?.begun(life, role)
     this.spans = spans
+    this.transport = life.top.layer
     let began = false
     life.watch((state) => {
       if (!began) began = true
@@ -72,7 +75,7 @@ export class Witnessed implements Witness {
 
   /** The spans of what led to a connection that was accepted, or failed before its handler was run. */
   private accepted(connection: Connection<any, any> | undefined, exit: Exit.Exit<unknown, unknown>): void {
-    const { life, parent, role } = this
+    const { life, parent, role, transport } = this
     const report = reportOf(life.journal, connection?.details)
     const at = whenOf(Context.get(life.context, Clock.Clock), life.journal)
     this.meter?.established(role, report)
@@ -83,7 +86,7 @@ export class Witnessed implements Witness {
         parent,
         start: at(0),
         attributes: {
-          [attribute.transport]: tallyOf(life).at(-1)!.layer,
+          [attribute.transport]: transport,
           [attribute.error]: errorOf(exit),
           ...attribute.ofPeer(life.peer)
         }
@@ -99,8 +102,7 @@ export class Witnessed implements Witness {
     this.established = true
     this.metered?.ready()
     if (!this.spans || this.life.outcome !== undefined) return
-    const { life, now, parent, role } = this
-    const layers = tallyOf(life)
+    const { life, now, parent, role, transport } = this
     this.lifetime = Spans.begin(life.context, {
       name: "connection",
       kind: role,
@@ -108,8 +110,8 @@ export class Witnessed implements Witness {
       start: now,
       links: establishing === undefined ? [] : [establishing],
       attributes: {
-        [attribute.transport]: layers.at(-1)!.layer,
-        [attribute.protocol]: layers[0].layer,
+        [attribute.transport]: transport,
+        [attribute.protocol]: life.top.layer,
         ...attribute.ofPeer(life.peer)
       }
     })
