@@ -38,8 +38,7 @@ describe("traceparent", () => {
 
   it("is read as it was written", () => {
     const next = random(1)
-    const id = (digits: number) =>
-      Array.from({ length: digits }, () => Math.floor(next() * 16).toString(16)).join("")
+    const id = (digits: number) => Array.from({ length: digits }, () => Math.floor(next() * 16).toString(16)).join("")
     for (let i = 0; i < 200; i++) {
       const span = { traceId: id(32), spanId: id(16), sampled: next() < 0.5 }
       assert.deepInclude(TraceContext.parse(TraceContext.format(Tracer.externalSpan(span))!), span)
