@@ -55,7 +55,7 @@ export class Account {
 }
 
 /** What waits in connections of one kind. */
-interface Queued {
+export interface Queued {
   readonly kind: Attributes
   readonly messages: { inbox: number; senders: number }
   readonly bytes: { inbox: number; outbox: number }

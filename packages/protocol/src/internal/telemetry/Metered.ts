@@ -1,16 +1,16 @@
 /** What is measured of one connection. */
 import type { Outcome } from "../../Outcome.ts"
-import type { LayerTransfer } from "../../reports/DataTransferReport.ts"
+import type { Amount, LayerTransfer } from "../../reports/DataTransferReport.ts"
 import type { Life } from "../LiveConnection.ts"
 import * as attribute from "./attributes.ts"
 import * as instruments from "./instruments.ts"
-import { type Account, type Meter, tallyOf } from "./Meter.ts"
+import { type Account, type Meter, type Queued, tallyOf } from "./Meter.ts"
 import type { Attributes, Role } from "./Observer.ts"
 
 /** A layer as it was seen last, and where what has passed it since is added. */
 interface Seen {
   readonly account: Account
-  readonly before: LayerTransfer
+  before: LayerTransfer
 }
 
 const nothing = { messages: 0, bytes: 0 }
@@ -18,10 +18,19 @@ const nothing = { messages: 0, bytes: 0 }
 const grown = (later: number | undefined, earlier: number | undefined): number =>
   Math.max(0, (later ?? 0) - (earlier ?? 0))
 
+const addGrown = (sum: { messages: number; bytes: number }, later: Amount, earlier: Amount): void => {
+  sum.messages += grown(later.messages, earlier.messages)
+  sum.bytes += grown(later.bytes, earlier.bytes)
+}
+
+/** A layer that nothing was seen of. */
+const fresh = (layer: string): LayerTransfer => ({ layer, received: nothing, sent: nothing })
+
 export class Metered {
   private readonly meter: Meter
   private readonly life: Life
   private readonly kind: Attributes
+  private readonly queued: Queued
   private seen: ReadonlyArray<Seen> = []
   /** How it is counted as open. */
   private counted: Attributes
@@ -32,7 +41,7 @@ export class Metered {
     this.counted = this.kind = attribute.kindOf(role, life.top.layer)
     meter.series.add(instruments.opened, this.kind, 1)
     meter.series.add(instruments.open, this.kind, 1)
-    meter.queuedOf(this.kind)
+    this.queued = meter.queuedOf(this.kind)
   }
 
   /** All layers are there. */
@@ -49,7 +58,7 @@ export class Metered {
   look(): void {
     this.count()
     const { inbox, outbox, senders } = this.life.top.queues
-    const { bytes, messages } = this.meter.queuedOf(this.kind)
+    const { bytes, messages } = this.queued
     messages.inbox += inbox.messages
     messages.senders += senders
     bytes.inbox += inbox.bytes
@@ -58,19 +67,32 @@ export class Metered {
 
   private count(): void {
     const layers = tallyOf(this.life)
-    // Layers are put on at the top.
+    if (!this.isOf(layers)) this.seen = this.alignedTo(layers)
+    for (let i = 0; i < layers.length; i++) {
+      const [now, seen] = [layers[i], this.seen[i]]
+      const { account, before } = seen
+      addGrown(account.received, now.received, before.received)
+      addGrown(account.sent, now.sent, before.sent)
+      account.dropped += grown(now.dropped, before.dropped)
+      seen.before = now
+    }
+  }
+
+  private isOf(layers: ReadonlyArray<LayerTransfer>): boolean {
+    const { seen } = this
+    if (seen.length !== layers.length) return false
+    for (let i = 0; i < seen.length; i++) if (seen[i].before.layer !== layers[i].layer) return false
+    return true
+  }
+
+  /** What was seen of these layers: those that are new were put on at the top. */
+  private alignedTo(layers: ReadonlyArray<LayerTransfer>): ReadonlyArray<Seen> {
     const later = layers.length - this.seen.length
-    this.seen = layers.map((now, index) => {
+    return layers.map((now, index) => {
       const seen = this.seen[index - later]
-      const isKnown = seen?.before.layer === now.layer
-      const account = isKnown ? seen.account : this.meter.account(this.kind, now)
-      for (const direction of ["received", "sent"] as const) {
-        const before = isKnown ? seen.before[direction] : nothing
-        account[direction].messages += grown(now[direction].messages, before.messages)
-        account[direction].bytes += grown(now[direction].bytes, before.bytes)
-      }
-      account.dropped += grown(now.dropped, isKnown ? seen.before.dropped : 0)
-      return { account, before: now }
+      return seen?.before.layer === now.layer
+        ? seen
+        : { account: this.meter.account(this.kind, now), before: fresh(now.layer) }
     })
   }
 
