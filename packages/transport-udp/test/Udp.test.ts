@@ -375,6 +375,7 @@ describe("a listener", () => {
       }
       const { datagramsDropped, datagramsReceived } = info(server!)
       assert.strictEqual(datagramsReceived, 200)
+      assert.strictEqual((yield* DataTransferReport.of(server!)).layers[0].dropped, datagramsDropped)
       const kept: Array<number> = []
       while (kept.length < 200 - datagramsDropped) kept.push(...(yield* server!.pull).map(([first]) => first))
       // 64 KiB that the connection reads ahead, and 10 KiB here.

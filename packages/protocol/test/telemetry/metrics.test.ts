@@ -9,12 +9,15 @@ import {
   Policy,
   Protocol,
   Reason,
+  Reconnection,
+  Requests,
+  Resume,
   Subprotocol,
   Telemetry,
   Topic,
   Transport
 } from "@wirestack/protocol"
-import { Effect, Exit, Layer, Metric, Schedule, Schema, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Metric, Option, Schedule, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { recorded, seriesOf, valuesOf } from "../support/telemetry.ts"
 import { turns } from "../support/turns.ts"
@@ -32,6 +35,8 @@ const serving = Effect.gen(function*() {
   yield* Effect.forkScoped(listener.run(echo))
   return listener
 })
+
+class Files extends Requests.Service<Files>()("files.v1", { client: { slow: Requests.call() } }) {}
 
 const client = { "wirestack.role": "client" }
 const server = { "wirestack.role": "server" }
@@ -217,6 +222,65 @@ describe("metrics", () => {
   )
 
   on(
+    "tell of connections that waited when a listener drained",
+    MemoryTransport.layer,
+    Effect.gen(function*() {
+      const listener = yield* Transport.listen(Transport.Bytes)("memory:paused")
+      yield* Effect.forkScoped(Effect.ignore(listener.run(echo)))
+      yield* listener.pause
+      for (let i = 0; i < 3; i++) yield* Transport.connect(Transport.Bytes)("memory:paused")
+      yield* turns
+      yield* listener.drain()
+      assert.deepStrictEqual(yield* seriesOf("wirestack.connections.refused"), [[3, {
+        "wirestack.reason": "draining"
+      }]])
+    })
+  )
+
+  on(
+    "tell of sessions that were resumed",
+    () => Resume.over({ client: { schedule: Schedule.spaced("1 seconds") } })(MemoryTransport.layerMessages()),
+    Effect.gen(function*() {
+      const listener = yield* Transport.listen(Transport.Messages)("memory:session")
+      yield* Effect.forkScoped(listener.run(echo))
+      const session = yield* Transport.connect(Transport.Messages)<Reconnection.Reconnection>("memory:session")
+      yield* turns
+      const carrier = yield* Connection.detail(session, Reconnection.Reconnection).current
+      yield* Option.getOrThrow(carrier).abort
+      yield* TestClock.adjust("2 seconds")
+      yield* session.send("again")
+      assert.deepStrictEqual(yield* session.pull, ["again"])
+      assert.deepStrictEqual(yield* seriesOf("wirestack.sessions.resumed"), [[1, {}]])
+      assert.deepStrictEqual(yield* seriesOf("wirestack.reconnections"), [[1, {}]])
+      // The session is a connection, and so are the two that carried it.
+      assert.deepStrictEqual(yield* valuesOf("wirestack.connections.opened", client), [2, 1])
+    })
+  )
+
+  on(
+    "tell of calls",
+    () => Files.over(Codec.json())(MemoryTransport.layerMessages()),
+    Effect.gen(function*() {
+      const listener = yield* Files.listen("memory:files")
+      yield* Effect.forkScoped(listener.run({ slow: () => Effect.sleep("3 seconds") }))
+      const { call } = yield* Files.connect()("memory:files", {})
+      const calling = yield* Effect.forkChild(call.slow(undefined))
+      const waiting = yield* Effect.forkChild(Effect.exit(call.slow(undefined, { within: "1 seconds" })))
+      yield* turns
+      yield* TestClock.adjust("3 seconds")
+      yield* Fiber.join(calling)
+      yield* Fiber.join(waiting)
+      const slow = { "rpc.method": "files.v1/slow" }
+      assert.deepStrictEqual(yield* valuesOf("rpc.client.call.duration", slow), [[1, 1], [1, 3]])
+      assert.deepStrictEqual(yield* valuesOf("rpc.server.call.duration", slow), [[1, 1], [1, 3]])
+      assert.deepStrictEqual(
+        yield* valuesOf("rpc.client.call.duration", { ...slow, "error.type": "TimedOut" }),
+        [[1, 1]]
+      )
+    })
+  )
+
+  on(
     "tell how long an answer takes",
     () => Heartbeat.over({ interval: "10 seconds" })(MemoryTransport.layerMessages()),
     Effect.gen(function*() {
@@ -292,6 +356,22 @@ describe("metrics", () => {
     }),
     { maxSeries: 2 }
   )
+
+  it.effect("stay as they were when the layer is gone, and look at nothing any more", () =>
+    recorded(() =>
+      Effect.gen(function*() {
+        const program = Effect.gen(function*() {
+          yield* serving
+          const connection = yield* Chat.connect("memory:chat")
+          yield* connection.send("hello")
+          yield* connection.pull
+        })
+        yield* program.pipe(Effect.scoped, Effect.provide(Layer.provideMerge(stack(), Telemetry.layer())))
+        assert.deepStrictEqual(yield* seriesOf("wirestack.telemetry.duration"), [])
+        assert.deepStrictEqual(yield* valuesOf("wirestack.connections.closed"), [1, 1])
+        assert.deepStrictEqual(new Set(yield* valuesOf(open)), new Set([0]))
+      })
+    ))
 
   it("have one series at least", () => {
     assert.throws(() => Telemetry.layer({ maxSeries: 0 }), RangeError)

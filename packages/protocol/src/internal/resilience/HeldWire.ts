@@ -6,6 +6,7 @@ import * as Loan from "../../bytes/Loan.ts"
 import { ConnectError } from "../../ConnectError.ts"
 import { Disconnected, GivenUp, lost } from "../../ConnectionError.ts"
 import type { Draft, Outcome, Why } from "../../Outcome.ts"
+import type { LayerTransfer } from "../../reports/DataTransferReport.ts"
 import type { Ended } from "../../resilience/Verdict.ts"
 import { sizeOf } from "../sizeOf.ts"
 import { CarriedWire } from "./CarriedWire.ts"
@@ -55,6 +56,11 @@ export class HeldWire<In, Out> extends CarriedWire<In, Out, In, Out> implements 
 
   get outbox(): number {
     return this.heldSize
+  }
+
+  override tally(layers: Array<LayerTransfer>): void {
+    const { dropped, layer, passed: { received, sent } } = this
+    layers.push({ layer, received: { ...received }, sent: { ...sent }, dropped })
   }
 
   write(message: Out): void {

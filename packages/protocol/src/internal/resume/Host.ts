@@ -12,6 +12,7 @@ import { Violation } from "../../Reason.ts"
 import type { ServerOptions } from "../../resilience/Resume.ts"
 import type { Handover } from "../Handover.ts"
 import { Leg } from "../resilience/Leg.ts"
+import { Observing } from "../telemetry/Observer.ts"
 import * as Frame from "./Frame.ts"
 import { detailsOf, failed, firstFrame, inTime, type Lower, plainly, say } from "./handshake.ts"
 import { Ledger } from "./Ledger.ts"
@@ -68,8 +69,12 @@ export class Host {
       if (hello.type !== Frame.Type.Hello) return yield* failed(new Violation({ rule: "a session begins with HELLO" }))
       const { resumes } = hello
       const turn = ++this.turns
+      const observer = yield* Observing
       const session = yield* (resumes === undefined ? this.begin(lower) : this.find(lower, resumes, turn))
-      if (session instanceof Refusal) return yield* this.refuse(lower, session)
+      if (session instanceof Refusal) {
+        observer?.resumed(session.code === Frame.Code.Gap ? "gap" : "unknown")
+        return yield* this.refuse(lower, session)
+      }
       session.turn = turn
       session.wire.detach()
       yield* say(lower, Frame.welcome(session.ticket, session.wire.greet()))
@@ -78,6 +83,7 @@ export class Host {
       yield* plainly(() => session.wire.resumed(resumes ?? { done: 0, received: 0 }))
       session.calm()
       session.wire.board(leg)
+      if (resumes !== undefined) observer?.resumed(undefined)
       return { leg, session, turn }
     })
   }

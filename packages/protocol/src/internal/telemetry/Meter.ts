@@ -158,6 +158,10 @@ export class Meter {
     this.series.add(instruments.reconnected, { [attribute.error]: reason }, 1)
   }
 
+  resumed(reason: string | undefined): void {
+    this.series.add(instruments.resumed, { [attribute.error]: reason }, 1)
+  }
+
   connected(seconds: number, reason: string | undefined): void {
     this.series.add(instruments.connect, { [attribute.error]: reason }, seconds)
   }

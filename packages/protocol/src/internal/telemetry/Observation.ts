@@ -88,6 +88,10 @@ export class Observation implements Observer {
     this.meter?.reconnected(reason)
   }
 
+  resumed(reason: "gap" | "unknown" | undefined): void {
+    this.meter?.resumed(reason)
+  }
+
   sampling(sample: Sample): () => void {
     return this.meter?.sampling(sample) ?? (() => {})
   }

@@ -61,6 +61,8 @@ export interface Observer {
   refused(why: Refused, count: number): void
   /** Connecting again, for what outlives a connection, has failed for a reason or not. */
   reconnected(reason: string | undefined): void
+  /** A session that was to be resumed was, or not: for want of messages, or as nobody knows it any more. */
+  resumed(reason: "gap" | "unknown" | undefined): void
   /** Looks at something each time that somebody wants to know, and a last time when it is called off. */
   sampling(sample: Sample): () => void
 }

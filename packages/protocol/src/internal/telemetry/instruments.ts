@@ -47,6 +47,7 @@ export const lostMessages = counter(
 export const lostBytes = counter("wirestack.lost.bytes", "Bytes that were accepted and not sent", "By")
 export const refused = counter("wirestack.connections.refused", "Connections that a listener did not take")
 export const reconnected = counter("wirestack.reconnections", "Connecting again for what outlives a connection")
+export const resumed = counter("wirestack.sessions.resumed", "Sessions that were to be resumed at a server")
 export const clientCall = duration("rpc.client.call.duration", "A call, until its answer")
 export const serverCall = duration("rpc.server.call.duration", "Handling a call of the peer")
 export const topicMembers = gauge("wirestack.topic.members", "Members of a topic")
