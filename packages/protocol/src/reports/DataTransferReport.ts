@@ -12,6 +12,7 @@
 import * as Effect from "effect/Effect"
 import type { Connection } from "../Connection.ts"
 import { lifeOf } from "../internal/LiveConnection.ts"
+import { tallyOf } from "../internal/tallyOf.ts"
 
 /** What has passed a layer in one direction. */
 export interface Amount {
@@ -41,10 +42,8 @@ export interface DataTransferReport {
 /** What has passed a connection so far; also once it is closed. */
 export const of = <In, Out, D>(self: Connection<In, Out, D>): Effect.Effect<DataTransferReport> =>
   Effect.sync(() => {
-    const { journal, top } = lifeOf(self)
-    const layers: Array<LayerTransfer> = []
-    top.tally(layers)
-    return { took: journal.elapsed, layers }
+    const life = lifeOf(self)
+    return { took: life.journal.elapsed, layers: tallyOf(life) }
   })
 
 const minus = (later: number | undefined, earlier: number | undefined): number | undefined =>

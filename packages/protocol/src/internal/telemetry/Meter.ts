@@ -4,55 +4,17 @@
  *
  * Effect reads the series of a registry in the order in which they were made, so the one that takes the look is made first.
  */
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import type { LayerTransfer } from "../../reports/DataTransferReport.ts"
 import type { EstablishmentReport } from "../../reports/EstablishmentReport.ts"
 import type { Life } from "../LiveConnection.ts"
+import { Account } from "./Account.ts"
 import * as attribute from "./attributes.ts"
 import * as instruments from "./instruments.ts"
 import { Metered } from "./Metered.ts"
 import type { Attributes, Called, Refused, Role, Sample } from "./Observer.ts"
 import { Series } from "./Series.ts"
-
-const directions = ["received", "sent"] as const
-
-/** What has passed a layer of one kind of connection, and is not written down yet. */
-export class Account {
-  readonly received = { messages: 0, bytes: 0 }
-  readonly sent = { messages: 0, bytes: 0 }
-  dropped = 0
-  private readonly attributes: Attributes
-
-  constructor(attributes: Attributes) {
-    this.attributes = attributes
-  }
-
-  /** Has series from the beginning for what such a layer counts. */
-  begin(series: Series, counted: LayerTransfer): void {
-    for (const direction of directions) {
-      const { bytes, messages } = counted[direction]
-      if (messages !== undefined) series.add(instruments.messages, this.in(direction), 0)
-      if (bytes !== undefined) series.add(instruments.bytes, this.in(direction), 0)
-    }
-    if (counted.dropped !== undefined) series.add(instruments.dropped, this.attributes, 0)
-  }
-
-  settle(series: Series): void {
-    for (const direction of directions) {
-      const amount = this[direction]
-      if (amount.messages > 0) series.add(instruments.messages, this.in(direction), amount.messages)
-      if (amount.bytes > 0) series.add(instruments.bytes, this.in(direction), amount.bytes)
-      amount.messages = amount.bytes = 0
-    }
-    if (this.dropped > 0) series.add(instruments.dropped, this.attributes, this.dropped)
-    this.dropped = 0
-  }
-
-  private in(direction: typeof directions[number]): Attributes {
-    return { ...this.attributes, [attribute.direction]: attribute.directions[direction] }
-  }
-}
 
 /** What waits in connections of one kind. */
 export interface Queued {
@@ -187,10 +149,3 @@ export class Meter {
 }
 
 declare const performance: { now(): number }
-
-/** From the top down. */
-export const tallyOf = ({ top }: Life): ReadonlyArray<LayerTransfer> => {
-  const layers: Array<LayerTransfer> = []
-  top.tally(layers)
-  return layers
-}

@@ -2,9 +2,11 @@
 import type { Outcome } from "../../Outcome.ts"
 import type { Amount, LayerTransfer } from "../../reports/DataTransferReport.ts"
 import type { Life } from "../LiveConnection.ts"
+import { tallyOf } from "../tallyOf.ts"
+import type { Account } from "./Account.ts"
 import * as attribute from "./attributes.ts"
 import * as instruments from "./instruments.ts"
-import { type Account, type Meter, type Queued, tallyOf } from "./Meter.ts"
+import type { Meter, Queued } from "./Meter.ts"
 import type { Attributes, Role } from "./Observer.ts"
 
 /** A layer as it was seen last, and where what has passed it since is added. */

@@ -21,9 +21,9 @@ export const reason = "wirestack.reason"
 export const attempt = "wirestack.attempt"
 export const lostBy = "wirestack.lost"
 export const topic = "wirestack.topic"
-export const closedBy = "wirestack.close.first"
-export const clean = "wirestack.close.clean"
-export const code = "wirestack.close.code"
+const closedBy = "wirestack.close.first"
+const clean = "wirestack.close.clean"
+const code = "wirestack.close.code"
 
 /** The kind of a connection, as far as it is known from its beginning on. */
 export const kindOf = (side: Role, bottom: string): Attributes => ({ [role]: side, [transport]: bottom })
