@@ -23,6 +23,7 @@
  * - A trace leaves the program, or is taken over from a peer, only where a protocol says so: `trace` of a `Requests.Service`, and of a
  *   WebSocket's opening handshake.
  */
+
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

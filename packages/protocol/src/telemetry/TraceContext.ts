@@ -9,6 +9,7 @@
  *
  * @see https://www.w3.org/TR/trace-context/#traceparent-header
  */
+
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { type AnySpan, DisablePropagation, type ExternalSpan, externalSpan } from "effect/Tracer"

@@ -8,6 +8,7 @@
  *
  * It is a Schema, so every codec carries it. Without `Telemetry` nothing is added, and nothing is made of what others have added.
  */
+
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { Observing } from "../internal/telemetry/Observer.ts"

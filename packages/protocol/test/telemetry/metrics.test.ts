@@ -136,6 +136,31 @@ describe("metrics", () => {
   )
 
   on(
+    "of connections that are over before their layers are ready are sums too",
+    () => {
+      const slowly = <A>(lower: A) => Effect.as(Effect.sleep("1 seconds"), lower)
+      return Protocol.within(Transport.Messages)({ layer: "slow", client: slowly, server: slowly })(
+        MemoryTransport.layerMessages()
+      )
+    },
+    Effect.gen(function*() {
+      const listener = yield* Transport.listen(Transport.Messages)("memory:slow")
+      yield* Effect.forkScoped(listener.run((connection) => Effect.asVoid(connection.closed)))
+      const connecting = yield* Effect.forkChild(Effect.exit(Effect.scoped(
+        Effect.flatMap(Transport.connect(Transport.Messages)("memory:slow"), ({ closed }) => closed)
+      )))
+      yield* turns
+      yield* listener.drain({ within: 0 })
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(connecting)
+      yield* turns
+      assert.deepStrictEqual(yield* valuesOf("wirestack.connections.opened"), [1, 1])
+      assert.deepStrictEqual(yield* valuesOf("wirestack.connections.closed"), [1, 1])
+      assert.deepStrictEqual(new Set(yield* valuesOf(open)), new Set([0]))
+    })
+  )
+
+  on(
     "tell why connecting failed, and which layer of a listener refused",
     MemoryTransport.layer,
     Effect.gen(function*() {

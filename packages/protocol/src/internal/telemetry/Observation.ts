@@ -37,15 +37,12 @@ export class Observation implements Observer {
     journal: Journal,
     connect: Effect.Effect<A, ConnectError, R>
   ): Effect.Effect<A, ConnectError, R> {
-    return Effect.contextWith((context: Context.Context<R>) => {
-      const parent = Option.getOrUndefined(Context.getOption(context as Context.Context<never>, Tracer.ParentSpan))
+    return Effect.contextWith((context: Context.Context<never>) => {
+      const parent = Option.getOrUndefined(Context.getOption(context, Tracer.ParentSpan))
       const told = (span: Tracer.Span | undefined) =>
         Effect.onExit(
           connect,
-          (exit) =>
-            Effect.sync(() =>
-              this.connected(context as Context.Context<never>, journal, exit as Connected, span, parent)
-            )
+          (exit) => Effect.sync(() => this.connected(context, journal, exit as Connected, span, parent))
         )
       return this.traces
         ? Effect.useSpan(

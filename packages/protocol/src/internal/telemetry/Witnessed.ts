@@ -11,29 +11,26 @@ import { reportOf, whenOf } from "../Journal.ts"
 import type { Life } from "../LiveConnection.ts"
 import { tallyOf } from "../tallyOf.ts"
 import * as attribute from "./attributes.ts"
+import * as calls from "./calls.ts"
 import { errorOf } from "./errorOf.ts"
 import type { Meter } from "./Meter.ts"
 import type { Metered } from "./Metered.ts"
 import type { Called, Role, Witness } from "./Observer.ts"
 import * as Spans from "./Spans.ts"
 
-/** Has an effect run with a span as its parent, if there is one. */
-const within = <A, E, R>(effect: Effect.Effect<A, E, R>, span: Tracer.AnySpan | undefined): Effect.Effect<A, E, R> =>
-  span === undefined ? effect : Effect.provideService(effect, Tracer.ParentSpan, span)
-
-export class Witnessed implements Witness {
+export class Witnessed implements Witness, calls.Making {
   private readonly life: Life
   private readonly role: Role
-  private readonly meter: Meter | undefined
+  readonly meter: Meter | undefined
   private readonly metered: Metered | undefined
-  private readonly spans: boolean
+  readonly spans: boolean
   /** The layer at the bottom. */
   private readonly transport: string
   private parent: Tracer.AnySpan | undefined = undefined
   /** It is ready, or was told of when it ended before. */
   private established = false
   /** From when it is ready until it is over. */
-  private lifetime: Tracer.Span | undefined = undefined
+  lifetime: Tracer.Span | undefined = undefined
 
   constructor(life: Life, role: Role, meter: Meter | undefined, spans: boolean) {
     this.life = life
@@ -70,8 +67,10 @@ export class Witnessed implements Witness {
   }
 
   handling<A, E, R>(connection: Connection<any, any>, handler: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    this.accepted(connection, Exit.void)
-    return within(handler, this.lifetime)
+    // It may be over before it is handled.
+    if (!this.established) this.accepted(connection, Exit.void)
+    const { lifetime } = this
+    return lifetime === undefined ? handler : Effect.provideService(handler, Tracer.ParentSpan, lifetime)
   }
 
   /** The spans of what led to a connection that was accepted, or failed before its handler was run. */
@@ -101,8 +100,9 @@ export class Witnessed implements Witness {
 
   private ready(establishing: Tracer.Span | undefined): void {
     this.established = true
+    if (this.life.outcome !== undefined) return
     this.metered?.ready()
-    if (!this.spans || this.life.outcome !== undefined) return
+    if (!this.spans) return
     const { life, now, parent, role, transport } = this
     this.lifetime = Spans.begin(life.context, {
       name: "connection",
@@ -144,13 +144,7 @@ export class Witnessed implements Witness {
     called: Called,
     call: (traceparent: string | undefined) => Effect.Effect<A, E>
   ): Effect.Effect<A, E> {
-    if (!this.spans) return this.timed("client", called, call(undefined))
-    const kind = called.answered ? "client" : "producer"
-    return this.timed(
-      "client",
-      called,
-      this.span(called, kind, undefined, (span) => within(call(TraceContext.format(span)), span))
-    )
+    return calls.tell(this, "client", called, undefined, call)
   }
 
   answering<A, E>(
@@ -158,49 +152,7 @@ export class Witnessed implements Witness {
     traceparent: string | undefined,
     answer: Effect.Effect<A, E>
   ): Effect.Effect<A, E> {
-    if (!this.spans) return this.timed("server", called, answer)
-    const kind = called.answered ? "server" : "consumer"
     const parent = traceparent === undefined ? undefined : TraceContext.parse(traceparent)
-    return this.timed(
-      "server",
-      called,
-      this.span(called, kind, parent ?? this.lifetime, (span) => within(answer, span))
-    )
-  }
-
-  private span<A, E>(
-    { name, protocol }: Called,
-    kind: Tracer.SpanKind,
-    parent: Tracer.AnySpan | undefined,
-    run: (span: Tracer.Span) => Effect.Effect<A, E>
-  ): Effect.Effect<A, E> {
-    const { lifetime } = this
-    const links = lifetime === undefined || parent === lifetime ? [] : [Spans.linkTo(lifetime)]
-    const attributes = attribute.ofCall(protocol, name)
-    return Effect.useSpan(
-      `${protocol}/${name}`,
-      { kind, parent, links, attributes },
-      (span) =>
-        Effect.onExit(run(span), (exit) =>
-          Effect.sync(() => {
-            const error = errorOf(exit)
-            if (error !== undefined) span.attribute(attribute.error, error)
-          }))
-    )
-  }
-
-  private timed<A, E>(role: Role, called: Called, effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    const { meter } = this
-    if (meter === undefined) return effect
-    return Effect.flatMap(Clock.Clock, (clock) => {
-      const began = clock.monotonicTimeNanosUnsafe()
-      return Effect.onExit(
-        effect,
-        (exit) =>
-          Effect.sync(() =>
-            meter.called(role, called, Number(clock.monotonicTimeNanosUnsafe() - began) / 1e9, errorOf(exit))
-          )
-      )
-    })
+    return calls.tell(this, "server", called, parent ?? this.lifetime, () => answer)
   }
 }
