@@ -20,8 +20,8 @@
  *   (`DataTransferReport`), and all open connections are looked at when somebody reads the metrics, and each once more when it ends.
  * - Nothing of a connection is kept once it is over. A metric has `maxSeries` series at most.
  * - Addresses, and what layers tell, are in spans; metrics have nothing that differs from peer to peer but close codes.
- * - A trace leaves the program, or is taken over from a peer, only where a protocol says so: `trace` of a `Requests.Service`, and of a
- *   WebSocket's opening handshake.
+ * - A trace leaves the program, or is taken over from a peer, only where somebody says so: `trace` of a `Requests.Service` and of a
+ *   WebSocket's opening handshake, and `Traced` messages.
  */
 
 import type * as Context from "effect/Context"
@@ -47,8 +47,8 @@ export interface Options {
 }
 
 /**
- * Turns telemetry on for all connections and listeners that are made with it in the context. Metrics go to the registry, spans to the tracer
- * that are there then. Throws a `RangeError` if `maxSeries` is not 1 at least.
+ * Turns telemetry on for all connections and listeners that are made with it in the context. Metrics go to the registry that the layer finds,
+ * spans to the tracer of whoever connects or listens. Throws a `RangeError` if `maxSeries` is not 1 at least.
  *
  * @category layers
  */
