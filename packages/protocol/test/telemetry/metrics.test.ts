@@ -121,7 +121,7 @@ describe("metrics", () => {
         () => Scope.provide(Chat.connect("memory:chat"), scope)
       )
       assert.deepStrictEqual(yield* valuesOf(open, { ...server, ...established }), [1_000])
-      const [series] = [(yield* Metric.snapshot).length]
+      const series = (yield* Metric.snapshot).length
       for (const connection of connections) yield* connection.send("hello")
       for (const connection of connections) yield* connection.pull
       const chat = { "wirestack.layer": "chat.v1" }

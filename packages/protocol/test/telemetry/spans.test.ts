@@ -265,7 +265,7 @@ describe("a connection", () => {
     }), { spans: false })
 })
 
-class NotFound extends Schema.TaggedError<NotFound>()("NotFound", {}) {}
+class NotFound extends Schema.TaggedError<NotFound>()("NotFound", { reason: Schema.String }) {}
 
 const calls = {
   client: {
@@ -286,7 +286,7 @@ const answering = <const P extends typeof Files | typeof Silent>(protocol: P) =>
         Effect.withSpan(
           path === "a"
             ? Effect.as(Effect.orDie(peer.call.changed("a")), "1")
-            : Effect.fail(new NotFound()),
+            : Effect.fail(new NotFound({ reason: "gone" })),
           "look"
         ),
       wait: () => Effect.never
