@@ -122,7 +122,7 @@ export const listening = <S, CIn, COut, SIn, SOut>(bench: Workbench<S, CIn, COut
           tags.push(Option.isSome(error) ? error.value.reason._tag : "none")
         }
       }
-      equal("reasons", tags, ["Refused", "Refused", "Refused", "Refused", "Refused"])
+      equal("reasons", tags, new Array(5).fill(subject.capabilities.refusal ?? "Refused"))
     }),
     "neverRefused"
   )

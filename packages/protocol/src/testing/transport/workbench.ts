@@ -8,7 +8,7 @@ import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ConnectError } from "../../ConnectError.ts"
+import type { ConnectError, ConnectReason } from "../../ConnectError.ts"
 import { type Connection, messages as messagesOf } from "../../Connection.ts"
 import { ConnectionError } from "../../ConnectionError.ts"
 import type * as Endpoint from "../../Endpoint.ts"
@@ -26,6 +26,8 @@ export interface Capabilities {
   readonly halfClose: true | string
   /** The statuses its goodbye carries for success, failure and interruption of the scope. */
   readonly statuses: { readonly done: number; readonly failed: number; readonly away: number } | string
+  /** The same of a client whose goodbye can't carry all that the server's can; by default they are the same. */
+  readonly clientStatuses?: { readonly done: number; readonly failed: number; readonly away: number }
   /** An abort is seen by the peer as a failure, not as an ordinary end. */
   readonly abortIsSeen: true | string
   /** Why the peer does not see that we close; by default it does. */
@@ -34,6 +36,8 @@ export interface Capabilities {
   readonly lossy?: string
   /** Why connecting does not tell that nobody listens; by default it does. */
   readonly neverRefused?: string
+  /** The reason connecting fails with where nobody listens; `Refused` by default. */
+  readonly refusal?: ConnectReason["_tag"]
 }
 
 /** What not every transport has. */
@@ -193,8 +197,13 @@ export const workbench = <S, CIn, COut, SIn, SOut>(subject: Subject<S, CIn, COut
       ? "Done"
       : String(error.value)
   }
-  const statusIs = (what: string, seen: Status | undefined, why: "done" | "failed" | "away"): void => {
-    equal(what, seen?.code, typeof capabilities.statuses === "string" ? undefined : capabilities.statuses[why])
+  const statusIs = (
+    what: string,
+    seen: Status | undefined,
+    why: "done" | "failed" | "away",
+    statuses = capabilities.statuses
+  ): void => {
+    equal(what, seen?.code, typeof statuses === "string" ? undefined : statuses[why])
   }
 
   const ends = (what: string, outcome: Outcome, first: Outcome["first"]): void => {
