@@ -16,6 +16,7 @@ import {
 import { Tcp, type TcpInfo } from "@wirestack/transport-tcp"
 import { Tls, type TlsInfo } from "@wirestack/transport-tls"
 import { CloseCode, WebSocket } from "@wirestack/websocket"
+import { BrowserWebSocket } from "@wirestack/websocket/browser"
 import { Context, Effect, Layer, Schema } from "effect"
 
 class Chat extends Subprotocol.Service<Chat>()("chat.v1", {
@@ -45,8 +46,11 @@ declare const tagged: Connection.Connection<
   never
 >
 
+declare const inPage: BrowserWebSocket.BrowserWebSocket["Service"]
+
 const run = <A, E>(_: Effect.Effect<A, E>): void => {}
 const connect = Effect.scoped(Transport.connect(Transport.Messages)("ws://localhost/"))
+const withPing = Effect.scoped(Transport.connect(Transport.Messages)<WebSocket.WebSocket>("ws://localhost/"))
 const listen = Effect.scoped(Transport.listen(Transport.Messages)("ws://localhost:0/"))
 
 // A WebSocket on nothing.
@@ -76,6 +80,22 @@ run(Effect.provide(listen, WebSocket.client()(Tcp.layer())))
 // Connecting on a stack that only listens.
 // error: At<"messages", Connect>
 run(Effect.provide(connect, WebSocket.server()(Tcp.layer())))
+
+// A page that listens.
+// error: At<"messages", Listen>
+run(Effect.provide(listen, BrowserWebSocket.layer()))
+
+// The headers and pings of a WebSocket, in a page.
+// error: WebSocket
+run(Effect.provide(withPing, BrowserWebSocket.layer()))
+// error: 'headers' does not exist
+BrowserWebSocket.layer({ headers: [["authorization", "Bearer x"]] })
+// error: 'ping' does not exist
+void inPage.ping
+
+// A close code that only browsers may send themselves.
+// error: 1001
+inPage.close(1001)
 
 // A detail that no layer below has.
 // error: TlsInfo

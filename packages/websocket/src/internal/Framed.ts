@@ -19,6 +19,7 @@ import { failed, type Found, FrameDecoder, type Limits, needMore, type Unit } fr
 import { Opcode } from "../frames/Opcode.ts"
 import { FrameEncoder } from "./FrameEncoder.ts"
 import type { Meter } from "./Meter.ts"
+import { isPeersFault } from "./peersFault.ts"
 
 export interface Options extends Partial<Limits> {
   /** The client masks what it sends, and lets the server end the connection below. */
@@ -57,20 +58,10 @@ interface Farewell {
   readonly reason: string
 }
 
-/** What the peer did wrong at a layer above it is told; what went wrong on our side is nobody else's business. */
-const farewellFor = (why: Why, failure: ConnectionReason | undefined): Farewell => {
-  switch (failure?._tag) {
-    case "Undecodable":
-    case "TooLarge":
-    case "Violation":
-    case "RateExceeded":
-    case "Unresponsive":
-    case "TimedOut":
-      return { code: fromViolation(failure), reason: failure.message }
-    default:
-      return { code: fromWhy(why), reason: "" }
-  }
-}
+const farewellFor = (why: Why, failure: ConnectionReason | undefined): Farewell =>
+  isPeersFault(failure)
+    ? { code: fromViolation(failure), reason: failure.message }
+    : { code: fromWhy(why), reason: "" }
 
 export type Below<Up> = Io<Up, Uint8Array>
 
