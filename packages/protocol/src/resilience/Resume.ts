@@ -92,18 +92,14 @@ export interface Store {
   readonly load: (id: string, received: number) => Effect.Effect<Restored | undefined>
 }
 
-const put = (client: ClientOptions, server: ServerOptions): Over<"messages", never, "messages", any, any> =>
+type Lower = Transport.Transport<Message, Message>
+
+const put = (on: (lower: Lower) => Lower): Over<"messages", never, "messages", any, any> =>
   ((stack: Layer.Layer<any, any, any>) =>
-    Layer.provide(
-      Transport.layer(
-        Transport.Messages,
-        Effect.map(Transport.Messages.key, (lower) => ({
-          connect: connectOver(lower, client),
-          listen: listenOver(lower, server)
-        }))
-      ),
-      stack
-    )) as any
+    Layer.provide(Transport.layer(Transport.Messages, Effect.map(Transport.Messages.key, on)), stack)) as any
+
+/** What the type of the stack does not offer. */
+const absent = (): Effect.Effect<never> => Effect.die(new Error("this stack plays one role only"))
 
 /**
  * Puts sessions on a stack that connects and listens.
@@ -112,7 +108,11 @@ const put = (client: ClientOptions, server: ServerOptions): Over<"messages", nev
  */
 export const over = (
   options: { readonly client?: ClientOptions; readonly server?: ServerOptions } = {}
-): Over<"messages", never, "messages", Session> => put(options.client ?? {}, options.server ?? {})
+): Over<"messages", never, "messages", Session> =>
+  put((lower) => ({
+    connect: connectOver(lower, options.client ?? {}),
+    listen: listenOver(lower, options.server ?? {})
+  }))
 
 /**
  * Puts sessions on a stack that connects.
@@ -121,7 +121,8 @@ export const over = (
  */
 export const client = (
   options: ClientOptions = {}
-): Over<"messages", never, "messages", Session | Reconnection, Transport.Listen> => put(options, {})
+): Over<"messages", never, "messages", Session | Reconnection, Transport.Listen> =>
+  put((lower) => ({ connect: connectOver(lower, options), listen: absent }))
 
 /**
  * Puts sessions on a stack that listens.
@@ -130,7 +131,8 @@ export const client = (
  */
 export const server = (
   options: ServerOptions = {}
-): Over<"messages", never, "messages", Session, Transport.Connect> => put({}, options)
+): Over<"messages", never, "messages", Session, Transport.Connect> =>
+  put((lower) => ({ connect: absent, listen: listenOver(lower, options) }))
 
 export {
   acknowledge,
