@@ -7,7 +7,7 @@ const packages = fs.readdirSync(path.join(import.meta.dirname, "packages"))
 const conditions = ["@wirestack/source", "module", "node", "import", "default"]
 
 /** Sources are resolved by the export condition: no build, no table of aliases. */
-const project = (name: string, root: string, include: string, isolate = true) => ({
+const project = (name: string, root: string, include: string, isolate = true, globalSetup: Array<string> = []) => ({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
@@ -16,12 +16,16 @@ const project = (name: string, root: string, include: string, isolate = true) =>
     include: [include],
     exclude: name in apart ? [] : Object.values(apart),
     testTimeout: 60_000,
-    isolate
+    isolate,
+    globalSetup
   }
 })
 
 /** What takes long to start has projects and scripts of its own: `npm run browser`, `npm run cli`. */
 const apart = { browser: "test/browser/**", "cli-processes": "test/processes/**" }
+
+/** Launches the browser, once for all. */
+const launch = path.join(import.meta.dirname, "packages/examples/test/browser/launch.ts")
 
 /** Packages whose test files have a process each, as they keep files and servers for as long as it lives. The others share what they import. */
 const alone = ["benchmarks", "endurance", "examples", "node"]
@@ -38,7 +42,7 @@ export default defineConfig((): ViteUserConfig => {
       maxWorkers: 3,
       projects: [
         ...packages.map((name) => project(name, `packages/${name}`, "test/**/*.test.ts", alone.includes(name))),
-        project("browser", "packages/examples", `${apart.browser}/*.test.ts`),
+        project("browser", "packages/examples", `${apart.browser}/*.test.ts`, true, [launch]),
         project("cli-processes", "packages/cli", `${apart["cli-processes"]}/*.test.ts`),
         project("docs", ".doctest", "**/*.test.ts", false)
       ],

@@ -3,14 +3,11 @@ import { Effect } from "effect"
 import { once } from "node:events"
 import * as Http from "node:http"
 import type * as Net from "node:net"
-import { chromium, type Page } from "playwright-core"
+import type { Page } from "playwright-core"
 import { clientSuite, type ConnectOptions, onStacks } from "../interop/clients.ts"
 import { domClient, type On, openSocket, sentOf } from "../interop/dom.ts"
-import { common, mebibyte, missing, serve, shared } from "../interop/support.ts"
-import { which } from "../support/processes.ts"
-
-const executablePath = which("chromium")
-const skip = missing(executablePath !== undefined, "chromium")
+import { common, mebibyte, serve, shared } from "../interop/support.ts"
+import { chromium, skip } from "./chromium.ts"
 
 /** One browser for all tests, with a page of our site and one of another. */
 const browser = shared(Effect.gen(function*() {
@@ -25,16 +22,11 @@ const browser = shared(Effect.gen(function*() {
         server.closeAllConnections()
       })
   )
-  const browser = yield* Effect.acquireRelease(
-    Effect.promise(() =>
-      chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox", "--ignore-certificate-errors"] })
-    ),
-    (browser) => Effect.promise(() => browser.close())
-  )
+  const browser = yield* chromium
   const { port } = server.address() as Net.AddressInfo
   const page = (site: string) =>
     Effect.promise(async () => {
-      const page = await browser.newPage({ ignoreHTTPSErrors: true })
+      const page = await browser.newPage()
       await page.goto(site)
       return page
     })
