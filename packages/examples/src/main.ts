@@ -16,6 +16,9 @@ import { keepServing, open, type Service } from "./chat/service.ts"
 import { joining } from "./chat/stack.ts"
 import { runProgram } from "./runProgram.ts"
 
+/** Where they talk. */
+const room = "tour"
+
 const tell = (who: string, lines: ReadonlyArray<string>) =>
   Console.log(lines.map((text) => `${who.padEnd(6)} ${text}`).join("\n"))
 
@@ -36,8 +39,8 @@ const visit = Effect.fnUntraced(function*(
         Stream.takeUntil(last),
         Stream.runDrain
       )
-    yield* chat.send({ _tag: "Join", room: "lobby", name })
-    yield* part({ say: (text) => chat.send({ _tag: "Say", text }), until })
+    yield* chat.send({ _tag: "Join", room, name })
+    yield* part({ say: (text) => chat.send({ _tag: "Say", room, text }), until })
     return chat
   }))
   const outcome = yield* connection.closed

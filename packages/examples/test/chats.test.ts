@@ -9,8 +9,8 @@ import { byteStacks } from "./support/stacks.ts"
 const sized = (n: number, size: number) => `${n}:${"é".repeat(Math.min(1_900, size))}`
 
 const samples: Samples.Samples<ServerMessage, ClientMessage, ClientMessage, ServerMessage> = {
-  toServer: (n, size) => ({ _tag: "Say", text: sized(n, size) }),
-  toClient: (n, size) => ({ _tag: "Said", name: "ada", text: sized(n, size) }),
+  toServer: (n, size) => ({ _tag: "Say", room: "lobby", text: sized(n, size), key: `${n}` }),
+  toClient: (n, size) => ({ _tag: "Said", room: "lobby", n, at: 0, name: "ada", text: sized(n, size) }),
   digest: (messages) => JSON.stringify(messages),
   size: (message) => JSON.stringify(message).length,
   boundaries: true

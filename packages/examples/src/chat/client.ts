@@ -5,15 +5,21 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
-import type { Chat, ServerMessage } from "./Chat.ts"
+import type { Chat, Entry, ServerMessage } from "./Chat.ts"
 
-/** A server's message as a line for people. */
+const spoken = ({ name, text }: Entry): string => `<${name}> ${text}`
+
+/** A server's message as lines for people. */
 export const line = (message: ServerMessage): string => {
   switch (message._tag) {
     case "Joined":
-      return `* in ${message.room}: ${message.members.join(", ")}`
+      return [
+        ...message.missed === undefined ? [] : [`* ${message.missed} messages are not kept any more`],
+        ...message.history.map(spoken),
+        `* in ${message.room}: ${message.members.join(", ")}`
+      ].join("\n")
     case "Said":
-      return `<${message.name}> ${message.text}`
+      return spoken(message)
     case "Presence":
       return `* ${message.name} ${message.here ? "came" : "left"}`
     case "Refused":
@@ -29,7 +35,7 @@ export const talk = Effect.fnUntraced(function*(chat: ClientConnection<typeof Ch
     Stream.decodeText(),
     Stream.splitLines,
     Stream.filter((text) => text !== ""),
-    Stream.runForEach((text) => chat.send({ _tag: "Say", text }))
+    Stream.runForEach((text) => chat.send({ _tag: "Say", room, text }))
   )
   const heard = Stream.runForEach(messages(chat), (message) => Console.log(line(message)))
   yield* Effect.raceFirst(typed, heard)
