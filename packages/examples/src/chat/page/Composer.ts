@@ -1,0 +1,41 @@
+/** Where one writes: Enter says it, Shift and Enter begin another line. */
+import { byId, setText } from "./dom.ts"
+
+const limit = 2_000
+/** How much has to be left for nobody to be told. */
+const plenty = 200
+
+export class Composer {
+  private readonly text = byId("text", HTMLTextAreaElement)
+
+  /** `say` gives whether it was taken. */
+  constructor(say: (text: string) => boolean) {
+    const form = byId("composer", HTMLFormElement)
+    const left = byId("left", HTMLElement)
+    const counted = () => {
+      const rest = limit - this.text.value.length
+      setText(left, rest > plenty ? "" : `${rest} left`)
+    }
+    form.addEventListener("submit", (event) => {
+      event.preventDefault()
+      const said = this.text.value.trim()
+      if (said !== "" && say(said)) this.text.value = ""
+      counted()
+      this.text.focus()
+    })
+    this.text.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return
+      event.preventDefault()
+      form.requestSubmit()
+    })
+    this.text.addEventListener("input", counted)
+  }
+
+  draw(room: string): void {
+    this.text.placeholder = `Message #${room}`
+  }
+
+  focus(): void {
+    this.text.focus()
+  }
+}
