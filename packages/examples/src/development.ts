@@ -12,10 +12,14 @@ import * as Schema from "effect/Schema"
 export const Invitation = Schema.Struct({ endpoint: Schema.String, ca: Schema.String })
 export type Invitation = typeof Invitation.Type
 
-const file = Effect.map(
-  Path.Path,
-  (path) => path.resolve(import.meta.dirname, "../../../node_modules/.cache/wirestack/invitation.json")
-)
+/** A file that is kept from one run to the next. */
+export const cached = (name: string): Effect.Effect<string, never, Path.Path> =>
+  Effect.map(
+    Path.Path,
+    (path) => path.resolve(import.meta.dirname, "../../../node_modules/.cache/wirestack", name)
+  )
+
+const file = cached("invitation.json")
 
 /** There is no invitation. */
 export class NobodyServes extends Data.TaggedError("NobodyServes") {

@@ -1,7 +1,7 @@
 /**
  * The main job: the full stack on one machine. A chat server and two typed clients, who talk, and close layer by layer.
  *
- *     npm start              goes on serving afterwards
+ *     npm start              goes on serving afterwards, a page for browsers too
  *     npm start -- --once    ends with the conversation
  */
 import { messages } from "@wirestack/protocol/Connection"
@@ -9,15 +9,20 @@ import * as Console from "effect/Console"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { parseArgs } from "node:util"
 import { Chat, type ServerMessage } from "./chat/Chat.ts"
 import { line } from "./chat/client.ts"
 import { closed, type FullStack, opened } from "./chat/report.ts"
-import { keepServing, open, type Service } from "./chat/service.ts"
+import { keepServing, open, pageFlags, pageOptions, type Service } from "./chat/service.ts"
 import { joining } from "./chat/stack.ts"
-import { runProgram } from "./runProgram.ts"
+import { options, runProgram } from "./runProgram.ts"
 
 /** Where they talk. */
 const room = "tour"
+
+/** Without what was said when this was started before. */
+const anew = (message: ServerMessage): ServerMessage =>
+  message._tag === "Joined" ? { ...message, history: [] } : message
 
 const tell = (who: string, lines: ReadonlyArray<string>) =>
   Console.log(lines.map((text) => `${who.padEnd(6)} ${text}`).join("\n"))
@@ -35,7 +40,7 @@ const visit = Effect.fnUntraced(function*(
     yield* tell(name, opened("localhost", chat))
     const until: Until = (last) =>
       messages(chat).pipe(
-        Stream.tap((message) => tell(name, [`< ${line(message)}`])),
+        Stream.tap((message) => tell(name, [`< ${line(anew(message))}`])),
         Stream.takeUntil(last),
         Stream.runDrain
       )
@@ -72,12 +77,18 @@ const conversation = Effect.fnUntraced(function*(service: Service) {
   return yield* Effect.all([ada, Effect.andThen(Deferred.await(joined), grace)], { concurrency: "unbounded" })
 })
 
+const parse = () => {
+  const { values: { once = false, ...page } } = parseArgs({ options: { once: { type: "boolean" }, ...pageFlags } })
+  return { once, page: once ? undefined : pageOptions(page) }
+}
+
 const program = Effect.scoped(Effect.gen(function*() {
-  const service = yield* open(0)
+  const { once, page } = yield* options(parse)
+  const service = yield* open(page)
   yield* Console.log(`server chat.v1 on ${service.endpoint}`)
   const outcomes = yield* conversation(service)
   if (!outcomes.every(({ clean }) => clean)) return yield* Effect.die("a connection did not close cleanly")
-  if (!process.argv.includes("--once")) return yield* keepServing(service)
+  if (!once) return yield* keepServing(service)
 }))
 
 runProgram(program)

@@ -65,7 +65,7 @@ describe("the main program", () => {
 
   it.live("goes on serving, until Ctrl-C", () =>
     Effect.gen(function*() {
-      const server = yield* example("main.ts")
+      const server = yield* example("main.ts", ["--port", "0"])
       yield* server.says(/^Ctrl-C ends it$/m)
       const alan = yield* joined("alan")
       inOrder(`${alan.stdout().replace(/^/gm, "alan ")}`, opens("alan"))
@@ -81,7 +81,7 @@ describe("the main program", () => {
 describe("the chat", () => {
   it.live("is talked on from several terminals", () =>
     Effect.gen(function*() {
-      const server = yield* example("run.ts", ["chat"])
+      const server = yield* example("run.ts", ["chat", "--port", "0"])
       yield* server.says(/^Ctrl-C ends it$/m)
       const ada = yield* joined("ada", "--room", "sea")
       const grace = yield* joined("grace", "--room", "sea")

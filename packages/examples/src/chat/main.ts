@@ -4,6 +4,8 @@
  *     npm run example -- chat                serves, and says how to join
  *     npm run example -- chat --join ada     joins from another terminal
  *     npm run example -- chat --join ada --room sea
+ *
+ * The page is at port 8088, or where `--port` says; what was said is kept in a file, or in the one that `--log` names.
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -13,7 +15,7 @@ import { options } from "../runProgram.ts"
 import { Chat } from "./Chat.ts"
 import { talk } from "./client.ts"
 import { type FullStack, opened } from "./report.ts"
-import { keepServing, open } from "./service.ts"
+import { keepServing, open, pageFlags, pageOptions } from "./service.ts"
 import { joining } from "./stack.ts"
 
 const join = Effect.fnUntraced(function*(name: string, room: string) {
@@ -32,13 +34,13 @@ const parse = (args: ReadonlyArray<string>) =>
     options: {
       join: { type: "string" },
       room: { type: "string", default: "lobby" },
-      port: { type: "string", default: "0" }
+      ...pageFlags
     }
   }).values
 
 export const main = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
   const values = yield* options(() => parse(args))
   return yield* values.join === undefined
-    ? Effect.scoped(Effect.flatMap(open(Number(values.port)), keepServing))
+    ? Effect.scoped(Effect.flatMap(open(yield* options(() => pageOptions(values))), keepServing))
     : join(values.join, values.room)
 })

@@ -5,9 +5,10 @@
  * no frame around it.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
-import { rolldown } from "rolldown"
+import type * as Scope from "effect/Scope"
 
 /** The headers of every answer. */
 export const headers = {
@@ -33,14 +34,15 @@ export const headers = {
 export interface Asset {
   readonly path: `/${string}`
   readonly type: string
-  readonly text: string
+  readonly content: Effect.Effect<string>
 }
 
-const folder = `${import.meta.dirname}/page`
+export type Site = ReadonlyArray<Asset>
 
 /** A program for browsers and all that it imports, as one module. */
-export const bundled = (input: string): Effect.Effect<string> =>
+const bundled = (input: string): Effect.Effect<string> =>
   Effect.promise(async () => {
+    const { rolldown } = await import("rolldown")
     const bundle = await rolldown({
       input,
       resolve: { conditionNames: ["@wirestack/source", "browser", "import", "default"] }
@@ -50,20 +52,31 @@ export const bundled = (input: string): Effect.Effect<string> =>
     return code
   })
 
-/** All of them, read and bundled. */
-export const assets = Effect.gen(function*() {
-  const fs = yield* FileSystem.FileSystem
-  const path = yield* Path.Path
-  const file = (at: Asset["path"], type: string, name: string) =>
-    Effect.map(fs.readFileString(path.join(folder, name)), (text): Asset => ({ path: at, type, text }))
-  return yield* Effect.all([
-    file("/", "text/html; charset=utf-8", "index.html"),
-    file("/tokens.css", "text/css; charset=utf-8", "tokens.css"),
-    file("/chat.css", "text/css; charset=utf-8", "chat.css"),
-    file("/icon.svg", "image/svg+xml", "icon.svg"),
-    Effect.map(
-      bundled(path.join(folder, "main.ts")),
-      (text): Asset => ({ path: "/chat.js", type: "text/javascript; charset=utf-8", text })
-    )
-  ])
-})
+const types = {
+  css: "text/css; charset=utf-8",
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  svg: "image/svg+xml"
+}
+
+/** The site: its files are read when they are asked for, and its program is bundled once, from now on. */
+export const make: Effect.Effect<Site, never, FileSystem.FileSystem | Path.Path | Scope.Scope> = Effect.gen(
+  function*() {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const folder = path.join(import.meta.dirname, "page")
+    const file = (at: Asset["path"], type: keyof typeof types, name: string): Asset => ({
+      path: at,
+      type: types[type],
+      content: Effect.orDie(fs.readFileString(path.join(folder, name)))
+    })
+    const program = yield* Effect.forkScoped(bundled(path.join(folder, "main.ts")))
+    return [
+      file("/", "html", "index.html"),
+      file("/tokens.css", "css", "tokens.css"),
+      file("/chat.css", "css", "chat.css"),
+      file("/icon.svg", "svg", "icon.svg"),
+      { path: "/chat.js", type: types.js, content: Fiber.join(program) }
+    ]
+  }
+)
