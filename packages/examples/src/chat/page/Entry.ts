@@ -14,9 +14,14 @@ export class Entry {
   private readonly cancel = byId("entry-cancel", HTMLButtonElement)
 
   constructor(enter: (entering: Entering) => void) {
-    byId("entry", HTMLDialogElement).querySelector("form")!.addEventListener("submit", () => {
-      const entering = { name: this.name.value.trim(), room: this.room.value.trim() }
-      if (entering.name !== "" && entering.room !== "") enter(entering)
+    let entering: Entering | undefined
+    this.dialog.querySelector("form")!.addEventListener("submit", (event) => {
+      entering = { name: this.name.value.trim(), room: this.room.value.trim() }
+      if (entering.name === "" || entering.room === "") event.preventDefault()
+    })
+    // Only then the dialog leaves the focus to others.
+    this.dialog.addEventListener("close", () => {
+      if (this.dialog.returnValue === "join" && entering !== undefined) enter(entering)
     })
     this.cancel.addEventListener("click", () => this.dialog.close())
     this.dialog.addEventListener("cancel", (event) => this.cancel.hidden && event.preventDefault())
@@ -29,6 +34,7 @@ export class Entry {
     this.cancel.hidden = about === "both" && problem === "" && name === ""
     setText(this.problem, problem)
     this.name.setAttribute("aria-invalid", `${problem !== ""}`)
+    this.dialog.returnValue = ""
     if (!this.dialog.open) this.dialog.showModal()
     const first = about === "room" ? this.room : this.name
     first.focus()

@@ -68,11 +68,11 @@ const linesOf = (room: Room, waiting: ReadonlyArray<Pending>, me: string): Reado
   return lines
 }
 
-/** A hue for each name. */
+/** A hue for each name: by the golden angle, names that are nearly the same have others. */
 const hueOf = (name: string): number => {
   let hash = 0
-  for (const char of name) hash = (hash * 31 + char.codePointAt(0)!) % 360
-  return hash
+  for (const char of name) hash = (hash * 31 + char.codePointAt(0)!) % 9_973
+  return Math.round(hash * 137.508) % 360
 }
 
 /** The first letter of a name, in its colour. */
