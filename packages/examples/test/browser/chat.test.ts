@@ -12,21 +12,14 @@ import { Effect, Stream } from "effect"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core"
+import type { BrowserContext, BrowserContextOptions, Page } from "playwright-core"
 import { Chat } from "../../src/chat/Chat.ts"
 import * as Rooms from "../../src/chat/Rooms.ts"
 import * as Site from "../../src/chat/site.ts"
 import * as Web from "../../src/chat/web.ts"
-import { missing, shared } from "../interop/support.ts"
-import { example, which } from "../support/processes.ts"
-
-const executablePath = which("chromium")
-const skip = missing(executablePath !== undefined, "chromium")
-
-const browser: Effect.Effect<Browser> = shared(Effect.acquireRelease(
-  Effect.promise(() => chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] })),
-  (browser) => Effect.promise(() => browser.close())
-))
+import { shared } from "../interop/support.ts"
+import { example } from "../support/processes.ts"
+import { profile, skip } from "./chromium.ts"
 
 /** A server that can be killed, and started again where it was. */
 const server = Effect.gen(function*() {
@@ -61,15 +54,8 @@ const siteWith = Effect.fnUntraced(function*(rooms: Rooms.Rooms) {
   return bound.url
 })
 
-type ContextOptions = Parameters<Browser["newContext"]>[0]
-
 /** Somebody with a browser profile of their own. */
-const person = (options: ContextOptions = {}) =>
-  Effect.flatMap(browser, (browser) =>
-    Effect.acquireRelease(
-      Effect.promise(() => browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })),
-      (context) => Effect.promise(() => context.close())
-    ))
+const person = (options: BrowserContextOptions = {}) => profile({ viewport: { width: 1280, height: 800 }, ...options })
 
 /** A tab with the chat, and the errors of its page. */
 const tab = Effect.fnUntraced(function*(context: BrowserContext, url: string) {
@@ -461,7 +447,7 @@ describe.skipIf(skip)("the chat in Chromium", () => {
         assert.deepStrictEqual(await grace.hears(2), [markup, "<script>document.title='broken'</script>"])
         await grace.sees("<b>Ada</b>", "Grace you")
         for (const { page } of [ada, grace]) {
-          assert.strictEqual(await page.locator("img, i, #logs script, .text *").count(), 0)
+          assert.strictEqual(await page.locator("main img, li img, i, body script, .text *").count(), 0)
           assert.notInclude(await page.title(), "broken")
         }
       })

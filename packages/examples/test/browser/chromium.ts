@@ -1,6 +1,6 @@
 /** The browser that was launched for the tests. */
 import { Effect } from "effect"
-import { type BrowserContext, chromium as Chromium } from "playwright-core"
+import { type BrowserContext, type BrowserContextOptions, chromium as Chromium } from "playwright-core"
 import { inject } from "vitest"
 import { missing } from "../interop/support.ts"
 
@@ -10,10 +10,14 @@ const endpoint: string | undefined = inject("chromium")
 export const skip = missing(endpoint !== undefined, "chromium")
 
 /** A profile of its own in it. */
-export const chromium = Effect.acquireRelease(
-  Effect.promise(async (): Promise<BrowserContext> => {
-    const browser = await Chromium.connect(endpoint!)
-    return browser.newContext({ ignoreHTTPSErrors: true })
-  }),
-  (context) => Effect.promise(() => context.browser()!.close())
-)
+export const profile = (options: BrowserContextOptions = {}) =>
+  Effect.acquireRelease(
+    Effect.promise(async (): Promise<BrowserContext> => {
+      const browser = await Chromium.connect(endpoint!)
+      return browser.newContext(options)
+    }),
+    (context) => Effect.promise(() => context.browser()!.close())
+  )
+
+/** One that takes the certificates of tests. */
+export const chromium = profile({ ignoreHTTPSErrors: true })

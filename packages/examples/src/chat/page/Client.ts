@@ -14,6 +14,7 @@ import * as EstablishmentReport from "@wirestack/protocol/reports/EstablishmentR
 import * as Reconnection from "@wirestack/protocol/resilience/Reconnection"
 import * as Codec from "@wirestack/protocol/typed/Codec"
 import * as BrowserWebSocket from "@wirestack/websocket/browser/BrowserWebSocket"
+import * as Page from "@wirestack/websocket/browser/Page"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -55,12 +56,10 @@ const isBatch = (messages: ReadonlyArray<ClientMessage>): messages is Connection
 class Link implements Client {
   private readonly restarts = Effect.runSync(Queue.sliding<void>(1))
   private outgoing = Effect.runSync(Queue.unbounded<ClientMessage>())
-  private readonly url: string
   private readonly model: Model
   private readonly watch: Watch
 
-  constructor(url: string, model: Model, watch: Watch) {
-    this.url = url
+  constructor(model: Model, watch: Watch) {
     this.model = model
     this.watch = watch
   }
@@ -75,7 +74,7 @@ class Link implements Client {
 
   /** Connects, and greets on each connection before anything else is said there. */
   private get connect() {
-    return Effect.tap(Chat.connect<BrowserWebSocket.BrowserWebSocket>(this.url), (chat) => {
+    return Effect.tap(Chat.connect<BrowserWebSocket.BrowserWebSocket>(Page.endpoint("/chat")), (chat) => {
       this.watch.opened({
         report: EstablishmentReport.of(chat),
         socket: Connection.detail(chat, BrowserWebSocket.BrowserWebSocket)
@@ -97,6 +96,7 @@ class Link implements Client {
     yield* Effect.forkScoped(Effect.ignore(heard))
     yield* Effect.forkScoped(Effect.ignore(Stream.runForEach(Stream.fromQueue(outgoing), connection.send)))
     yield* Effect.forkScoped(Effect.forever(Effect.andThen(Queue.take(this.restarts), restart)))
+    yield* Page.onReturn(restart)
     yield* Stream.runForEach(changes, (state) => Effect.sync(() => this.watch.state(state)))
   }))
 
@@ -104,9 +104,9 @@ class Link implements Client {
   readonly run = Effect.forever(Effect.andThen(this.session, Queue.take(this.restarts)))
 }
 
-/** Keeps the model connected to `url`, until the page is left. */
-export const start = (url: string, model: Model, watch: Watch): Client => {
-  const link = new Link(url, model, watch)
+/** Keeps the model connected to the server of the page, until the page is left. */
+export const start = (model: Model, watch: Watch): Client => {
+  const link = new Link(model, watch)
   Effect.runFork(Effect.provide(link.run, Chat.over(Codec.json())(BrowserWebSocket.layer())))
   return link
 }

@@ -9,9 +9,6 @@ import { Model } from "./Model.ts"
 import { Side } from "./Side.ts"
 import { Status } from "./Status.ts"
 
-const url = new URL("/chat", location.href)
-url.protocol = location.protocol === "https:" ? "wss:" : "ws:"
-
 const known = memory.profile.get()
 const secret = known?.secret ?? crypto.randomUUID()
 const model = new Model(memory.unsaid.get())
@@ -50,7 +47,7 @@ const show = (room: string): void => {
 }
 
 const start = (): void => {
-  client ??= Client.start(url.href, model, {
+  client ??= Client.start(model, {
     opened: (facts) => status.opened(facts),
     state: (state) => status.state(state)
   })
@@ -98,7 +95,6 @@ const seen = (): void => {
 }
 document.addEventListener("visibilitychange", seen)
 byId("logs", HTMLElement).addEventListener("scroll", seen, { capture: true, passive: true })
-addEventListener("online", () => client?.restart())
 addEventListener("keydown", (event) => {
   if (!event.altKey || (event.key !== "ArrowUp" && event.key !== "ArrowDown") || model.rooms.size === 0) return
   event.preventDefault()

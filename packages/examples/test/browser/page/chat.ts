@@ -19,7 +19,7 @@ export const chat = ({ name, options, text, url }: Visit) =>
     const heard: Array<typeof Chat.server.Type> = []
     yield* connection.send({ _tag: "Join", room: "lobby", name })
     while (!heard.some(({ _tag }) => _tag === "Joined")) heard.push(...yield* connection.pull)
-    yield* connection.send({ _tag: "Say", text })
+    yield* connection.send({ _tag: "Say", room: "lobby", text })
     while (!heard.some(({ _tag }) => _tag === "Said")) heard.push(...yield* connection.pull)
     const { api, close, extensions } = Connection.detail(connection, BrowserWebSocket.BrowserWebSocket)
     const { clean, first, received } = yield* close(1000, "bye")
