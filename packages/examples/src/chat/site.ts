@@ -1,14 +1,12 @@
 /**
- * The pages of the chat, as they are served: the page itself, its styles, and its program, which is bundled when the server starts.
+ * The pages of the chat, as they are served: the page itself, its styles, and its program, which is bundled when the first one asks for it.
  *
  * Nothing comes from anywhere else, and the policy of the pages (CSP) allows nothing else: no script in the page, no style in an attribute,
  * no frame around it.
  */
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
-import type * as Scope from "effect/Scope"
 
 /** The headers of every answer. */
 export const headers = {
@@ -39,18 +37,22 @@ export interface Asset {
 
 export type Site = ReadonlyArray<Asset>
 
-/** A program for browsers and all that it imports, as one module. */
-const bundled = (input: string): Effect.Effect<string> =>
-  Effect.promise(async () => {
-    const { rolldown } = await import("rolldown")
-    const bundle = await rolldown({
-      input,
-      resolve: { conditionNames: ["@wirestack/source", "browser", "import", "default"] }
-    })
-    const { output: [{ code }] } = await bundle.generate({ format: "esm", minify: true })
-    await bundle.close()
-    return code
+const bundle = async (input: string): Promise<string> => {
+  const { rolldown } = await import("rolldown")
+  const bundle = await rolldown({
+    input,
+    resolve: { conditionNames: ["@wirestack/source", "browser", "import", "default"] }
   })
+  const { output: [{ code }] } = await bundle.generate({ format: "esm", minify: true })
+  await bundle.close()
+  return code
+}
+
+/** A program for browsers and all that it imports, as one module: made when it is asked for, once. */
+const bundled = (input: string): Effect.Effect<string> => {
+  let program: Promise<string> | undefined
+  return Effect.promise(() => program ??= bundle(input))
+}
 
 const types = {
   css: "text/css; charset=utf-8",
@@ -59,24 +61,21 @@ const types = {
   svg: "image/svg+xml"
 }
 
-/** The site: its files are read when they are asked for, and its program is bundled once, from now on. */
-export const make: Effect.Effect<Site, never, FileSystem.FileSystem | Path.Path | Scope.Scope> = Effect.gen(
-  function*() {
-    const fs = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
-    const folder = path.join(import.meta.dirname, "page")
-    const file = (at: Asset["path"], type: keyof typeof types, name: string): Asset => ({
-      path: at,
-      type: types[type],
-      content: Effect.orDie(fs.readFileString(path.join(folder, name)))
-    })
-    const program = yield* Effect.forkScoped(bundled(path.join(folder, "main.ts")))
-    return [
-      file("/", "html", "index.html"),
-      file("/tokens.css", "css", "tokens.css"),
-      file("/chat.css", "css", "chat.css"),
-      file("/icon.svg", "svg", "icon.svg"),
-      { path: "/chat.js", type: types.js, content: Fiber.join(program) }
-    ]
-  }
-)
+/** The site; its files are read when they are asked for. */
+export const make: Effect.Effect<Site, never, FileSystem.FileSystem | Path.Path> = Effect.gen(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const path = yield* Path.Path
+  const folder = path.join(import.meta.dirname, "page")
+  const file = (at: Asset["path"], type: keyof typeof types, name: string): Asset => ({
+    path: at,
+    type: types[type],
+    content: Effect.orDie(fs.readFileString(path.join(folder, name)))
+  })
+  return [
+    file("/", "html", "index.html"),
+    file("/tokens.css", "css", "tokens.css"),
+    file("/chat.css", "css", "chat.css"),
+    file("/icon.svg", "svg", "icon.svg"),
+    { path: "/chat.js", type: types.js, content: bundled(path.join(folder, "main.ts")) }
+  ]
+})

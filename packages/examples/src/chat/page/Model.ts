@@ -94,6 +94,8 @@ export class Model {
   me: Me | undefined
   readonly rooms = new Map<string, Room>()
   current: string | undefined
+  /** Whether there is a connection. */
+  isConnected = false
   pending: ReadonlyArray<Pending>
   /** How long the last message took to come back, in milliseconds. */
   trip: number | undefined

@@ -91,6 +91,8 @@ export class Side {
       byId("present", HTMLElement),
       typeof room.state === "object"
         ? room.state.refused
+        : !model.isConnected
+        ? "Not connected"
         : room.state === "joining"
         ? "Joining…"
         : `${here} ${here === 1 ? "person" : "people"} here`

@@ -73,25 +73,19 @@ export class Status {
 
   draw(): void {
     setText(byId("badge-word", HTMLElement), this.told.word)
-    const { trip } = this.asked()
-    setText(
-      byId("badge-fact", HTMLElement),
-      this.told.kind !== "open" || this.facts === undefined ? "" : millis(trip ?? this.facts.report.took)
-    )
     this.count()
     if (this.details.open) this.drawDetails()
   }
 
   /** Counts down to the next attempt; only for those who look at it. */
   private count(): void {
-    const seconds = this.until === undefined ? 0 : Math.max(0, Math.ceil((this.until - performance.now()) / 1_000))
+    const { kind } = this.told
+    const rest = this.until === undefined ? 0 : Math.max(0, Math.ceil((this.until - performance.now()) / 1_000))
+    const trip = this.asked().trip ?? this.facts?.report.took
+    setText(this.when, kind === "waiting" ? `Trying again in ${rest} s.` : kind === "connecting" ? "Trying…" : "")
     setText(
-      this.when,
-      this.told.kind === "waiting"
-        ? `Trying again in ${seconds} s.`
-        : this.told.kind === "connecting"
-        ? "Trying…"
-        : ""
+      byId("badge-fact", HTMLElement),
+      kind === "waiting" ? `${rest} s` : kind === "open" && trip !== undefined ? millis(trip) : ""
     )
   }
 
@@ -146,7 +140,7 @@ const reportOf = ({ report }: Facts): HTMLElement => {
     element(
       "thead",
       {},
-      element("tr", {}, heading("Layer"), heading("Result"), heading("Began after", "time"), heading("Took", "time"))
+      element("tr", {}, heading("Layer"), heading("Result"), heading("After", "time"), heading("Took", "time"))
     ),
     element("tbody", {}, ...lines)
   )

@@ -49,7 +49,11 @@ const show = (room: string): void => {
 const start = (): void => {
   client ??= Client.start(model, {
     opened: (facts) => status.opened(facts),
-    state: (state) => status.state(state)
+    state: (state) => {
+      model.isConnected = state._tag === "Ready"
+      status.state(state)
+      model.changed()
+    }
   })
 }
 
