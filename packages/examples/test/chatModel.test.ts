@@ -171,7 +171,11 @@ describe("the chat's page", () => {
 
   it("is refused, and tries again under another name", () => {
     const { model } = new World()
+    assert.isTrue(model.mayBeRenamed)
+    model.say("hello", "key", 0)
+    assert.isFalse(model.mayBeRenamed)
     model.receive({ _tag: "Refused", room: "sea", reason: "ada is here already" }, 0)
+    assert.isTrue(model.mayBeRenamed)
     assert.deepStrictEqual(model.rooms.get("sea")!.state, { refused: "ada is here already" })
     model.me = { ...me, name: "ada two" }
     const [join] = model.enter("sea")

@@ -8,7 +8,7 @@ const plenty = 200
 export class Composer {
   private readonly text = byId("text", HTMLTextAreaElement)
 
-  /** `say` gives whether it was taken. */
+  /** `say` gives whether there was room for it. */
   constructor(say: (text: string) => boolean) {
     const form = byId("composer", HTMLFormElement)
     const left = byId("left", HTMLElement)
@@ -19,8 +19,10 @@ export class Composer {
     form.addEventListener("submit", (event) => {
       event.preventDefault()
       const said = this.text.value.trim()
-      if (said !== "" && say(said)) this.text.value = ""
+      const isTaken = said !== "" && say(said)
+      if (isTaken) this.text.value = ""
       counted()
+      if (said !== "" && !isTaken) setText(left, "Too much waits to be confirmed already")
       this.text.focus()
     })
     this.text.addEventListener("keydown", (event) => {

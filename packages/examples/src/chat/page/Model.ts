@@ -126,6 +126,11 @@ export class Model {
     return this.pending.filter((pending) => pending.room === room)
   }
 
+  /** Whether we may take another name: what may have been said under this one already would be said twice. */
+  get mayBeRenamed(): boolean {
+    return this.pending.every(({ room }) => typeof this.rooms.get(room)?.state === "object")
+  }
+
   /** What is to be said first on a new connection. */
   greetings(): ReadonlyArray<ClientMessage> {
     for (const room of this.rooms.values()) room.state = "joining"

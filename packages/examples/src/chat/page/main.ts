@@ -29,6 +29,9 @@ const composer = new Composer((text) => {
 })
 const entry = new Entry(({ name, room }) => {
   const isOther = model.me !== undefined && model.me.name !== name
+  if (isOther && !model.mayBeRenamed) {
+    return entry.ask("name", { name, room }, "You can change your name when all that you have said is confirmed.")
+  }
   model.me = { name, secret }
   if (isOther) client?.send([...model.rooms.keys()].map((room) => model.join(room)))
   show(room)
