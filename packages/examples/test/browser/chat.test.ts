@@ -388,7 +388,7 @@ describe.skipIf(skip)("the chat in Chromium", () => {
       assert.strictEqual(yield* end("SIGTERM"), 0)
       yield* play(async () => {
         await ada.state("Waiting")
-        assert.match(await ada.notice(), /The server restarts \(1012\)\. Trying again in \d+ s\./)
+        assert.match(await ada.notice(), /The server restarts \(1012\)\. Trying again in \d+\ss\./)
         assert.match(await ada.page.getByRole("status").innerText(), /The server restarts \(1012\)/)
         await ada.page.getByRole("button", { name: /details of the connection/ }).click()
         assert.match(await ada.page.locator("#before").innerText(), /The server restarts \(1012\)/)

@@ -26,7 +26,7 @@ export class Status {
   private readonly notice = byId("notice", HTMLElement)
   private readonly details = byId("details", HTMLDialogElement)
   private readonly when = byId("notice-when", HTMLElement)
-  private told: words.Told = { kind: "connecting", word: "Connecting", why: "" }
+  private told: words.Told = { kind: "closed", word: "Not connected", why: "" }
   private facts: Facts | undefined
   private until: number | undefined
   private readonly asked: () => Asked
@@ -82,10 +82,10 @@ export class Status {
     const { kind } = this.told
     const rest = this.until === undefined ? 0 : Math.max(0, Math.ceil((this.until - performance.now()) / 1_000))
     const trip = this.asked().trip ?? this.facts?.report.took
-    setText(this.when, kind === "waiting" ? `Trying again in ${rest} s.` : kind === "connecting" ? "Trying…" : "")
+    setText(this.when, kind === "waiting" ? `Trying again in ${rest}\u00a0s.` : kind === "connecting" ? "Trying…" : "")
     setText(
       byId("badge-fact", HTMLElement),
-      kind === "waiting" ? `${rest} s` : kind === "open" && trip !== undefined ? millis(trip) : ""
+      kind === "waiting" ? `${rest}\u00a0s` : kind === "open" && trip !== undefined ? millis(trip) : ""
     )
   }
 
