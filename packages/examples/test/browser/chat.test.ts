@@ -1,4 +1,3 @@
-/// <reference lib="dom" />
 /** The chat as people use it: pages in Chromium, and a server that is started, killed and told to end. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
@@ -20,6 +19,9 @@ import * as Web from "../../src/chat/web.ts"
 import { shared } from "../interop/support.ts"
 import { example } from "../support/processes.ts"
 import { profile, skip } from "./chromium.ts"
+
+/** Of the pages, in which the functions given to `evaluate` run: the types of browsers are not those of Node. */
+declare const document: any
 
 /** A server that can be killed, and started again where it was. */
 const server = Effect.gen(function*() {

@@ -1,4 +1,3 @@
-/// <reference lib="dom" />
 /**
  * Takes the pictures of the documentation: `npm run screenshots`. They are written to `docs/images`, one for each page, width and scheme.
  */
@@ -13,6 +12,9 @@ import * as Rooms from "../../src/chat/Rooms.ts"
 import * as Site from "../../src/chat/site.ts"
 import * as Web from "../../src/chat/web.ts"
 import { which } from "../support/processes.ts"
+
+/** Of the pages, in which the functions given to `evaluate` run: the types of browsers are not those of Node. */
+declare const document: any
 
 const folder = path.resolve(import.meta.dirname, "../../../../docs/images")
 
