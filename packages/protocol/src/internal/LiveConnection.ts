@@ -366,6 +366,10 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     return this.life.details
   }
 
+  get layer(): string {
+    return this.wire.layer
+  }
+
   /** Gives the wire to the layer above, which continues this connection's life. */
   release(): Released<In, Out> {
     if (this.pulling || this.line.length > 0) {

@@ -27,7 +27,7 @@ import type { ListenError } from "../ListenError.ts"
 import type { At, Connect, Listen, Message, Shape } from "../Transport.ts"
 import * as Transport from "../Transport.ts"
 import { concat } from "./machineSuite.ts"
-import { bytesOf, shown } from "./shown.ts"
+import { bytesOf, shown } from "../internal/shown.ts"
 
 /** What the peer does next. */
 export type Step = Data.TaggedEnum<{

@@ -35,7 +35,7 @@ import type { EndOfInput } from "../Outcome.ts"
 import * as Protocol from "../Protocol.ts"
 import { Bytes, type Message, type Shape } from "../Transport.ts"
 import * as Script from "./script.ts"
-import { bytesOf, hexOf, textOf } from "./shown.ts"
+import { bytesOf, hexOf, textOf } from "../internal/shown.ts"
 
 /** Who said something. */
 export type Side = "client" | "server"

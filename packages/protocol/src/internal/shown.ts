@@ -1,7 +1,7 @@
 /** Messages as people read them: text as it is, other bytes in hex. */
 
-import * as utf8 from "../internal/utf8.ts"
 import type { Message } from "../Transport.ts"
+import * as utf8 from "./utf8.ts"
 
 /** A message as bytes that are its own. */
 export const bytesOf = (message: Message): Uint8Array =>

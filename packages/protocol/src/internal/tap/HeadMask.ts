@@ -1,0 +1,71 @@
+/**
+ * Masks header values in the heads of HTTP at the beginning of a stream, byte by byte, so that it does not matter how it is cut.
+ *
+ *     start line --> name --> value --> name ... --> empty line --> start line of the next head
+ *         |
+ *         +--> no letters at its beginning: the stream is something else from here on
+ */
+const [cr, lf, colon, space, tab, star] = [0x0d, 0x0a, 0x3a, 0x20, 0x09, 0x2a]
+
+/** Longer names are none of those that are masked. */
+const longest = 64
+
+const isUpper = (byte: number): boolean => byte >= 0x41 && byte <= 0x5a
+
+export class HeadMask {
+  private readonly names: ReadonlySet<string>
+  private at: "start" | "line" | "name" | "value" | "over" = "start"
+  private name = ""
+  /** The value of the header is masked, also where it goes on in another line. */
+  private masking = false
+
+  constructor(names: ReadonlySet<string>) {
+    this.names = names
+  }
+
+  /** The same bytes, or a copy in which there are asterisks. */
+  of(bytes: Uint8Array): Uint8Array {
+    let copy: Uint8Array | undefined
+    for (let i = 0; i < bytes.length && this.at !== "over"; i++) {
+      if (this.hides(bytes[i])) (copy ??= bytes.slice())[i] = star
+    }
+    return copy ?? bytes
+  }
+
+  /** Whether the next byte is part of a secret. */
+  private hides(byte: number): boolean {
+    switch (this.at) {
+      case "start":
+        // There may be an empty line before a request (RFC 9112 section 2.2).
+        if (byte !== cr && byte !== lf) this.at = isUpper(byte) ? "line" : "over"
+        return false
+      case "line":
+        if (byte === lf) this.beginLine()
+        return false
+      case "name":
+        this.readName(byte)
+        return false
+      default:
+        if (byte === lf) this.beginLine()
+        return this.masking && byte !== lf && byte !== cr && byte !== space && byte !== tab
+    }
+  }
+
+  private beginLine(): void {
+    this.at = "name"
+    this.name = ""
+  }
+
+  private readName(byte: number): void {
+    if (byte === lf) {
+      if (this.name === "") this.at = "start"
+      else this.beginLine()
+    } else if (byte === colon) {
+      this.masking = this.names.has(this.name.toLowerCase())
+      this.at = "value"
+    } else if (this.name === "" && (byte === space || byte === tab)) {
+      // The value before it goes on (RFC 9112 section 5.2).
+      this.at = "value"
+    } else if (byte !== cr && this.name.length < longest) this.name += String.fromCharCode(byte)
+  }
+}
