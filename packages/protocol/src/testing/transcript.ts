@@ -27,15 +27,14 @@
 
 import * as Schema from "effect/Schema"
 import * as Utf8 from "../bytes/Utf8.ts"
-import { fuse } from "../Connection.ts"
-import { Kept } from "../internal/Kept.ts"
+import { bytesOf, hexOf, textOf } from "../internal/shown.ts"
 import { sizeOf } from "../internal/sizeOf.ts"
-import type { Io, Machine, Timer } from "../Machine.ts"
-import type { EndOfInput } from "../Outcome.ts"
-import * as Protocol from "../Protocol.ts"
+import type { Over } from "../Protocol.ts"
+import type { Event } from "../tap/Event.ts"
+import * as Payload from "../tap/Payload.ts"
+import * as Tap from "../tap/Tap.ts"
 import { Bytes, type Message, type Shape } from "../Transport.ts"
 import * as Script from "./script.ts"
-import { bytesOf, hexOf, textOf } from "../internal/shown.ts"
 
 /** Who said something. */
 export type Side = "client" | "server"
@@ -69,7 +68,7 @@ export interface Options {
 /** A layer that writes down, and what it has written. */
 export interface Recorder<S> {
   /** Puts the recorder on a stack, between any two layers of the shape. */
-  readonly over: Protocol.Over<S, never, S, never>
+  readonly over: Over<S, never, S, never>
   /** A transcript for each connection so far, in the order in which they began. */
   readonly transcripts: ReadonlyArray<Transcript>
   /** How many connections there was no room for. */
@@ -110,20 +109,26 @@ export const makeRecorder = <S, M extends Message>(shape: Shape<S, M, M>, option
       else draft.entries.push({ at, by, said: kept instanceof Uint8Array ? kept.slice() : kept })
     }
   }
-  const put = (us: Side, peer: Side) => (lower: Parameters<typeof fuse<M, M, never, M, M>>[0]) =>
-    fuse(lower, new Recording<M>(begin(), us, peer), { layer: "transcript" })
+  const sink: Tap.Sink = ({ role }) => {
+    const write = begin()
+    const by = speaker(role)
+    return {
+      passed: (way, message, at) => write(at, by(way), message as Message),
+      ended: (way, _, at) => write(at, by(way), { end: true }),
+      closed: () => {}
+    }
+  }
   return {
-    over: Protocol.make(shape, shape, {
-      layer: "transcript",
-      client: put("client", "server"),
-      server: put("server", "client")
-    }),
+    over: Tap.over(shape)({ to: [sink], secrets: "show" }),
     transcripts,
     get omitted() {
       return omitted
     }
   }
 }
+
+/** Who says what goes a way, as seen from one side. */
+const speaker = (us: Side) => (way: Tap.Way): Side => (way === "sent") === (us === "client") ? "client" : "server"
 
 const bytesIn = (message: Message): number => typeof message === "string" ? Utf8.encode(message).length : message.length
 
@@ -132,55 +137,6 @@ const isMessage = (said: Said): said is Message => typeof said === "string" || s
 const isEnd = (said: Said): boolean => !isMessage(said) && "end" in said
 
 type Write = (at: number, by: Side, said: Said) => void
-
-class Recording<M extends Message> implements Machine<M, M, M, M> {
-  private readonly record: Write
-  private readonly us: Side
-  private readonly peer: Side
-  private readonly kept = new Kept<M>()
-  private timer!: Timer
-  private began = 0
-
-  constructor(record: Write, us: Side, peer: Side) {
-    this.record = record
-    this.us = us
-    this.peer = peer
-  }
-
-  start(_io: Io<M, M>, timer: Timer): void {
-    this.timer = timer
-    this.began = timer.now
-  }
-
-  receive(input: ReadonlyArray<M>, io: Io<M, M>): boolean {
-    const messages = this.kept.and(input)
-    for (let i = 0; i < messages.length; i++) {
-      const message = messages[i]
-      if (!io.room()) return this.kept.keep(messages, i, message)
-      this.write(this.peer, message)
-      io.emit(message, message.length)
-    }
-    return true
-  }
-
-  encode(message: M, io: Io<M, M>): void {
-    io.write(message)
-    this.write(this.us, message)
-  }
-
-  end(): void {
-    this.write(this.us, { end: true })
-  }
-
-  ended(endOfInput: EndOfInput, io: Io<M, M>): void {
-    this.write(this.peer, { end: true })
-    io.end(endOfInput)
-  }
-
-  private write(by: Side, said: Said): void {
-    this.record(Math.round((this.timer.now - this.began) * 1_000) / 1_000, by, said)
-  }
-}
 
 const Written = Schema.Union([
   Schema.String,
@@ -241,20 +197,75 @@ export const parse = (text: string): Transcript => {
 }
 
 /**
- * A script that says what one side has said, and expects what the other has, for `Script.play`: in this order, whatever the times and
- * the chunks. Who has ended nothing by itself closed the connection, and so does the end of the script: the other side's end, which came
- * of that, is not waited for. Throws a `RangeError` for a transcript that is not whole.
+ * What a tap of bytes or messages has recorded (see `Recording`), its first tap or that of a number. Throws a `RangeError` if there is none, or
+ * if something of it is missing. What was masked is no longer what it was: record with `secrets: "show"` what is to be replayed.
  */
-export const replay = ({ entries, omitted }: Transcript, side: Side): ReadonlyArray<Script.Step> => {
+export const ofRecording = (events: ReadonlyArray<Event>, tap?: number): Transcript => {
+  const opened = events.find((event) => event._tag === "Opened" && (tap === undefined || event.tap === tap))
+  if (opened?._tag !== "Opened") throw new RangeError("there is no such tap in the recording")
+  const { kind, role } = opened
+  if (kind !== "bytes" && kind !== "messages" && kind !== "datagrams") {
+    throw new RangeError(`what was recorded is ${kind}, and a transcript is of bytes or messages`)
+  }
+  const by = speaker(role)
+  const entries: Array<Entry> = []
+  const passed = { sent: 0, received: 0 }
+  for (const event of events) {
+    if (!("tap" in event) || event.tap !== opened.tap) continue
+    if (event._tag === "Passed") {
+      const { at, offset, payload, size, way } = event
+      if (offset !== passed[way] || Payload.sizeOf(payload) !== size) {
+        throw new RangeError(`the recording lacks something that was ${way} before ${at} ms`)
+      }
+      passed[way] += size
+      entries.push({ at, by: by(way), said: "bytes" in payload ? payload.bytes : (payload as { text: string }).text })
+    } else if (event._tag === "Ended") entries.push({ at: event.at, by: by(event.way), said: { end: true } })
+  }
+  return { boundaries: kind !== "bytes", entries, omitted: 0 }
+}
+
+/** What one side does in a replay, and which entry that is. */
+export interface Turn {
+  readonly entry: number
+  readonly step: Script.Step
+}
+
+/** How a transcript is replayed. */
+export interface ReplayOptions {
+  /** Whether what is said waits until its time, counted from the entry before it, or is said as soon as it may be, the default. */
+  readonly pace?: "recorded" | "fast"
+}
+
+/** The steps of a replay, each with its entry; see `replay`. */
+export const turns = (
+  { entries, omitted }: Transcript,
+  side: Side,
+  { pace = "fast" }: ReplayOptions = {}
+): ReadonlyArray<Turn> => {
   if (omitted > 0) throw new RangeError(`${omitted} entries are missing in the transcript`)
   const closes = !entries.some(({ by, said }) => by === side && isEnd(said))
-  return entries.flatMap(({ by, said }, at) => {
-    if (by !== side) return closes && at === entries.length - 1 && isEnd(said) ? [] : [expected(said)]
-    if (isMessage(said)) return [Script.send(said)]
-    if ("hidden" in said) return [Script.send(new Uint8Array(said.hidden))]
-    // The last word needs no half-close: the script is over, and so is the connection.
-    return at === entries.length - 1 ? [] : [Script.end]
+  const last = entries.length - 1
+  return entries.flatMap(({ at, by, said }, entry): ReadonlyArray<Turn> => {
+    if (by !== side) return closes && entry === last && isEnd(said) ? [] : [{ entry, step: expected(said) }]
+    const step = saying(said, entry === last)
+    const pause = pace === "fast" ? 0 : at - (entries[entry - 1]?.at ?? 0)
+    return [...pause > 0 ? [{ entry, step: Script.wait(pause) }] : [], ...step === undefined ? [] : [{ entry, step }]]
   })
+}
+
+/**
+ * A script that says what one side has said, and expects what the other has, for `Script.play`: in this order, whatever the times and
+ * the chunks, unless `pace` says otherwise of the times. Who has ended nothing by itself closed the connection, and so does the end of the
+ * script: the other side's end, which came of that, is not waited for. Throws a `RangeError` for a transcript that is not whole.
+ */
+export const replay = (transcript: Transcript, side: Side, options?: ReplayOptions): ReadonlyArray<Script.Step> =>
+  turns(transcript, side, options).map(({ step }) => step)
+
+/** What is said, if anything: the last word needs no half-close, as the script is over then, and so is the connection. */
+const saying = (said: Said, isLast: boolean): Script.Step | undefined => {
+  if (isMessage(said)) return Script.send(said)
+  if ("hidden" in said) return Script.send(new Uint8Array(said.hidden))
+  return isLast ? undefined : Script.end
 }
 
 const expected = (said: Said): Script.Step =>
