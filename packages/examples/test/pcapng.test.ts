@@ -59,7 +59,9 @@ const dissected = (file: Uint8Array) => {
   assert.strictEqual(status, 0, stderr)
   return stdout.split("\n").filter((line) => line !== "").map((line) => {
     const values = line.split("\t")
-    return Object.fromEntries(fields.flatMap((field, at) => values[at] === "" ? [] : [[field, values[at]]])) as Dissected
+    return Object.fromEntries(
+      fields.flatMap((field, at) => values[at] === "" ? [] : [[field, values[at]]])
+    ) as Dissected
   })
 }
 
@@ -99,13 +101,18 @@ const assertSound = (packets: ReadonlyArray<Dissected>) => {
     assert.isUndefined(packet["_ws.malformed"])
     const severities = packet["_ws.expert.severity"]?.split(",") ?? []
     assert.isBelow(Math.max(0, ...severities.map(Number)), warning, JSON.stringify(packet))
-    for (const layer of ["ip", "tcp", "udp"] as const) assert.include([undefined, "1"], packet[`${layer}.checksum.status`])
+    for (const layer of ["ip", "tcp", "udp"] as const) {
+      assert.include([undefined, "1"], packet[`${layer}.checksum.status`])
+    }
   }
 }
 
 /** What a packet has of some fields. */
-const part = (packets: ReadonlyArray<Dissected>, of: typeof fields[number], ...names: ReadonlyArray<typeof fields[number]>) =>
-  packets.filter((packet) => packet[of] !== undefined).map((packet) => names.map((name) => packet[name]))
+const part = (
+  packets: ReadonlyArray<Dissected>,
+  of: typeof fields[number],
+  ...names: ReadonlyArray<typeof fields[number]>
+) => packets.filter((packet) => packet[of] !== undefined).map((packet) => names.map((name) => packet[name]))
 
 const openedBy = ({ events }: Recording.Recording, role: "client" | "server") => {
   const event = events.find((event) => event._tag === "Opened" && event.role === role)
@@ -126,7 +133,14 @@ describe.skipIf(skip)("tshark", () => {
         assert.deepStrictEqual(part(packets, "http.response.code", "http.response.code"), [["101"]])
         const [plain, deflated, masked] = ["0x00", "0x04", "1"]
         assert.deepStrictEqual(
-          part(packets, "websocket.opcode", "websocket.opcode", "websocket.mask", "websocket.rsv", "websocket.payload.text"),
+          part(
+            packets,
+            "websocket.opcode",
+            "websocket.opcode",
+            "websocket.mask",
+            "websocket.rsv",
+            "websocket.payload.text"
+          ),
           [
             ["1", masked, plain, JSON.stringify({ _tag: "Join", room: "sea", name: "ada" })],
             ["1", "0", plain, JSON.stringify({ _tag: "Joined", room: "sea", members: ["ada"] })],
@@ -140,7 +154,10 @@ describe.skipIf(skip)("tshark", () => {
         assert.deepStrictEqual(statuses, [["1000"], ["1000"]])
         const flags = packets.map((packet) => packet["tcp.flags.str"]!.replace(/·/g, ""))
         assert.deepStrictEqual([...flags.slice(0, 3), ...flags.slice(-4)], ["S", "AS", "A", "AF", "A", "AF", "A"])
-        assert.deepStrictEqual(new Set(packets.map((packet) => packet["frame.interface_name"])), new Set(["under websocket"]))
+        assert.deepStrictEqual(
+          new Set(packets.map((packet) => packet["frame.interface_name"])),
+          new Set(["under websocket"])
+        )
         const times = packets.map((packet) => Number(packet["frame.time_epoch"]) * 1_000 - since)
         assert.isTrue(times.every((time, at) => time >= (times[at - 1] ?? -1) && time < 60_000))
       }

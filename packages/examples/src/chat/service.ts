@@ -7,6 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { cached, invite } from "../development.ts"
 import { tellDrained } from "../drained.ts"
+import { Registry } from "../inspector/Registry.ts"
+import * as Inspection from "../inspector/routes.ts"
 import { Chat } from "./Chat.ts"
 import * as Log from "./Log.ts"
 import * as Rooms from "./Rooms.ts"
@@ -48,16 +50,19 @@ const openPage = Effect.fnUntraced(function*(options: PageOptions) {
   const isOurs = bound.port === (options.port ?? usualPort)
   const file = options.log ?? (isOurs ? yield* cached(`chat-${bound.port}.ndjson`) : undefined)
   const rooms = Rooms.make(file === undefined ? Log.memory() : yield* Log.file(file))
-  yield* Web.open(bound, yield* Site.make, rooms)
-  return { rooms, page: bound.url }
+  const registry = new Registry()
+  yield* Effect.forkScoped(registry.run)
+  const site = [...yield* Site.make, ...yield* Inspection.site]
+  yield* Web.open(bound, { site, rooms, registry })
+  return { rooms, page: bound.url, inspector: [registry.sink] }
 })
 
 /** Serves in the scope, with a page if that is wanted; gives where it is, and whom to trust. */
 export const open = Effect.fnUntraced(function*(options?: PageOptions) {
   const authority = yield* DevelopmentCertificates.make()
   const identity = yield* authority.issue({ names: ["localhost", "127.0.0.1"] })
-  const stack = yield* Layer.build(serving(identity))
-  const { page, rooms } = options === undefined ? { rooms: Rooms.make() } : yield* openPage(options)
+  const { inspector, page, rooms } = options === undefined ? { rooms: Rooms.make() } : yield* openPage(options)
+  const stack = yield* Layer.build(serving(identity, inspector))
   const listener = yield* Effect.provideContext(Chat.listen(`wss://127.0.0.1:0${path}`), stack)
   const endpoint = `wss://localhost:${Endpoint.portOf(listener.address)}${path}`
   yield* runScoped(listener.run(serve(rooms)))
@@ -73,6 +78,7 @@ export const keepServing = Effect.fnUntraced(function*({ ca, endpoint, listener,
     [
       `\nserving ${endpoint}`,
       `open in a browser:           ${page}`,
+      `watch what passes:           ${page}inspector`,
       "join from another terminal:  npm run example -- chat --join NAME",
       "Ctrl-C ends it"
     ].join("\n")

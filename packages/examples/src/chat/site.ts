@@ -61,21 +61,29 @@ const types = {
   svg: "image/svg+xml"
 }
 
-/** The site; its files are read when they are asked for. */
-export const make: Effect.Effect<Site, never, FileSystem.FileSystem | Path.Path> = Effect.gen(function*() {
+/** The files of a page, by the paths they are served at, and the path of its program, which is in `main.ts`. */
+export interface Files {
+  readonly folder: string
+  readonly files: { readonly [at: Asset["path"]]: string }
+  readonly program: Asset["path"]
+}
+
+/** A page; its files are read when they are asked for. */
+export const page = Effect.fnUntraced(function*({ files, folder, program }: Files) {
   const fs = yield* FileSystem.FileSystem
   const path = yield* Path.Path
-  const folder = path.join(import.meta.dirname, "page")
-  const file = (at: Asset["path"], type: keyof typeof types, name: string): Asset => ({
-    path: at,
-    type: types[type],
+  const assets = Object.entries(files).map(([at, name]): Asset => ({
+    path: at as Asset["path"],
+    type: types[path.extname(name).slice(1) as keyof typeof types],
     content: Effect.orDie(fs.readFileString(path.join(folder, name)))
-  })
-  return [
-    file("/", "html", "index.html"),
-    file("/tokens.css", "css", "tokens.css"),
-    file("/chat.css", "css", "chat.css"),
-    file("/icon.svg", "svg", "icon.svg"),
-    { path: "/chat.js", type: types.js, content: bundled(path.join(folder, "main.ts")) }
-  ]
+  }))
+  return [...assets, { path: program, type: types.js, content: bundled(path.join(folder, "main.ts")) }] satisfies Site
 })
+
+/** The chat's. */
+export const make = Effect.flatMap(Path.Path, (path) =>
+  page({
+    folder: path.join(import.meta.dirname, "page"),
+    files: { "/": "index.html", "/tokens.css": "tokens.css", "/chat.css": "chat.css", "/icon.svg": "icon.svg" },
+    program: "/chat.js"
+  }))

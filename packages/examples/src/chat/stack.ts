@@ -4,6 +4,7 @@ import * as Tcp from "@wirestack/transport-tcp/Tcp"
 import type { Identity, Trust } from "@wirestack/transport-tls/Identity"
 import * as Tls from "@wirestack/transport-tls/Tls"
 import * as WebSocket from "@wirestack/websocket/WebSocket"
+import * as taps from "../inspector/taps.ts"
 import { Chat } from "./Chat.ts"
 
 /** Where the chat is on its server. */
@@ -17,10 +18,14 @@ export const joining = (trust: Trust) =>
     Chat.over(Codec.json())
   )
 
-/** The stack of who serves. */
-export const serving = (identity: Identity) =>
+/** The stack of who serves; what passes between its layers is shown to the inspector, if there is one. */
+export const serving = (identity: Identity, inspector: taps.To = []) =>
   Tcp.layer().pipe(
+    taps.ciphertext(inspector),
     Tls.server({ identity }),
+    taps.plaintext(inspector),
     WebSocket.server({ path }),
-    Chat.over(Codec.json())
+    taps.messages(inspector),
+    Chat.over(Codec.json()),
+    taps.values(inspector)
   )

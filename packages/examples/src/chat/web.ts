@@ -7,7 +7,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as RouterMount from "@wirestack/node/RouterMount"
 import * as Codec from "@wirestack/protocol/typed/Codec"
-import * as Route from "@wirestack/websocket/routing/Route"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -15,7 +14,9 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Http from "node:http"
-import { Chat } from "./Chat.ts"
+import type { Registry } from "../inspector/Registry.ts"
+import * as Inspection from "../inspector/routes.ts"
+import * as taps from "../inspector/taps.ts"
 import type { Rooms } from "./Rooms.ts"
 import { serve } from "./server.ts"
 import { headers, type Site } from "./site.ts"
@@ -33,12 +34,20 @@ const pages = (site: Site) =>
     )
   ))
 
-/** The pages and the WebSocket, on an HTTP server that is to be provided. */
-const app = (site: Site, rooms: Rooms) =>
+/** What is served: the pages, the rooms, and what the inspector shows. */
+export interface Served {
+  readonly site: Site
+  readonly rooms: Rooms
+  readonly registry: Registry
+}
+
+/** The pages and the WebSockets, on an HTTP server that is to be provided. */
+const app = ({ registry, rooms, site }: Served) =>
   HttpRouter.serve(
-    Layer.merge(
+    Layer.mergeAll(
       pages(site),
-      RouterMount.route(Route.protocol(path, Chat, Codec.json(), serve(rooms)), { compression: true, drain })
+      RouterMount.route(taps.route([registry.sink], path, Codec.json(), serve(rooms)), { compression: true, drain }),
+      Inspection.routes(registry)
     ),
     { disableListenLog: true, disableLogger: true }
   )
@@ -54,6 +63,6 @@ export const bind = Effect.fnUntraced(function*(port: number) {
   return { server, port: address.port, url: `http://127.0.0.1:${address.port}/` }
 })
 
-/** Serves the site and the rooms there for as long as the scope is open. */
-export const open = ({ server }: Effect.Success<ReturnType<typeof bind>>, site: Site, rooms: Rooms) =>
-  Layer.build(Layer.provide(app(site, rooms), Layer.succeedContext(server)))
+/** Serves all that there for as long as the scope is open. */
+export const open = ({ server }: Effect.Success<ReturnType<typeof bind>>, served: Served) =>
+  Layer.build(Layer.provide(app(served), Layer.succeedContext(server)))

@@ -42,6 +42,8 @@ export interface Options {
 /** What is kept in memory. */
 export interface Recording {
   readonly sink: Sink
+  /** Keeps one more event, wherever it comes from. */
+  readonly add: (event: Event) => void
   /** What is there now, in the order in which it happened. */
   readonly events: ReadonlyArray<Event>
 }
@@ -80,8 +82,10 @@ export const sinkOf = (tell: (event: Event) => void, keep = 4_096): Sink => (sub
  */
 export const make = ({ keep, maxSize = 1_048_576 }: Options = {}): Recording => {
   const ring = new Ring(maxSize)
+  const add = (event: Event): void => ring.add(event)
   return {
-    sink: sinkOf((event) => ring.add(event), keep),
+    sink: sinkOf(add, keep),
+    add,
     get events() {
       return ring.events
     }

@@ -127,17 +127,18 @@ export const over = <S, CIn, COut, SIn, SOut>(shape: Shape<S, CIn, COut, SIn, SO
 }
 
 /**
- * Puts a tap on a connection in hand, which takes its place; `shape` is what passes on it. For connections that no layer of ours has made,
- * such as those of a mounted route.
+ * Puts a tap on a connection in hand, which takes its place; `shape` is what passes on it. For connections that no layer has made that a tap
+ * could be put on, such as those of a route that is mounted.
  */
 export const on = <S, CIn, COut, SIn, SOut>(shape: Shape<S, CIn, COut, SIn, SOut>, options: Options) =>
 <In, Out, D>(
   connection: Connection<In, Out, D>,
-  { endpoint, role }: { readonly endpoint: Endpoint.Endpoint; readonly role: "client" | "server" }
+  where: Pick<Subject, "endpoint" | "role">
 ): Effect.Effect<Connection<In, Out, D>, never, Scope.Scope> =>
-  put(connection, options, { kind: kindOf(shape), role, endpoint: shownOf(endpoint) })
+  put(connection, options, { kind: kindOf(shape), ...where })
 
 /** The number by which all taps of its stack name a connection. */
 export const connectionOf = <In, Out, D>(self: Connection<In, Out, D>): number => numberOf(self)
 
+/** The endpoint, of whose URL the query may be secret. */
 const shownOf = (endpoint: Endpoint.Endpoint): string => Endpoint.format(endpoint).replace(/\?.*/s, "")

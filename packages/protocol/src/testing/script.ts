@@ -22,12 +22,12 @@ import type { ConnectError } from "../ConnectError.ts"
 import type { Connection } from "../Connection.ts"
 import type { ConnectionError } from "../ConnectionError.ts"
 import type * as Endpoint from "../Endpoint.ts"
+import { bytesOf, shown } from "../internal/shown.ts"
 import { runScoped } from "../Listener.ts"
 import type { ListenError } from "../ListenError.ts"
 import type { At, Connect, Listen, Message, Shape } from "../Transport.ts"
 import * as Transport from "../Transport.ts"
 import { concat } from "./machineSuite.ts"
-import { bytesOf, shown } from "../internal/shown.ts"
 
 /** What the peer does next. */
 export type Step = Data.TaggedEnum<{

@@ -23,7 +23,9 @@ describe("a tap", () => {
   it.effect("shows what passes, when it did, and how it ended", () =>
     Effect.gen(function*() {
       const recording = Recording.make()
-      const { client, close, server } = yield* connected(Tap.over(Transport.Bytes)({ name: "here", to: [recording.sink] }))
+      const { client, close, server } = yield* connected(
+        Tap.over(Transport.Bytes)({ name: "here", to: [recording.sink] })
+      )
       yield* TestClock.adjust("20 millis")
       yield* client.send(utf8("hello"))
       assert.deepStrictEqual(yield* server.pull, [utf8("hello")])

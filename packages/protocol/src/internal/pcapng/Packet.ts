@@ -95,7 +95,13 @@ const packet = (
 }
 
 /** A segment of TCP. */
-export const segment = (from: End, to: End, { ack, flags, seq }: Segment, payload: Uint8Array, size: number): Packet => {
+export const segment = (
+  from: End,
+  to: End,
+  { ack, flags, seq }: Segment,
+  payload: Uint8Array,
+  size: number
+): Packet => {
   const options = (flags & Flag.syn) === 0 ? new Uint8Array(0) : synOptions
   const header = new Uint8Array(tcpSize + options.length)
   const view = new DataView(header.buffer)

@@ -4,8 +4,8 @@
  * It is the same layer to all others: its name, its layer below, and what it reports are those of the wire. What is received is shown before
  * the layer above has it, which may write to it; what is sent once the wire has taken it.
  */
-import type { Patience, Phase } from "../../ClosePolicy.ts"
 import { ownedFrom } from "../../bytes/Memory.ts"
+import type { Patience, Phase } from "../../ClosePolicy.ts"
 import type { ConnectionError, ConnectionReason } from "../../ConnectionError.ts"
 import * as Prepared from "../../fanout/Prepared.ts"
 import type { Draft, EndOfInput, Why } from "../../Outcome.ts"
