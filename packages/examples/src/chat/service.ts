@@ -53,7 +53,7 @@ const openPage = Effect.fnUntraced(function*(options: PageOptions) {
   const registry = new Registry()
   yield* Effect.forkScoped(registry.run)
   const site = [...yield* Site.make, ...yield* Inspection.site]
-  yield* Web.open(bound, { site, rooms, registry })
+  yield* Web.open(bound, site, rooms, registry)
   return { rooms, page: bound.url, inspector: [registry.sink] }
 })
 

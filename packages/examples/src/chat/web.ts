@@ -34,20 +34,16 @@ const pages = (site: Site) =>
     )
   ))
 
-/** What is served: the pages, the rooms, and what the inspector shows. */
-export interface Served {
-  readonly site: Site
-  readonly rooms: Rooms
-  readonly registry: Registry
-}
-
-/** The pages and the WebSockets, on an HTTP server that is to be provided. */
-const app = ({ registry, rooms, site }: Served) =>
+/** The pages and the WebSockets, on an HTTP server that is to be provided; what passes is shown to the inspector, if there is one. */
+const app = (site: Site, rooms: Rooms, inspector: Registry | undefined) =>
   HttpRouter.serve(
     Layer.mergeAll(
       pages(site),
-      RouterMount.route(taps.route([registry.sink], path, Codec.json(), serve(rooms)), { compression: true, drain }),
-      Inspection.routes(registry)
+      RouterMount.route(
+        taps.route(inspector === undefined ? [] : [inspector.sink], path, Codec.json(), serve(rooms)),
+        { compression: true, drain }
+      ),
+      inspector === undefined ? Layer.empty : Inspection.routes(inspector)
     ),
     { disableListenLog: true, disableLogger: true }
   )
@@ -63,6 +59,10 @@ export const bind = Effect.fnUntraced(function*(port: number) {
   return { server, port: address.port, url: `http://127.0.0.1:${address.port}/` }
 })
 
-/** Serves all that there for as long as the scope is open. */
-export const open = ({ server }: Effect.Success<ReturnType<typeof bind>>, served: Served) =>
-  Layer.build(Layer.provide(app(served), Layer.succeedContext(server)))
+/** Serves the site and the rooms there for as long as the scope is open. */
+export const open = (
+  { server }: Effect.Success<ReturnType<typeof bind>>,
+  site: Site,
+  rooms: Rooms,
+  inspector?: Registry
+) => Layer.build(Layer.provide(app(site, rooms, inspector), Layer.succeedContext(server)))

@@ -106,7 +106,7 @@ export const makeRecorder = <S, M extends Message>(shape: Shape<S, M, M>, option
     return (at, by, said) => {
       const kept = isMessage(said) && hide?.(said, by) === true ? { hidden: bytesIn(said) } : said
       if (draft.omitted > 0 || !taken(isMessage(kept) ? sizeOf(kept) : 0)) draft.omitted++
-      else draft.entries.push({ at, by, said: kept instanceof Uint8Array ? kept.slice() : kept })
+      else draft.entries.push({ at, by, said: kept instanceof Uint8Array ? new Uint8Array(kept) : kept })
     }
   }
   const sink: Tap.Sink = ({ role }) => {

@@ -11,7 +11,9 @@ export const connected = (put: Protocol.Over<"bytes", never, "bytes", never>) =>
     const leave = yield* Deferred.make<void>()
     const listener = yield* Effect.provide(Transport.listen(Transport.Bytes)("memory:here"), below)
     yield* Effect.forkScoped(
-      listener.run((peer) => Effect.andThen(Deferred.succeed(accepted, peer), Deferred.await(leave)))
+      listener.run((peer) =>
+        Effect.andThen(Deferred.succeed(accepted, peer), Effect.raceFirst(Deferred.await(leave), peer.closed))
+      )
     )
     const scope = yield* Scope.fork(yield* Effect.scope)
     const connecting = Effect.provide(Transport.connect(Transport.Bytes)("memory:here"), put(below))

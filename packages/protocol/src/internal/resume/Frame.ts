@@ -185,5 +185,5 @@ export const read = (input: Message): Frame => {
 export const withoutSecret = (frame: Message): Message => {
   if (typeof frame === "string" || frame.length !== whole) return frame
   if (frame[0] !== Type.Hello && frame[0] !== Type.Welcome) return frame
-  return frame.slice().fill(0, 2 + nameSize, 2 + 2 * nameSize)
+  return new Uint8Array(frame).fill(0, 2 + nameSize, 2 + 2 * nameSize)
 }

@@ -27,7 +27,7 @@ export class HeadMask {
   of(bytes: Uint8Array): Uint8Array {
     let copy: Uint8Array | undefined
     for (let i = 0; i < bytes.length && this.at !== "over"; i++) {
-      if (this.hides(bytes[i])) (copy ??= bytes.slice())[i] = star
+      if (this.hides(bytes[i])) (copy ??= new Uint8Array(bytes))[i] = star
     }
     return copy ?? bytes
   }
