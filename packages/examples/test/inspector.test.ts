@@ -20,7 +20,9 @@ const opened = Effect.gen(function*() {
     MemoryTransport.layerMessages().pipe(Tap.over(Transport.Messages)({ name: "messages", to: [registry.sink] }))
   )
   const listener = yield* Effect.provideContext(Transport.listen(Transport.Messages)("memory:shown"), shown)
-  yield* Effect.forkScoped(listener.run((peer) => Effect.forever(Effect.flatMap(peer.pull, peer.sendAll)).pipe(Effect.ignore)))
+  yield* Effect.forkScoped(
+    listener.run((peer) => Effect.forever(Effect.flatMap(peer.pull, peer.sendAll)).pipe(Effect.ignore))
+  )
   const client = yield* Effect.provideContext(Transport.connect(Transport.Messages)("memory:shown"), shown)
   return { client, page, id: Tap.connectionOf(client) }
 })
@@ -42,12 +44,16 @@ describe("the inspector", () => {
       yield* client.abort
       yield* TestClock.adjust("1 seconds")
       const told = yield* page.pull
-      const seen = told.flatMap((message) => message._tag === "Seen" && message.connection.id === id ? [message.connection] : [])
+      const seen = told.flatMap((message) =>
+        message._tag === "Seen" && message.connection.id === id ? [message.connection] : []
+      )
       const last = seen.at(-1)!
       assert.deepInclude(last.layers.at(-1), { layer: "memory" })
       assert.isDefined(last.outcome)
       assert.isUndefined(seen[0].outcome)
-      const texts = events(told).map((event) => event._tag === "Passed" && "text" in event.payload ? event.payload.text : event._tag)
+      const texts = events(told).map((event) =>
+        event._tag === "Passed" && "text" in event.payload ? event.payload.text : event._tag
+      )
       assert.deepStrictEqual(texts, ["Opened", "before", "before", "after", "after", "Closed"])
     }).pipe(Effect.scoped))
 
@@ -65,7 +71,9 @@ describe("the inspector", () => {
         yield* TestClock.adjust("250 millis")
       }
       const told: Array<ServerMessage> = []
-      while (!told.some((message) => message._tag === "Events" && message.events.some(({ _tag }) => _tag === "Dropped"))) {
+      while (
+        !told.some((message) => message._tag === "Events" && message.events.some(({ _tag }) => _tag === "Dropped"))
+      ) {
         told.push(...yield* page.pull)
       }
       assert.isAbove(events(told).filter(({ _tag }) => _tag === "Passed").length, 10)

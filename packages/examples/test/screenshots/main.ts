@@ -8,8 +8,11 @@ import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { chromium, type Page } from "playwright-core"
+import { Chat } from "../../src/chat/Chat.ts"
 import * as Rooms from "../../src/chat/Rooms.ts"
+import * as service from "../../src/chat/service.ts"
 import * as Site from "../../src/chat/site.ts"
+import { joining } from "../../src/chat/stack.ts"
 import * as Web from "../../src/chat/web.ts"
 import { which } from "../support/processes.ts"
 
@@ -93,4 +96,41 @@ const program = Effect.gen(function*() {
   }
 })
 
-NodeRuntime.runMain(Effect.provide(Effect.scoped(program), NodeServices.layer))
+/** A chat over TLS, as the inspector shows it. */
+const inspector = Effect.gen(function*() {
+  const chromium = yield* browser
+  const { ca, endpoint, page: chat } = yield* service.open({ port: 0 })
+  const talk = Effect.gen(function*() {
+    const ada = yield* Chat.connect(endpoint)
+    yield* ada.send({ _tag: "Join", room: "lobby", name: "Ada" })
+    for (const text of ["Who is on the wire?", "I see every layer of it.", "Even the pings."]) {
+      yield* ada.send({ _tag: "Say", room: "lobby", text })
+      yield* Effect.sleep("900 millis")
+    }
+    yield* Effect.sleep("3 seconds")
+  })
+  for (const { colorScheme, width } of sizes) {
+    const height = width < 768 ? 1_400 : 1_000
+    const name = path.join(folder, `inspector-${width}${colorScheme === "dark" ? "-dark" : ""}.png`)
+    const page = yield* Effect.promise(async () => {
+      const context = await chromium.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" })
+      const page = await context.newPage()
+      await page.goto(`${chat}inspector`)
+      await page.locator("#badge", { hasText: "Live" }).waitFor()
+      return page
+    })
+    yield* Effect.scoped(Effect.gen(function*() {
+      yield* Effect.forkScoped(Effect.provide(Effect.scoped(talk), joining({ ca })))
+      yield* Effect.sleep("5 seconds")
+      yield* Effect.promise(async () => {
+        await page.getByRole("button", { name: /received.*every layer/ }).click()
+        await page.evaluate(() => scrollTo(0, 0))
+        await page.screenshot({ path: name })
+        await page.context().close()
+      })
+    }))
+    yield* Console.log(`${path.relative(process.cwd(), name)}: ${fs.statSync(name).size} bytes`)
+  }
+})
+
+NodeRuntime.runMain(Effect.provide(Effect.scoped(Effect.andThen(program, inspector)), NodeServices.layer))

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HexDump, MemoryTransport, Pcapng, Recording, Redact, type Tap, Transport } from "@wirestack/protocol"
+import type * as Event from "@wirestack/protocol/tap/Event"
 import * as Tapping from "@wirestack/protocol/tap/Tap"
 import { random, Replay, Transcript } from "@wirestack/protocol/testing"
-import type * as Event from "@wirestack/protocol/tap/Event"
 import { Effect, Fiber, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { utf8 } from "../support/bytes.ts"
@@ -137,7 +137,10 @@ describe("a recording", () => {
         const { events, sink } = yield* Recording.stream({ maxSize: 400 })
         const { client, server } = yield* connected(Tapping.over(Transport.Bytes)({ to: [sink] }))
         const send = (count: number) =>
-          Effect.forEach(Array.from({ length: count }), () => Effect.andThen(client.send(utf8("0123456789")), server.pull))
+          Effect.forEach(
+            Array.from({ length: count }),
+            () => Effect.andThen(client.send(utf8("0123456789")), server.pull)
+          )
         yield* send(20)
         const reading = yield* Effect.forkChild(Stream.runCollect(events))
         yield* turns
@@ -157,7 +160,8 @@ describe("a recording", () => {
 
 describe("a redaction", () => {
   const subject = (kind: Tap.Kind) => ({ kind }) as Tap.Subject
-  const mask = (redact: Redact.Redact, kind: Tap.Kind) => redact(subject(kind), "sent") ?? ((message: unknown) => message)
+  const mask = (redact: Redact.Redact, kind: Tap.Kind) =>
+    redact(subject(kind), "sent") ?? ((message: unknown) => message)
   const through = (redact: Redact.Redact, chunks: ReadonlyArray<Uint8Array>) => {
     const masked = mask(redact, "bytes")
     return Buffer.concat(chunks.map((chunk) => masked(chunk) as Uint8Array)).toString("latin1")

@@ -3,6 +3,7 @@ import {
   Codec,
   DataTransferReport,
   EstablishmentReport,
+  Event,
   LengthPrefixed,
   MemoryTransport,
   Recording,
@@ -12,7 +13,6 @@ import {
   Tlv,
   Transport
 } from "@wirestack/protocol"
-import type * as Event from "@wirestack/protocol/tap/Event"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
 import { Deferred, Effect, Layer, Logger, Redacted, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
@@ -25,8 +25,7 @@ const tapped = (options: Partial<Tap.Options> = {}) => {
   return { recording, over: Tap.over(Transport.Bytes)({ to: [recording.sink], ...options }) }
 }
 
-const passed = (events: ReadonlyArray<Event.Event>) =>
-  events.flatMap((event) => event._tag === "Passed" ? [event] : [])
+const passed = (events: ReadonlyArray<Event.Event>) => events.flatMap((event) => event._tag === "Passed" ? [event] : [])
 
 /** A transport that is tapped keeps every rule of one that is not. */
 describe("bytes under a tap", () => {
@@ -57,7 +56,14 @@ describe("a tap", () => {
       yield* turns
       yield* close
       const [opened, ...events] = recording.events
-      assert.deepInclude(opened, { _tag: "Opened", name: "here", kind: "bytes", role: "client", layer: "memory", since: 0 })
+      assert.deepInclude(opened, {
+        _tag: "Opened",
+        name: "here",
+        kind: "bytes",
+        role: "client",
+        layer: "memory",
+        since: 0
+      })
       const { tap } = opened as Event.Opened
       assert.deepStrictEqual(events.slice(0, 4), [
         { _tag: "Passed", tap, at: 20, way: "sent", payload: { bytes: utf8("hello") }, size: 5, offset: 0 },
@@ -67,7 +73,7 @@ describe("a tap", () => {
       ])
       const closed = events.at(-1)!
       assert(closed._tag === "Closed")
-      assert.deepStrictEqual(closed.outcome, yield* client.closed)
+      assert.deepStrictEqual(closed.outcome, Event.ending(yield* client.closed))
     }).pipe(Effect.scoped))
 
   it.effect("is seen in no report, and a connection that no sink wants is not tapped", () =>
@@ -136,8 +142,16 @@ describe("a tap", () => {
           yield* client.send(message)
           assert.deepStrictEqual(yield* client.pull, [message])
         }).pipe(Effect.scoped, Effect.provide(stack)) as Effect.Effect<void, unknown>
-      yield* echo(Transport.Messages, "text", MemoryTransport.layerMessages().pipe(Tap.over(Transport.Messages)({ to })))
-      yield* echo(Transport.Records, { type: 7, value: utf8("v") }, MemoryTransport.layer().pipe(Tlv.over(), Tap.over(Transport.Records)({ to })))
+      yield* echo(
+        Transport.Messages,
+        "text",
+        MemoryTransport.layerMessages().pipe(Tap.over(Transport.Messages)({ to }))
+      )
+      yield* echo(
+        Transport.Records,
+        { type: 7, value: utf8("v") },
+        MemoryTransport.layer().pipe(Tlv.over(), Tap.over(Transport.Records)({ to }))
+      )
       yield* echo(
         Transport.Datagrams,
         utf8("d"),
@@ -157,7 +171,9 @@ describe("a tap", () => {
         yield* client.pull
       }).pipe(
         Effect.scoped,
-        Effect.provide(MemoryTransport.layerMessages().pipe(Login.over(Codec.json()), Tap.over(Login)({ name: "top", to })))
+        Effect.provide(
+          MemoryTransport.layerMessages().pipe(Login.over(Codec.json()), Tap.over(Login)({ name: "top", to }))
+        )
       )
       const payloads = passed(recording.events).filter(({ way }) => way === "sent").map(({ payload }) => payload)
       assert.deepInclude(payloads, { text: "text" })
@@ -182,7 +198,10 @@ describe("a tap", () => {
         const heard = yield* Deferred.make<string>()
         yield* Effect.forkScoped(listener.run((peer) =>
           Effect.gen(function*() {
-            const own = yield* Tap.on(Transport.Messages, { name: "own", to })(peer, { endpoint: "here", role: "server" })
+            const own = yield* Tap.on(Transport.Messages, { name: "own", to })(peer, {
+              endpoint: "here",
+              role: "server"
+            })
             assert.strictEqual(Tap.connectionOf(own), Tap.connectionOf(peer))
             yield* Deferred.succeed(heard, String((yield* own.pull)[0]))
           })

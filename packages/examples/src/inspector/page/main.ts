@@ -26,12 +26,12 @@ const choose = (id: number): void => {
 
 const list = new Children<Tracked>(byId("connections", HTMLUListElement), {
   id: ({ summary }) => `${summary.id}`,
-  make: ({ summary: { id, layers } }) => {
+  make: ({ summary: { id } }) => {
     const button = element(
       "button",
       { type: "button" },
       element("span", { class: "dot", "aria-hidden": "true" }),
-      element("b", {}, `#${id} ${layers[0]?.layer ?? ""}`),
+      element("b"),
       element("span", { class: "word" }),
       element("span", { class: "soft" })
     )
@@ -48,8 +48,10 @@ const list = new Children<Tracked>(byId("connections", HTMLUListElement), {
     line.dataset["kind"] = kind
     if (summary.id === model.chosen) button.setAttribute("aria-current", "true")
     else button.removeAttribute("aria-current")
+    const [top, ...below] = summary.layers.map(({ layer }) => layer)
+    setText(button.children[1], `#${summary.id} ${top}`)
     setText(button.children[2], word)
-    setText(button.children[3], [summary.peer, ...summary.layers.slice(1).map(({ layer }) => layer)].join(" · "))
+    setText(button.children[3], [...summary.peer === undefined ? [] : [summary.peer], ...below].join(" · "))
   }
 })
 

@@ -6,7 +6,13 @@ import type { Summary } from "../Inspector.ts"
 import type { Rate } from "./Model.ts"
 
 export const millis = (time: number): string =>
-  time > 0 && time < 0.1 ? `${(time * 1_000).toFixed(0)} µs` : time >= 10_000 ? `${(time / 1_000).toFixed(1)} s` : time >= 100 ? `${Math.round(time)} ms` : `${time.toFixed(2)} ms`
+  time > 0 && time < 0.1
+    ? `${(time * 1_000).toFixed(0)} µs`
+    : time >= 10_000
+    ? `${(time / 1_000).toFixed(1)} s`
+    : time >= 100
+    ? `${Math.round(time)} ms`
+    : `${time.toFixed(2)} ms`
 
 /** A size in bytes. */
 export const size = (bytes: number): string =>
@@ -79,6 +85,8 @@ const pretty = (text: string): string => {
 /** A payload as it is decoded, if it is, and as bytes, if it has some. */
 export const shown = (payload: Payload): { readonly decoded?: string; readonly bytes?: string } => {
   if ("json" in payload) return { decoded: pretty(payload.json) }
-  if ("text" in payload) return { decoded: pretty(payload.text), bytes: HexDump.format(utf8.encode(payload.text), perLine) }
+  if ("text" in payload) {
+    return { decoded: pretty(payload.text), bytes: HexDump.format(utf8.encode(payload.text), perLine) }
+  }
   return { bytes: HexDump.format(payload.bytes, perLine) }
 }
