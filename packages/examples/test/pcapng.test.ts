@@ -37,7 +37,7 @@ const conversation = (under: Tap.Options) =>
       const chat = yield* Scope.provide(Chat.connect(listener.address), scope)
       yield* chat.send({ _tag: "Join", room: "sea", name: "ada" })
       yield* chat.pull
-      yield* chat.send({ _tag: "Say", text: long })
+      yield* chat.send({ _tag: "Say", room: "sea", text: long })
       yield* chat.pull
       yield* Scope.close(scope, Exit.void)
       yield* listener.drain()
@@ -132,24 +132,27 @@ describe.skipIf(skip)("tshark", () => {
         assert.deepStrictEqual(part(packets, "http.request.uri", "http.request.uri"), [["/chat"]])
         assert.deepStrictEqual(part(packets, "http.response.code", "http.response.code"), [["101"]])
         const [plain, deflated, masked] = ["0x00", "0x04", "1"]
-        assert.deepStrictEqual(
-          part(
-            packets,
-            "websocket.opcode",
-            "websocket.opcode",
-            "websocket.mask",
-            "websocket.rsv",
-            "websocket.payload.text"
-          ),
-          [
-            ["1", masked, plain, JSON.stringify({ _tag: "Join", room: "sea", name: "ada" })],
-            ["1", "0", plain, JSON.stringify({ _tag: "Joined", room: "sea", members: ["ada"] })],
-            ["1", masked, deflated, JSON.stringify({ _tag: "Say", text: long })],
-            ["1", "0", deflated, JSON.stringify({ _tag: "Said", name: "ada", text: long })],
-            ["8", masked, plain, undefined],
-            ["8", "0", plain, undefined]
-          ]
+        const frames = part(
+          packets,
+          "websocket.opcode",
+          "websocket.opcode",
+          "websocket.mask",
+          "websocket.rsv",
+          "websocket.payload.text"
         )
+        assert.deepStrictEqual(frames.map(([opcode, mask, rsv]) => [opcode, mask, rsv]), [
+          ["1", masked, plain],
+          ["1", "0", deflated],
+          ["1", masked, deflated],
+          ["1", "0", deflated],
+          ["8", masked, plain],
+          ["8", "0", plain]
+        ])
+        const texts = frames.slice(0, 4).map((frame) => JSON.parse(frame[3]!))
+        assert.deepStrictEqual(texts[0], { _tag: "Join", room: "sea", name: "ada" })
+        assert.deepInclude(texts[1], { _tag: "Joined", room: "sea" })
+        assert.deepStrictEqual(texts[2], { _tag: "Say", room: "sea", text: long })
+        assert.deepInclude(texts[3], { _tag: "Said", n: 1, name: "ada", text: long })
         const statuses = part(packets, "websocket.payload.close.status_code", "websocket.payload.close.status_code")
         assert.deepStrictEqual(statuses, [["1000"], ["1000"]])
         const flags = packets.map((packet) => packet["tcp.flags.str"]!.replace(/·/g, ""))

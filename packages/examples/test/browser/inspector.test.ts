@@ -1,4 +1,3 @@
-/// <reference lib="dom" />
 /** The inspector in Chromium, beside the chat whose connections it shows. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
@@ -136,7 +135,7 @@ describe.skipIf(skip)("the inspector", () => {
           }
           assert.notInclude(await page.content(), secret)
 
-          const width = await page.evaluate(() => document.documentElement.scrollWidth)
+          const width = await page.evaluate<number>("document.documentElement.scrollWidth")
           assert.isAtMost(width, 390)
         })
         yield* isAccessible(page)
@@ -148,7 +147,7 @@ describe.skipIf(skip)("the inspector", () => {
 
 /** What the chat keeps of who somebody is: it must not be seen here. */
 const secretOf = async (page: Page): Promise<string> => {
-  const kept = await page.evaluate(() => Object.values(localStorage).join())
+  const kept = await page.evaluate<string>("Object.values(localStorage).join()")
   const [, secret] = /"secret":"([^"]+)"/.exec(kept) ?? []
   assert.isString(secret)
   return secret

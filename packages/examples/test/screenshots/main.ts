@@ -124,7 +124,7 @@ const inspector = Effect.gen(function*() {
       yield* Effect.sleep("5 seconds")
       yield* Effect.promise(async () => {
         await page.getByRole("button", { name: /received.*every layer/ }).click()
-        await page.evaluate(() => scrollTo(0, 0))
+        await page.evaluate("scrollTo(0, 0)")
         await page.screenshot({ path: name })
         await page.context().close()
       })

@@ -7,14 +7,14 @@ import {
   LengthPrefixed,
   MemoryTransport,
   Recording,
-  Redact,
+  type Redact,
   Subprotocol,
   Tap,
   Tlv,
   Transport
 } from "@wirestack/protocol"
 import { Samples, transportSuite } from "@wirestack/protocol/testing"
-import { Deferred, Effect, Layer, Logger, Redacted, References, Schema } from "effect"
+import { Deferred, Effect, type Layer, Logger, Redacted, References, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { utf8 } from "../support/bytes.ts"
 import { turns } from "../support/turns.ts"
