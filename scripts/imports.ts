@@ -18,6 +18,7 @@ const scope = "@wirestack/"
 const libraries: Record<string, ReadonlyArray<string>> = {
   protocol: [],
   codecs: ["protocol"],
+  "backplane-redis": ["protocol"],
   http: ["protocol"],
   "transport-tcp": ["protocol"],
   "transport-tls": ["protocol"],
@@ -41,7 +42,7 @@ const below: Record<string, ReadonlyArray<string>> = {
 }
 
 /** Sources that import nothing from Node, and the files among them that are for Node only, each with its reason. */
-const portable = ["protocol", "codecs", "http", "transport-proxy", "transport-streams", "websocket"]
+const portable = ["protocol", "codecs", "http", "transport-proxy", "transport-streams", "websocket", "backplane-redis"]
 const forNode: Record<string, string> = {}
 
 interface Manifest {

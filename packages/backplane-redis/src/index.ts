@@ -1,0 +1,1 @@
+export * as RedisBackplane from "./RedisBackplane.ts"

@@ -1,0 +1,103 @@
+/** A place in a topic: what was read ahead of it, and where the next read goes on. */
+import type { Backplane } from "@wirestack/protocol"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as Effect from "effect/Effect"
+
+/** The most a pull gives, and a read brings. */
+export const batch = 256
+
+/** Where a message is in a stream: its id, `epoch-number`. */
+export interface Position {
+  /** Undefined if there is no stream. */
+  readonly epoch: string | undefined
+  readonly number: number
+}
+
+export const positionOf = (id: string): Position & { readonly epoch: string } => {
+  const dash = id.indexOf("-")
+  return { epoch: id.slice(0, dash), number: Number(id.slice(dash + 1)) }
+}
+
+/** A message of a stream, as Redis gives it: its id, and its fields by turns of name and value. */
+export type Message = readonly [id: string, fields: ReadonlyArray<string>]
+
+export class Place implements Backplane.Subscription {
+  readonly last: number
+  readonly log: string
+  private epoch: string | undefined
+  private number: number
+  /** Whether the next message has to be the one behind this place. */
+  private strict: boolean
+  private ahead: Array<Backplane.Event> = []
+  private wake: (() => void) | undefined = undefined
+  private readonly hungry: () => void
+
+  constructor(
+    log: string,
+    { epoch, number: last }: Position,
+    { after, latest = 0 }: Backplane.From,
+    hungry: () => void
+  ) {
+    this.log = log
+    this.hungry = hungry
+    this.last = last
+    this.epoch = epoch
+    this.number = after ?? Math.max(0, last - latest)
+    this.strict = after !== undefined || latest === 0
+    if (this.number > last) this.restart(epoch)
+  }
+
+  /** Whether more is to be read. */
+  get wants(): boolean {
+    return this.ahead.length < batch
+  }
+
+  /** The id behind which to read. */
+  get id(): string {
+    return `${this.epoch ?? 0}-${this.number}`
+  }
+
+  /** How far it is in the stream. */
+  isBehind({ number }: Place): boolean {
+    return this.number < number
+  }
+
+  /** Takes what was read, as far as it has not got it yet. */
+  offer(messages: ReadonlyArray<Message>): void {
+    for (const [id, [, payload, , key]] of messages) {
+      const { epoch, number } = positionOf(id)
+      if (epoch !== this.epoch) this.restart(epoch)
+      if (number <= this.number) continue
+      if (this.strict && number > this.number + 1) {
+        this.ahead.push({ _tag: "Gap", after: this.number, restarted: false })
+      }
+      this.strict = true
+      this.number = number
+      this.ahead.push({ _tag: "Entry", number, payload, key: key === "" ? undefined : key })
+    }
+    if (this.ahead.length > 0) this.wake?.()
+  }
+
+  readonly pull: Effect.Effect<NonEmptyReadonlyArray<Backplane.Event>> = Effect.suspend(() => {
+    if (this.ahead.length === 0) return Effect.flatMap(this.news, () => this.pull)
+    const full = !this.wants
+    const events = this.ahead.splice(0, batch) as unknown as NonEmptyReadonlyArray<Backplane.Event>
+    if (full) this.hungry()
+    return Effect.succeed(events)
+  })
+
+  private readonly news: Effect.Effect<void> = Effect.callback((resume) => {
+    this.wake = () => resume(Effect.void)
+    return Effect.sync(() => {
+      this.wake = undefined
+    })
+  })
+
+  /** Goes on at the beginning of another stream. Whoever had nothing of the one before misses nothing. */
+  private restart(epoch: string | undefined): void {
+    if (this.number > 0) this.ahead.push({ _tag: "Gap", after: this.number, restarted: true })
+    this.epoch = epoch
+    this.number = 0
+    this.strict = false
+  }
+}
