@@ -23,8 +23,12 @@ const program = Effect.gen(function*() {
       return yield* (yield* Effect.promise(() => import("./sip.ts"))).main(args)
     case "game":
       return yield* (yield* Effect.promise(() => import("./game.ts"))).main(args)
+    case "gateway":
+      return yield* (yield* Effect.promise(() => import("./gateway/main.ts"))).main(args)
     default:
-      yield* Console.error("npm run example -- chat | echo-server | echo-client | mqtt | redis | nats | sip | game")
+      yield* Console.error(
+        "npm run example -- chat | gateway | echo-server | echo-client | mqtt | redis | nats | sip | game"
+      )
       process.exitCode = 2
   }
 })

@@ -1,12 +1,13 @@
 /**
  * What is remembered of a room: the latest that was said, and of what came before it the keys, so that it is not said again.
  *
- * Bounds: 200 entries of 131,072 characters together, so that they fit into one message, and 1,000 keys.
+ * Bounds: 200 entries, or as many as there are to be, of 131,072 characters together, so that they fit into one message, and 1,000 keys.
  */
 import * as Schema from "effect/Schema"
 import { Entry } from "./Chat.ts"
 
-const maxEntries = 200
+/** How many entries are kept, if nothing else is said. */
+export const maxEntries = 200
 const maxCharacters = 131_072
 const maxKeys = 1_000
 
@@ -34,6 +35,11 @@ export class History {
   private readonly entries: Array<Entry> = []
   private characters = 0
   private readonly receipts = new Map<string, Receipt>()
+  private readonly maxEntries: number
+
+  constructor(bound = maxEntries) {
+    this.maxEntries = bound
+  }
 
   /** Adds what was said last. */
   add(entry: Entry): void {
@@ -41,7 +47,7 @@ export class History {
     this.last = n
     this.entries.push(entry)
     this.characters += text.length
-    while (this.entries.length > maxEntries || this.characters > maxCharacters) {
+    while (this.entries.length > this.maxEntries || this.characters > maxCharacters) {
       this.characters -= this.entries.shift()!.text.length
     }
     if (key !== undefined) this.remember({ n, at, name, key })
