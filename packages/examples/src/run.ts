@@ -25,9 +25,11 @@ const program = Effect.gen(function*() {
       return yield* (yield* Effect.promise(() => import("./game.ts"))).main(args)
     case "gateway":
       return yield* (yield* Effect.promise(() => import("./gateway/main.ts"))).main(args)
+    case "cluster":
+      return yield* (yield* Effect.promise(() => import("./cluster/main.ts"))).main(args)
     default:
       yield* Console.error(
-        "npm run example -- chat | gateway | echo-server | echo-client | mqtt | redis | nats | sip | game"
+        "npm run example -- chat | gateway | cluster | echo-server | echo-client | mqtt | redis | nats | sip | game"
       )
       process.exitCode = 2
   }

@@ -69,12 +69,16 @@ export const redisServer: Effect.Effect<RedisServer, never, Scope.Scope> = Effec
     (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
   )
   const port = yield* Effect.promise(freePort)
-  const run = Effect.promise(() => started(port, folder))
-  let child = yield* Effect.acquireRelease(run, () => Effect.promise(() => killed(child)))
+  let child: ChildProcess
+  const start = Effect.promise(async () => {
+    child = await started(port, folder)
+  })
+  const kill = Effect.promise(() => killed(child))
+  yield* Effect.acquireRelease(start, () => kill)
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
-    start: Effect.map(run, (again) => void (child = again)),
-    kill: Effect.promise(() => killed(child))
+    start,
+    kill
   }
 })

@@ -87,6 +87,7 @@ export class Place implements Backplane.Subscription {
   })
 
   private readonly news: Effect.Effect<void> = Effect.callback((resume) => {
+    if (this.ahead.length > 0) return resume(Effect.void)
     this.wake = () => resume(Effect.void)
     return Effect.sync(() => {
       this.wake = undefined

@@ -41,6 +41,8 @@ export class Reader {
   private readonly omitted = Latch.makeUnsafe()
   /** The connection on which a read waits. */
   private waiting: string | undefined = undefined
+  /** How many reads there were. */
+  private reads = 0
 
   constructor(redis: Redis.Redis["Service"], state: SubscriptionRef.SubscriptionRef<Backplane.State>) {
     this.redis = redis
@@ -86,6 +88,7 @@ export class Reader {
       const hungry = this.hungry
       if (hungry.size === 0) return this.wanted.await
       this.waiting = id
+      this.reads++
       const logs = [...hungry.keys()]
       const ids = Array.from(hungry.values(), (places) => places.reduce((a, b) => b.isBehind(a) ? b : a).id)
       const limits = ["COUNT", String(batch), "BLOCK", String(block)]
@@ -117,19 +120,15 @@ export class Reader {
 
   /** Ends the read that waits, whenever it has to be for more places. */
   private get unblocking(): Effect.Effect<never> {
-    const unblock = Effect.suspend(() =>
-      this.waiting === undefined ? Effect.void : Effect.ignore(this.redis.send("CLIENT", "UNBLOCK", this.waiting))
-    )
-    const ended = Effect.repeat(unblock, {
-      schedule: Schedule.spaced("5 millis"),
-      until: () => this.waiting === undefined
+    const unblock = Effect.suspend(() => {
+      this.omitted.closeUnsafe()
+      const { reads } = this
+      const isOver = () => this.waiting === undefined || this.reads > reads
+      const once = Effect.suspend(() =>
+        isOver() ? Effect.void : Effect.ignore(this.redis.send("CLIENT", "UNBLOCK", this.waiting!))
+      )
+      return Effect.repeat(once, { schedule: Schedule.spaced("5 millis"), until: isOver })
     })
-    return Effect.forever(Effect.andThen(
-      this.omitted.await,
-      Effect.suspend(() => {
-        this.omitted.closeUnsafe()
-        return ended
-      })
-    ))
+    return Effect.forever(Effect.andThen(this.omitted.await, unblock))
   }
 }

@@ -4,39 +4,43 @@
  * There are two: `BackplaneHost`, for which all gateways are equal and Redis decides, and that of the cluster, for which each room
  * is an entity that lives in one process.
  */
-import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
-import type { Entry } from "../chat/Chat.ts"
+import { Entry } from "../chat/Chat.ts"
 
 /** The rooms can't be reached just now. What was to be said may have been said: say it again, with its key. */
-export class Away extends Data.TaggedError("Away")<{ readonly cause: unknown }> {
+export class Away extends Schema.TaggedError<Away>()("Away", { detail: Schema.String }) {
   override get message(): string {
-    return `the rooms can't be reached: ${this.cause instanceof Error ? this.cause.message : String(this.cause)}`
+    return `the rooms can't be reached: ${this.detail}`
   }
 }
 
-/** Somebody who is to be in a room; the same secret is the same person. It is a hash: the secret itself stays in the gateway. */
-export interface Person {
-  readonly name: string
-  readonly secret: string
-}
+/** That it is so, for this reason. */
+export const away = (cause: unknown): Away =>
+  new Away({ detail: cause instanceof Error ? cause.message : String(cause) })
 
+/** Somebody who is to be in a room; the same secret is the same person. It is a hash: the secret itself stays in the gateway. */
+export const Person = Schema.Struct({ name: Schema.String, secret: Schema.String })
+export type Person = typeof Person.Type
+
+const { at: _at, n: _n, ...spoken } = Entry.fields
 /** What is to be said. */
-export type Speech = Omit<Entry, "n" | "at">
+export const Speech = Schema.Struct(spoken)
+export type Speech = typeof Speech.Type
 
 /** That it was said, and whether it had been said before. */
-export interface Spoken {
-  readonly entry: Entry
-  readonly repeated: boolean
-}
+export const Spoken = Schema.Struct({ entry: Entry, repeated: Schema.Boolean })
+export type Spoken = typeof Spoken.Type
 
-export type Event =
+export const Event = Schema.Union([
   /** Comes first: what was said up to now, as far as it was asked for and is kept, and the number of the last. */
-  | { readonly _tag: "Opened"; readonly history: ReadonlyArray<Entry>; readonly last: number }
-  | { readonly _tag: "Said"; readonly entry: Entry }
+  Schema.TaggedStruct("Opened", { history: Schema.Array(Entry), last: Schema.Int }),
+  Schema.TaggedStruct("Said", { entry: Entry }),
   /** Who is there, whenever that has changed. */
-  | { readonly _tag: "Members"; readonly members: ReadonlyArray<string> }
+  Schema.TaggedStruct("Members", { members: Schema.Array(Schema.String) })
+])
+export type Event = typeof Event.Type
 
 /** How much of what was said is known of a room: more than newcomers are told, for those who come back late. */
 export const latest = 2_000

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Redis from "effect/persistence/Redis"
 import * as Schedule from "effect/Schedule"
 import { randomUUID } from "node:crypto"
-import { Away, type Person } from "./Host.ts"
+import { type Away, away, type Person } from "./Host.ts"
 
 const lease = Duration.seconds(3)
 
@@ -130,7 +130,7 @@ export interface Presence {
   readonly members: (room: string) => Effect.Effect<ReadonlyArray<string>, Away>
 }
 
-const away = Effect.mapError(({ cause }: Redis.RedisError) => new Away({ cause }))
+const reached = Effect.mapError(({ cause }: Redis.RedisError): Away => away(cause))
 
 /** The presence of one gateway, until the scope closes; tells of rooms in which somebody came or went. */
 export const make = Effect.fnUntraced(function*(prefix: string, changed: (room: string) => Effect.Effect<void>) {
@@ -143,7 +143,7 @@ export const make = Effect.fnUntraced(function*(prefix: string, changed: (room: 
   const here = new Map<string, Map<string, Person>>()
 
   const enter = (room: string, person: Person) =>
-    away(redis.eval(entering)(gateways, peopleOf(room), rooms, me, room, person)).pipe(
+    reached(redis.eval(entering)(gateways, peopleOf(room), rooms, me, room, person)).pipe(
       Effect.map((entered) => entered === 1)
     )
   const renew = Effect.gen(function*() {
@@ -156,7 +156,7 @@ export const make = Effect.fnUntraced(function*(prefix: string, changed: (room: 
     }
     yield* Effect.forEach(others, changed, { discard: true })
   })
-  yield* away(Effect.orDie(renew))
+  yield* Effect.orDie(renew)
   yield* Effect.forkScoped(
     Effect.repeat(Effect.ignore(renew), Schedule.spaced(Duration.millis(Duration.toMillis(lease) / 3)))
   )
@@ -171,9 +171,9 @@ export const make = Effect.fnUntraced(function*(prefix: string, changed: (room: 
       Effect.suspend(() => {
         const people = here.get(room)
         if (people?.delete(name) === true && people.size === 0) here.delete(room)
-        return Effect.andThen(away(redis.eval(leaving)(gateways, peopleOf(room), me, name)), changed(room))
+        return Effect.andThen(reached(redis.eval(leaving)(gateways, peopleOf(room), me, name)), changed(room))
       }),
-    members: (room) => away(redis.eval(listing)(gateways, peopleOf(room)))
+    members: (room) => reached(redis.eval(listing)(gateways, peopleOf(room)))
   }
   yield* Effect.addFinalizer(() => {
     const all = [...here].flatMap(([room, people]) => [...people.keys()].map((name) => presence.leave(room, name)))

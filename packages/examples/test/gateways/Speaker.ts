@@ -7,6 +7,7 @@ import { Effect, Redacted, Schedule, Stream } from "effect"
 import { Chat, type ClientMessage, type Entry, type ServerMessage } from "../../src/chat/Chat.ts"
 
 interface Said {
+  readonly number: number
   readonly key: string
   readonly text: string
   readonly at: number
@@ -42,6 +43,12 @@ export class Speaker {
     return this.pending.size === 0 && this.isIn
   }
 
+  /** How much of what it has said it has heard, from the first on. */
+  get acknowledged(): number {
+    const [first] = this.pending.values()
+    return first === undefined ? this.said : first.number - 1
+  }
+
   get isIn(): boolean {
     return this.present !== undefined
   }
@@ -52,8 +59,9 @@ export class Speaker {
   }
 
   readonly say: Effect.Effect<void> = Effect.suspend(() => {
-    const text = `${this.name} ${++this.said}`
-    const said = { key: text, text, at: performance.now() }
+    const number = ++this.said
+    const text = `${this.name} ${number}`
+    const said = { number, key: text, text, at: performance.now() }
     this.pending.set(said.key, said)
     return this.present === undefined ? Effect.void : this.send(this.present, said)
   })

@@ -20,19 +20,19 @@ export const figures = (name: string, speakers: ReadonlyArray<Speaker>): string 
   return `${name}: ${heard}; ${moved}`
 }
 
-/** What is wrong: everybody hears everything that was said, once, and in the order in which each has said it. */
-export const check = (speakers: ReadonlyArray<Speaker>): ReadonlyArray<string> => {
-  const [first] = speakers
-  const all = first.heard.map(({ key, n }) => `${n} ${key}`).join()
-  const faults = speakers.flatMap(({ faults }) => faults)
-  for (const { heard, name, said } of speakers) {
-    if (heard.map(({ key, n }) => `${n} ${key}`).join() !== all) {
-      faults.push(`${name} has not heard what ${first.name} has`)
-    }
-    const own = first.heard.filter((entry) => entry.name === name)
-    if (own.length !== said) faults.push(`${name} has said ${said}, and ${own.length} of it was heard`)
+const heardBy = ({ heard }: Speaker): string => heard.map(({ key, n }) => `${n} ${key}`).join()
+
+/** What is wrong: everybody hears everything that was said in the room, once, and in the order in which each has said it. */
+export const check = (speakers: ReadonlyArray<Speaker>): ReadonlyArray<string> =>
+  speakers.flatMap((speaker) => {
+    const { faults, heard, name, room, said } = speaker
+    const first = speakers.find((other) => other.room === room)!
+    const own = heard.filter((entry) => entry.name === name)
     const wrong = own.findIndex(({ text }, index) => text !== `${name} ${index + 1}`)
-    if (wrong >= 0) faults.push(`${own[wrong].text} was heard where ${wrong + 1} belongs`)
-  }
-  return faults
-}
+    return [
+      ...faults,
+      ...heardBy(speaker) === heardBy(first) ? [] : [`${name} has not heard what ${first.name} has`],
+      ...own.length === said ? [] : [`${name} has said ${said}, and ${own.length} of it was heard`],
+      ...wrong < 0 ? [] : [`${own[wrong].text} was heard where ${wrong + 1} belongs`]
+    ]
+  })

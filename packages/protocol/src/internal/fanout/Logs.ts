@@ -71,6 +71,7 @@ class Place implements Subscription {
   }
 
   private readonly news: Effect.Effect<void> = Effect.callback((resume) => {
+    if (this.at < this.log.last) return resume(Effect.void)
     this.wake = () => resume(Effect.void)
     return Effect.sync(() => {
       this.wake = undefined
