@@ -1,7 +1,7 @@
 /**
  * Which runners there are, and which shards each has locked, in Redis, for Effect's Cluster.
  *
- * A runner that has not refreshed its locks for as long as a lock lasts is not healthy, and its locks are free.
+ * A runner that has not refreshed its locks for as long as a lock lasts is not healthy, and its locks are free. A minute later it is forgotten.
  */
 import { PersistenceError } from "effect/cluster/ClusterError"
 import * as RunnerStorage from "effect/cluster/RunnerStorage"
@@ -74,9 +74,16 @@ local known = {}
 local found = redis.call('HGETALL', KEYS[1])
 for n = 1, #found, 2 do
   local beat = redis.call('HGET', KEYS[3], found[n])
-  local well = beat and tonumber(beat) > now and redis.call('SISMEMBER', KEYS[2], found[n]) == 0
-  table.insert(known, found[n + 1])
-  table.insert(known, well and '1' or '0')
+  local expired = beat and now - beat or math.huge
+  if expired > 60000 then
+    redis.call('HDEL', KEYS[1], found[n])
+    redis.call('SREM', KEYS[2], found[n])
+    redis.call('HDEL', KEYS[3], found[n])
+  else
+    local well = expired < 0 and redis.call('SISMEMBER', KEYS[2], found[n]) == 0
+    table.insert(known, found[n + 1])
+    table.insert(known, well and '1' or '0')
+  end
 end
 return known
 `

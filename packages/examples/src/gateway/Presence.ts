@@ -12,8 +12,6 @@ import * as Schedule from "effect/Schedule"
 import { randomUUID } from "node:crypto"
 import { type Away, away, type Person } from "./Host.ts"
 
-const lease = Duration.seconds(3)
-
 /** Of a person, `g` are the gateways by which they came in, and `s` is the secret. */
 const shared = `
 local gateways = KEYS[1]
@@ -132,8 +130,13 @@ export interface Presence {
 
 const reached = Effect.mapError(({ cause }: Redis.RedisError): Away => away(cause))
 
-/** The presence of one gateway, until the scope closes; tells of rooms in which somebody came or went. */
-export const make = Effect.fnUntraced(function*(prefix: string, changed: (room: string) => Effect.Effect<void>) {
+/** The presence of one gateway, until the scope closes; tells of rooms in which somebody came or went. A lease is three seconds by default. */
+export const make = Effect.fnUntraced(function*(
+  prefix: string,
+  changed: (room: string) => Effect.Effect<void>,
+  lease: Duration.Input = "3 seconds"
+) {
+  const millis = Duration.toMillis(lease)
   const redis = yield* Redis.Redis
   const me = randomUUID()
   const gateways = `${prefix}:gateways`
@@ -147,7 +150,7 @@ export const make = Effect.fnUntraced(function*(prefix: string, changed: (room: 
       Effect.map((entered) => entered === 1)
     )
   const renew = Effect.gen(function*() {
-    const [lost, others] = yield* redis.eval(renewing)(gateways, prefix, me, Duration.toMillis(lease))
+    const [lost, others] = yield* redis.eval(renewing)(gateways, prefix, me, millis)
     if (lost === 1) {
       for (const [room, people] of here) {
         for (const person of people.values()) yield* enter(room, person)
@@ -158,7 +161,7 @@ export const make = Effect.fnUntraced(function*(prefix: string, changed: (room: 
   })
   yield* Effect.orDie(renew)
   yield* Effect.forkScoped(
-    Effect.repeat(Effect.ignore(renew), Schedule.spaced(Duration.millis(Duration.toMillis(lease) / 3)))
+    Effect.repeat(Effect.ignore(renew), Schedule.spaced(millis / 3))
   )
   const presence: Presence = {
     enter: (room, person) =>
