@@ -3,13 +3,23 @@
  * replaced, while members talk in rooms across all.
  *
  *     npm run cluster
+ *     npm run cluster -- --members 50 --rooms 20 --pause 50
  */
 import { NodeRuntime } from "@effect/platform-node"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
 import { Effect, Redacted } from "effect"
+import { parseArgs } from "node:util"
 import { conversation } from "../gateways/conversation.ts"
 import { folder, freePorts, write } from "../peers/support.ts"
 import { example } from "../support/processes.ts"
+
+const { values: { members, pause, rooms } } = parseArgs({
+  options: {
+    members: { type: "string", default: "24" },
+    rooms: { type: "string", default: "12" },
+    pause: { type: "string", default: "200" }
+  }
+})
 
 /** A folder with an authority, and a certificate that it has issued. */
 const certificates = Effect.gen(function*() {
@@ -28,10 +38,17 @@ const program = Effect.gen(function*() {
     const [runner] = yield* freePorts(1)
     const where = ["--certificates", directory, "--redis", redis]
     const process = yield* example("run.ts", ["cluster", ...where, "--port", `${port}`, "--runner", `${runner}`])
-    yield* process.says(/serving/)
+    yield* process.says(/serving/, "1 minute")
     return process
   })
-  const options = { proxy: "haproxy", processes: 3, members: 24, rooms: 12, pause: 100, start } as const
+  const options = {
+    proxy: "haproxy",
+    processes: 3,
+    members: Number(members),
+    rooms: Number(rooms),
+    pause: Number(pause),
+    start
+  } as const
   yield* conversation(options, ({ phase, processes: [one, other] }) =>
     Effect.gen(function*() {
       yield* phase("nothing happens", Effect.sleep("3 seconds"))
