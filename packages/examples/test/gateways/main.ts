@@ -20,7 +20,10 @@ const { values: { members, pause, proxy } } = parseArgs({
 })
 
 const start = (redis: string, port: number) =>
-  Effect.tap(example("run.ts", ["gateway", "--redis", redis, "--port", `${port}`]), ({ says }) => says(/serving/, "1 minute"))
+  Effect.tap(
+    example("run.ts", ["gateway", "--redis", redis, "--port", `${port}`]),
+    ({ says }) => says(/serving/, "1 minute")
+  )
 
 const program = Effect.gen(function*() {
   if (!isName(proxy)) return yield* new Failed({ message: `there is no ${proxy} here` })

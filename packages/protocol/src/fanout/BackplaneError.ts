@@ -1,4 +1,5 @@
 /** What can go wrong with a backplane: what is published is too large, or its engine is not there. */
+
 import * as Data from "effect/Data"
 import type { Reason, TimedOut, TooLarge } from "../Reason.ts"
 
