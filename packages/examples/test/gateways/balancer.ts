@@ -17,7 +17,7 @@ const balancers = {
     args: (
       file: string,
       folder: string
-    ) => ["-c", file, "-p", folder, "-g", "daemon off; pid nginx.pid; error_log stderr; user root;"]
+    ) => ["-c", file, "-p", folder, "-g", "daemon off; master_process off; pid nginx.pid; error_log stderr; user root;"]
   }
 }
 
