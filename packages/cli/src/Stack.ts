@@ -23,6 +23,7 @@ import * as VarintPrefixed from "@wirestack/protocol/framers/VarintPrefixed"
 import type { Listener } from "@wirestack/protocol/Listener"
 import type { ListenError } from "@wirestack/protocol/ListenError"
 import type { Over } from "@wirestack/protocol/Protocol"
+import * as Tap from "@wirestack/protocol/tap/Tap"
 import * as Transport from "@wirestack/protocol/Transport"
 import * as HttpConnect from "@wirestack/transport-proxy/HttpConnect"
 import * as Socks5 from "@wirestack/transport-proxy/Socks5"
@@ -44,6 +45,8 @@ interface Common {
   readonly maxMessageSize?: number | undefined
   /** Whether a WebSocket compresses its messages (permessage-deflate); false by default. */
   readonly compression?: boolean
+  /** What is shown of what passes above a layer, by the name of the layer in the URL (`tcp`, `tls`, `ws`, `lines`); nothing by default. */
+  readonly tap?: (layer: string) => Tap.Options | undefined
 }
 
 /** What a client can be told of its layers; those that are not in the URL are not there. */
@@ -105,19 +108,24 @@ const framers: Readonly<Record<Exclude<Framing, "bytes">, (limit: { size?: numbe
   length64le: prefixed(8, "little")
 }
 
-const framed = (
-  { framing }: StackUrl,
-  { maxMessageSize }: Common,
-  webSocket: Messages | undefined,
-  bytes: Bytes
-): Stack => {
+/** The same, tapped if that is asked for. */
+const tapped = <S, In, Out>({ tap }: Common, layer: string, shape: Transport.Shape<S, In, Out>) =>
+(
+  stack: Layer.Layer<Transport.At<S, any>, BuildError>
+): Layer.Layer<Transport.At<S, any>, BuildError> => {
+  const options = tap?.(layer)
+  return options === undefined ? stack : Tap.over(shape)(options)(stack)
+}
+
+const framed = ({ framing }: StackUrl, options: Common, webSocket: Messages | undefined, bytes: Bytes): Stack => {
   if (framing === undefined) {
     return webSocket === undefined ? { shape: "bytes", layer: bytes } : { shape: "messages", layer: webSocket }
   }
   const below = webSocket === undefined ? bytes : Unframed.over()(webSocket)
   if (framing === "bytes") return { shape: "bytes", layer: below }
+  const { maxMessageSize } = options
   const framer = framers[framing](maxMessageSize === undefined ? {} : { size: maxMessageSize })
-  return { shape: "messages", layer: framer(below) }
+  return { shape: "messages", layer: tapped(options, framing, Transport.Messages)(framer(below)) }
 }
 
 const webSocketOptions = ({ compression = false, maxMessageSize }: Common) => ({
@@ -125,11 +133,26 @@ const webSocketOptions = ({ compression = false, maxMessageSize }: Common) => ({
   extensions: compression ? [PerMessageDeflate.make()] : []
 })
 
-/** What compression needs, if there is any. */
-const engines = ({ compression = false }: Common) => (stack: Layer.Layer<any, BuildError, any>): Messages =>
-  (compression ? Layer.provide(stack, NodeZlib.layer) : stack) as Messages
+const datagrams = (options: Common): Stack => ({
+  shape: "messages",
+  layer: Datagrams.over()(tapped(options, "udp", Transport.Datagrams)(Udp.layer()))
+})
 
-const datagrams = (): Stack => ({ shape: "messages", layer: Datagrams.over()(Udp.layer()) })
+/** Puts TLS and a WebSocket on a ground, as far as the URL has them. */
+const raised = (
+  url: StackUrl,
+  options: Common,
+  ground: Bytes,
+  tls: ((lower: Bytes) => Bytes) | undefined,
+  webSocket: (lower: Bytes) => Layer.Layer<Transport.MessageTransport<any>, BuildError, any>
+): Stack => {
+  const lowest = tapped(options, url.ground, Transport.Bytes)(ground)
+  const bytes = tls === undefined ? lowest : tapped(options, "tls", Transport.Bytes)(tls(lowest))
+  if (!url.webSocket) return framed(url, options, undefined, bytes)
+  const above = webSocket(bytes)
+  const messages = (options.compression === true ? Layer.provide(above, NodeZlib.layer) : above) as Messages
+  return framed(url, options, tapped(options, "ws", Transport.Messages)(messages), bytes)
+}
 
 const proxied = ({ endpoint, protocol }: Proxy): Bytes => {
   if (endpoint === undefined) {
@@ -142,24 +165,19 @@ const proxied = ({ endpoint, protocol }: Proxy): Bytes => {
 
 /** The stack of a client. */
 export const client = (url: StackUrl, options: ClientOptions = {}): Stack => {
-  if (url.ground === "udp") return datagrams()
-  const ground: Bytes = url.ground === "unix"
-    ? Unix.layer()
-    : url.proxy === undefined
-    ? Tcp.layer()
-    : proxied(url.proxy)
-  const bytes: Bytes = url.tls ? Tls.client(options.tls)(ground) : ground
-  const over = WebSocket.client({ ...options.webSocket, ...webSocketOptions(options) })
-  return framed(url, options, url.webSocket ? engines(options)(over(bytes)) : undefined, bytes)
+  if (url.ground === "udp") return datagrams(options)
+  const tcp = url.proxy === undefined ? Tcp.layer : () => proxied(url.proxy!)
+  const tls = url.tls ? Tls.client(options.tls) : undefined
+  const webSocket = WebSocket.client({ ...options.webSocket, ...webSocketOptions(options) })
+  return raised(url, options, url.ground === "unix" ? Unix.layer() : tcp(), tls, webSocket)
 }
 
 /** The stack of a server. Without an identity it has no TLS, and an URL that wants it can't be listened on. */
 export const server = (url: StackUrl, options: ServerOptions = {}): Stack => {
-  if (url.ground === "udp") return datagrams()
-  const ground: Bytes = url.ground === "unix" ? Unix.layer() : Tcp.layer()
-  const bytes: Bytes = options.tls === undefined ? ground : Tls.server(options.tls)(ground)
-  const over = WebSocket.server({ ...options.webSocket, ...webSocketOptions(options) })
-  return framed(url, options, url.webSocket ? engines(options)(over(bytes)) : undefined, bytes)
+  if (url.ground === "udp") return datagrams(options)
+  const tls = options.tls && Tls.server(options.tls)
+  const webSocket = WebSocket.server({ ...options.webSocket, ...webSocketOptions(options) })
+  return raised(url, options, url.ground === "unix" ? Unix.layer() : Tcp.layer(), tls, webSocket)
 }
 
 /** Connects to where the URL leads, offering `protocols` as subprotocols (or ALPN names). The scope owns the connection and its stack. */

@@ -88,6 +88,28 @@ const read = (input: { readonly url: string }, proxy?: string) =>
     return detail === undefined ? url : yield* misused(detail)
   })
 
+/** The layers that can be tapped. */
+const layersOf = ({ framing, ground, tls, webSocket }: StackUrl.StackUrl): ReadonlyArray<string> => [
+  ground,
+  ...tls ? ["tls"] : [],
+  ...webSocket ? ["ws"] : [],
+  ...framing === undefined || framing === "bytes" ? [] : [framing]
+]
+
+/** What the taps show, and to whom. */
+const tapping = Effect.fnUntraced(
+  function*(input: Pick<Bench, "url"> & Partial<Pick<Connect, "tap" | "tapFile">>, url: StackUrl.StackUrl) {
+    const { tap, tapFile } = input
+    const layers = layersOf(url)
+    if (tap !== undefined && tap !== "all" && !layers.includes(tap)) {
+      return yield* misused(`--tap ${tap}: ${StackUrl.format(url)} has ${layers.join(", ")}`)
+    }
+    if (tap === undefined && tapFile === undefined) return undefined
+    const { sinks } = yield* Effect.promise(() => import("./sinks.ts"))
+    return yield* sinks(tap, tapFile)
+  }
+)
+
 /** The stack of a client. */
 export const client = Effect.fnUntraced(function*(input: Connect | Bench) {
   const url = yield* read(input, input.proxy)
@@ -99,10 +121,12 @@ export const client = Effect.fnUntraced(function*(input: Connect | Bench) {
   const trust: Trust = insecure ? "insecure" : ca === undefined ? "system" : { ca }
   const auth = input.authFile ?? input.auth ?? (url.webSocket ? yield* ofEnvironment : undefined)
   const credentials = auth === undefined ? undefined : yield* Effect.fromResult(credentialsOf(auth))
+  const tap = yield* tapping(input, url)
   const options: ClientOptions & { readonly protocols: ReadonlyArray<string> } = {
     protocols: input.subprotocol,
     maxMessageSize: input.maxMessage,
     compression: input.compression,
+    ...tap === undefined ? undefined : { tap },
     tls: {
       trust,
       ...identity === undefined ? undefined : { identity },
@@ -133,10 +157,12 @@ export const server = Effect.fnUntraced(function*(input: Listen | Echo) {
   }
   const made = input.developmentCertificate ? yield* developmentIdentity(url) : undefined
   const identity = given ?? made?.identity
+  const tap = yield* tapping(input, url)
   const options: ServerOptions & { readonly protocols: ReadonlyArray<string> } = {
     protocols: input.subprotocol,
     maxMessageSize: input.maxMessage,
     compression: input.compression,
+    ...tap === undefined ? undefined : { tap },
     ...identity === undefined ? undefined : { tls: { identity } },
     ...input.anyOrigin ? { webSocket: { origins: Origin.any } } : undefined
   }

@@ -61,6 +61,16 @@ const verbose = yes("verbose", "Say all there is to know of a failure")
 
 const maxMessage = maybe(count("max-message", "BYTES", "The largest message, sent and received"))
 
+/** What is shown of what passes between the layers. */
+const tap = {
+  tap: maybe(
+    text("tap", "LAYER", "Show what passes above this layer of the URL (tcp, tls, ws, lines), or above each").pipe(
+      Flag.withOptionalValue("all")
+    )
+  ),
+  tapFile: maybe(text("tap-file", "FILE", "Write the bytes that pass as packets, for Wireshark (pcapng)"))
+}
+
 /** How a client reaches its server. */
 const client = {
   proxy: maybe(text("proxy", "PROXY", "The proxy on the way: socks5://host:port, http://host:port")),
@@ -129,6 +139,7 @@ export const connect = {
     )
   ),
   report,
+  ...tap,
   verbose
 }
 
@@ -156,10 +167,11 @@ export const listen = {
   ...ending,
   once: yes("once", "End with the first peer; the flags --count, --linger and --no-half-close are for that one"),
   broadcast: yes("broadcast", "Many peers at once: what is sent goes to all of them"),
+  ...tap,
   verbose
 }
 
-export const echo = { url: place, ...server, verbose }
+export const echo = { url: place, ...server, ...tap, verbose }
 
 export const bench = {
   url: target,
