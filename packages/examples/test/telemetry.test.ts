@@ -93,7 +93,7 @@ const visit = Effect.gen(function*() {
   yield* Effect.withSpan(
     Effect.scoped(Effect.gen(function*() {
       const ada = yield* Chat.connect<WebSocket.WebSocket>({ ...listener.address, demands: ["tls", "websocket"] })
-      yield* ada.sendAll([{ _tag: "Join", room: "hall", name: "ada" }, { _tag: "Say", text: "hello" }])
+      yield* ada.sendAll([{ _tag: "Join", room: "hall", name: "ada" }, { _tag: "Say", room: "hall", text: "hello" }])
       yield* Stream.runDrain(Stream.take(Connection.messages(ada), 2))
       yield* Connection.detail(ada, WebSocket.WebSocket).ping
     })),

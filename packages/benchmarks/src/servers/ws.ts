@@ -12,7 +12,7 @@ const perMessageDeflate = deflate === "no-takeover" ? noTakeover : deflate === "
 
 type Answer = (socket: WebSocket, data: RawData, binary: boolean) => void
 
-const answers: Record<Serving["what"], Answer> = {
+const answers: Record<Exclude<Serving["what"], "rpc">, Answer> = {
   echo: (socket, data, binary) => socket.send(data, { binary }),
   broadcast: (_, data, binary) => {
     for (const client of server.clients) client.send(data, { binary })
@@ -20,6 +20,7 @@ const answers: Record<Serving["what"], Answer> = {
   typed: (socket, data) => socket.send(JSON.stringify(JSON.parse(String(data))))
 }
 
+if (what === "rpc") throw new Error("ws makes no calls")
 const answer = answers[what]
 const below = tls === undefined ? http.createServer() : https.createServer(tls)
 const server = new WebSocketServer({ server: below, perMessageDeflate, maxPayload: maxMessageSize })

@@ -366,6 +366,7 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     return this.life.details
   }
 
+  /** The name of the layer at the top. */
   get layer(): string {
     return this.wire.layer
   }
@@ -739,11 +740,6 @@ export class LiveConnection<In, Out, D> implements Connection<In, Out, D>, Recei
     // Whoever waits for the end goes on at once, and then everybody is to know of it.
     life.changed()
     Deferred.doneUnsafe(life.closed, Exit.succeed(life.outcome))
-  }
-
-  /** The name of the layer at the top. */
-  get layer(): string {
-    return this.wire.layer
   }
 
   tally(layers: Array<LayerTransfer>): void {

@@ -92,8 +92,6 @@ const answering = <In, Out, R, P extends Plan<In, Out, R>>(
     )
     if (Result.isFailure(judged)) return refuse(desk, judged.failure)
     const { plan, upgrade } = judged.success
-    if (plan.options.trace === true) continueTrace(lower, upgrade.headers)
-
     const reply = (
       protocol: string | undefined,
       headers: Headers | undefined,
@@ -114,11 +112,13 @@ const answering = <In, Out, R, P extends Plan<In, Out, R>>(
       const facts = { protocol, fields, path, query, extensions: agreed }
       return Effect.flatMap(
         desk.accept(response.success),
-        (accepted) =>
-          Effect.map(
+        (accepted) => {
+          if (plan.options.trace === true) continueTrace(accepted.lower, upgrade.headers)
+          return Effect.map(
             upgraded(accepted.lower, plan.role, facts, [leftover, ...rest, ...accepted.rest], started),
             (connection) => ({ plan, upgrade, connection })
           )
+        }
       )
     }
 
