@@ -1,4 +1,5 @@
 /** What is kept of a message: its beginning, as data that can be written down, and how large it was. */
+
 import * as Formatter from "effect/Formatter"
 import * as Schema from "effect/Schema"
 import { textOf } from "../internal/shown.ts"

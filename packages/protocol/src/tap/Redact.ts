@@ -8,6 +8,7 @@
  * A redaction is asked for a mask for each way of a connection, which is then given all that passes that way, in order. It never changes
  * what it is given: what is masked is a copy.
  */
+
 import { withoutSecret } from "../internal/resume/Frame.ts"
 import { HeadMask } from "../internal/tap/HeadMask.ts"
 import { type Replace, replaced } from "../internal/tap/replaced.ts"

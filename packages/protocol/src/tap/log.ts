@@ -1,4 +1,5 @@
 /** The sink that writes to Effect's logger. */
+
 import * as Effect from "effect/Effect"
 import type * as LogLevel from "effect/LogLevel"
 import * as Payload from "./Payload.ts"

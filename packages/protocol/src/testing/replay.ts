@@ -8,6 +8,7 @@
  * The contract is that of a `Script`; with `pace: "recorded"` it says everything when it was said, by the clock of the test. What is not as it
  * was is a `ReplayMismatch`.
  */
+
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
