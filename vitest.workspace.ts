@@ -21,8 +21,8 @@ const project = (name: string, root: string, include: string, isolate = true, gl
   }
 })
 
-/** What takes long to start has projects and scripts of its own: `npm run browser`, `npm run cli`. */
-const apart = { browser: "test/browser/**", "cli-processes": "test/processes/**" }
+/** What takes long to start has projects and scripts of its own: `npm run browser`, `npm run cli`, `npm run peers`. */
+const apart = { browser: "test/browser/**", "cli-processes": "test/processes/**", peers: "test/{interop,peers}/**" }
 
 /** Launches the browser, once for all. */
 const launch = path.join(import.meta.dirname, "packages/examples/test/browser/launch.ts")
@@ -44,6 +44,7 @@ export default defineConfig((): ViteUserConfig => {
         ...packages.map((name) => project(name, `packages/${name}`, "test/**/*.test.ts", alone.includes(name))),
         project("browser", "packages/examples", `${apart.browser}/*.test.ts`, true, [launch]),
         project("cli-processes", "packages/cli", `${apart["cli-processes"]}/*.test.ts`),
+        project("peers", "packages/examples", `${apart.peers}/*.test.ts`),
         project("docs", ".doctest", "**/*.test.ts", false)
       ],
       coverage: {
