@@ -79,6 +79,15 @@ describe("a socket of Effect", () => {
       assert.deepStrictEqual(written, [new Uint8Array([0, 7, 14, 0, 7]), "released"])
     }))
 
+  live("that always has something, or nothing at all, is read on", () =>
+    Effect.gen(function*() {
+      const nothing = Array.from({ length: 5_000 }, () => Effect.succeed([""] as const))
+      const something = Array.from({ length: 20_000 }, () => Effect.succeed(["x"] as const))
+      const { socket } = scripted([...nothing, ...something, closed(1000)])
+      const connection = yield* EffectSocket.connection(socket)
+      assert.lengthOf(yield* collect(connection), 20_000)
+    }))
+
   live("is reset by a close of any other code, by an error, and by a defect", () =>
     Effect.gen(function*() {
       const error = new Socket.SocketError({ reason: new Socket.SocketReadError({ cause: new Error("unplugged") }) })

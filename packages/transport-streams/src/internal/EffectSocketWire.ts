@@ -1,4 +1,4 @@
-/** A wire on a `Socket` of Effect: a fiber a batch that is read, and a fiber a piece that is written. */
+/** A wire on a `Socket` of Effect: a fiber that reads as long as batches are wanted, and a fiber a piece that is written. */
 import { type ConnectionReason, Reset } from "@wirestack/protocol/ConnectionError"
 import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -46,6 +46,8 @@ export class EffectSocketWire extends FlowWire<Uint8Array> {
   protected readonly roomy = false
   private readonly opened: Opened
   private readonly fibers = new Set<Fiber.Fiber<unknown, unknown>>()
+  private wanted = false
+  private pulling = false
 
   constructor(layer: string, opened: Opened) {
     super()
@@ -70,8 +72,19 @@ export class EffectSocketWire extends FlowWire<Uint8Array> {
     })
   )
 
+  /** A socket that always has something is read in one fiber, which yields to others, and not one within another. */
+  private readonly batches = Effect.whileLoop({
+    while: () => this.pulling = this.wanted,
+    body: () => {
+      this.wanted = false
+      return this.next
+    },
+    step: () => {}
+  })
+
   protected read(): void {
-    this.run(this.next)
+    this.wanted = true
+    if (!this.pulling) this.run(this.batches)
   }
 
   private came(batch: ReadonlyArray<Uint8Array>): void {
