@@ -10,8 +10,9 @@
  * The contract:
  *
  * - Each acquisition of the reader connects, and its scope owns the connection: closing it says every layer's goodbye.
- * - A write waits while there is no connection, and while that has no room. On a stack of bytes text is written as UTF-8.
- * - The release of the writer is half-close, where the stack has it. A `CloseEvent` closes the connection as done if its code is 1000,
+ * - A write waits while there is no connection, and while that has no room. On a stack of bytes text is written as UTF-8. An accepted
+ *   connection is there from the start, and comes back no more: a write after it has closed fails.
+ * - The release of the writer is half-close, where the stack has it, behind the writes that wait by then; it waits for none of them. A `CloseEvent` closes the connection as done if its code is 1000,
  *   else as failed; which code the peer then sees is up to the layers.
  * - The end of the input is a `SocketCloseError` with the code that the peer has sent, else 1000; 1006 if it was not announced, or we
  *   have closed. What the connection fails with is the cause of a `SocketReadError` or `SocketWriteError`.
@@ -84,19 +85,20 @@ const readError = (error: ConnectionError | Cause.Done<Outcome>): Socket.SocketE
     : new Socket.SocketError({ reason: new Socket.SocketReadError({ cause: error }) })
 }
 
-/** A socket that is connected by `open`, as often as its reader is acquired. */
+/** A socket that is connected by `open`, as often as its reader is acquired, or that of the one connection it has. */
 const make = (
   open: Effect.Effect<Session, Socket.SocketError, Scope.Scope>,
-  encode: (chunk: Transport.Message) => Transport.Message
+  encode: (chunk: Transport.Message) => Transport.Message,
+  only?: Session
 ): Socket.Socket => {
-  let current: Session | undefined
-  const connected = Latch.makeUnsafe(false)
+  let current = only
+  const connected = Latch.makeUnsafe(only !== undefined)
 
   const reader: Socket.Socket["reader"] = Effect.gen(function*() {
     const session = yield* open
     yield* Effect.addFinalizer((exit) =>
       Effect.suspend(() => {
-        if (current === session) {
+        if (current === session && session !== only) {
           current = undefined
           connected.closeUnsafe()
         }
@@ -133,7 +135,12 @@ const make = (
     reader,
     writer: Effect.acquireRelease(
       Effect.succeed(writer),
-      () => Effect.suspend(() => current === undefined ? Effect.void : Effect.ignore(current.connection.end))
+      () =>
+        Effect.suspend(() =>
+          current === undefined
+            ? Effect.void
+            : Effect.forkDetach(Effect.ignore(current.connection.end), { startImmediately: true })
+        )
     )
   })
 }
@@ -144,7 +151,10 @@ const connecting = <R>(
 ): Effect.Effect<Session, Socket.SocketError, R | Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Scope.fork(yield* Effect.scope, "sequential")
-    const connection = yield* Effect.mapError(Scope.provide(connect, scope), openError)
+    const connection = yield* Effect.onError(
+      Effect.mapError(Scope.provide(connect, scope), openError),
+      (cause) => Scope.close(scope, Exit.failCause(cause))
+    )
     return { connection, close: (exit) => Scope.close(scope, exit) }
   })
 
@@ -171,7 +181,8 @@ const accepted = (
 ): Effect.Effect<Socket.Socket, never, Scope.Scope> =>
   Effect.map(Effect.scope, (scope) => {
     const close = (exit: Exit.Exit<unknown, unknown>) => Scope.close(scope as Scope.Closeable, exit)
-    return make(Effect.succeed({ connection, close }), encoderOf(shape))
+    const session = { connection, close }
+    return make(Effect.succeed(session), encoderOf(shape), session)
   })
 
 /** Where a server listens, as Effect has it; what is neither IP nor a path stands there as a path. */

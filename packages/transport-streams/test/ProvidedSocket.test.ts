@@ -7,7 +7,7 @@ import { ProvidedSocket } from "@wirestack/transport-streams"
 import { Tcp } from "@wirestack/transport-tcp"
 import { Tls } from "@wirestack/transport-tls"
 import { DevelopmentCertificates } from "@wirestack/transport-tls/testing"
-import { Effect, Exit, Fiber, Layer, Schema, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Schema, Scope, Stream } from "effect"
 import * as NetAddress from "effect/net/NetAddress"
 import { Rpc, RpcClient, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 import * as Socket from "effect/socket/Socket"
@@ -157,6 +157,40 @@ describe("a stack as Effect's sockets", () => {
         const { pull } = yield* socket.reader
         assert.strictEqual(yield* closeCode(pull), 1000)
       }))
+    })
+  )
+
+  inMemory(
+    "fails a write to an accepted connection whose reader was released",
+    Effect.gen(function*() {
+      const failure = Deferred.makeUnsafe<string>()
+      yield* serving((socket) =>
+        Effect.gen(function*() {
+          const writer = yield* socket.writer
+          yield* Effect.scoped(socket.reader)
+          Deferred.doneUnsafe(failure, Exit.succeed((yield* reasonOf(writer.write("late")))._tag))
+        })
+      )
+      const socket = yield* ProvidedSocket.client(Transport.Bytes)("memory:here")
+      const { pull } = yield* socket.reader
+      yield* closeCode(pull)
+      yield* Effect.scoped(socket.writer)
+      assert.strictEqual(yield* Deferred.await(failure), "SocketWriteError")
+    })
+  )
+
+  inMemory(
+    "releases the writer while others wait for a peer that does not read",
+    Effect.gen(function*() {
+      yield* serving(() => Effect.never)
+      const socket = yield* ProvidedSocket.client(Transport.Bytes)("memory:here", { closeWithin: "100 millis" })
+      const writing = yield* Effect.scoped(Effect.gen(function*() {
+        yield* socket.reader
+        const writer = yield* socket.writer
+        yield* writer.write(new Uint8Array(65_536))
+        return yield* Effect.forkChild(reasonOf(writer.write(new Uint8Array(1))), { startImmediately: true })
+      }))
+      assert.strictEqual((yield* Fiber.join(writing))._tag, "SocketWriteError")
     })
   )
 
