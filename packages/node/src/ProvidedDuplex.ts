@@ -11,11 +11,13 @@
  *   its high-water marks say, beside what the connection does.
  * - The input ends when the peer sends no more. `end` is half-close; where there is none, it only says that nothing more is written. When
  *   both directions are over the connection closes. The stream may be half open (`allowHalfOpen`), until it is told otherwise.
- * - `destroy` closes the connection, and what was written before is flushed; with an error it is cut. `close` comes when it has closed, or
- *   both directions are over.
- * - What it fails with is a `ConnectionError`, which comes behind all that was received before.
+ * - `destroy` closes the connection: what that has accepted is flushed, and what still waits in the stream is not sent, as in any stream of
+ *   Node. With an error it is cut. `close` comes when it has closed, or both directions are over.
+ * - What it fails with is a `ConnectionError`, which comes behind all that was received before. A message that is `null` is `Undecodable`,
+ *   as it would be the end of the stream.
  */
 import type { Batch, Connection } from "@wirestack/protocol/Connection"
+import { ConnectionError, Undecodable } from "@wirestack/protocol/ConnectionError"
 import { handled, opened, type Outside } from "@wirestack/transport-streams/Outside"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -28,10 +30,18 @@ const then = (promise: Promise<unknown>, done: Done): void => {
   promise.then(() => done(), done)
 }
 
+/** A stream of Node takes null for the end. */
+const noStreamOfNull = new ConnectionError({
+  layer: "duplex",
+  reason: new Undecodable({ detail: "a message that is null, which a stream can't give" })
+})
+
 class ProvidedDuplex<In, Out> extends Duplex {
   private readonly outside: Outside<In, Out>
   private failure: Error | undefined = undefined
   private gone = false
+  private wanted = false
+  private pulling = false
 
   constructor(outside: Outside<In, Out>, objectMode: boolean) {
     super({ objectMode })
@@ -53,11 +63,28 @@ class ProvidedDuplex<In, Out> extends Duplex {
     return chunk
   }
 
+  /** Whoever reads while a batch is pushed asks for more within that. */
   override _read(): void {
+    this.wanted = true
+    if (!this.pulling) this.pull()
+  }
+
+  private pull(): void {
+    this.wanted = false
+    this.pulling = true
     this.outside.pull().then((batch) => {
-      if (batch === undefined) this.push(null)
-      else for (const message of batch) this.push(message)
+      this.give(batch)
+      this.pulling = false
+      if (this.wanted) this.pull()
     }, (error: Error) => this.fail(error))
+  }
+
+  private give(batch: Batch<In> | undefined): void {
+    if (batch === undefined) return void this.push(null)
+    for (const message of batch) {
+      if (message === null) return this.fail(noStreamOfNull)
+      this.push(message)
+    }
   }
 
   override _write(message: Out, _encoding: BufferEncoding, done: Done): void {

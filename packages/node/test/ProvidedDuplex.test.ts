@@ -199,6 +199,36 @@ describe("a stream of messages", () => {
       duplex.destroy()
     })))
 
+  it.live("may be read by whoever is given a message", () =>
+    messages(Effect.gen(function*() {
+      const { connect, far } = yield* ends(Transport.Messages)
+      const duplex = yield* ProvidedDuplex.openMessages(connect)
+      const peer = yield* far
+      const received: Array<unknown> = []
+      duplex.on("data", (message) => {
+        received.push(message)
+        duplex.read(0)
+      })
+      for (const n of [3, 6]) {
+        yield* peer.sendAll(["a", "b", "c"])
+        yield* until(() => received.length === n)
+      }
+      duplex.destroy()
+    })))
+
+  it.live("fails for a message that would end it", () =>
+    Effect.gen(function*() {
+      const [near, far] = MemoryTransport.pair<string | null>()
+      const duplex = yield* ProvidedDuplex.openMessages(Connection.make(near))
+      const failed = yield* Effect.forkChild(failure(duplex), { startImmediately: true })
+      const received: Array<unknown> = []
+      duplex.on("data", (message) => received.push(message))
+      const peer = yield* Connection.make(far)
+      yield* peer.sendAll(["a", null, "b"])
+      assertReason(yield* Fiber.join(failed), "Undecodable")
+      assert.deepStrictEqual(received, ["a"])
+    }).pipe(Effect.scoped))
+
   it.live("serves a handler, which fails as its promise does", () =>
     messages(Effect.gen(function*() {
       const incidents: Array<string> = []
