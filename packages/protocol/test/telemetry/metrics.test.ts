@@ -10,9 +10,11 @@ import {
   Protocol,
   Reason,
   Reconnection,
+  Recording,
   Requests,
   Resume,
   Subprotocol,
+  Tap,
   Telemetry,
   Topic,
   Transport
@@ -204,30 +206,34 @@ describe("metrics", () => {
     })
   )
 
-  on(
-    "tell what waits, and what was lost",
-    MemoryTransport.layerMessages,
-    Effect.gen(function*() {
-      const listener = yield* Transport.listen(Transport.Messages)("memory:mute")
-      yield* Effect.forkScoped(listener.run((connection) => Effect.asVoid(connection.closed)))
-      const connection = yield* Transport.connect(Transport.Messages)("memory:mute")
-      for (let i = 0; i < 6; i++) yield* connection.send("x".repeat(30_000))
-      yield* Effect.forkChild(Effect.ignore(connection.send("one that has to wait")))
-      yield* turns
-      const inbox = { ...server, "wirestack.queue": "inbox" }
-      const senders = { ...client, "wirestack.queue": "senders" }
-      const outbox = { ...client, "wirestack.queue": "outbox" }
-      assert.deepStrictEqual(yield* valuesOf("wirestack.queue.messages", inbox), [3])
-      assert.deepStrictEqual(yield* valuesOf("wirestack.queue.bytes", inbox), [90_000])
-      assert.deepStrictEqual(yield* valuesOf("wirestack.queue.bytes", outbox), [90_000])
-      assert.deepStrictEqual(yield* valuesOf("wirestack.queue.messages", senders), [1])
-      yield* listener.drain({ within: 0 })
-      yield* connection.abort
-      yield* turns
-      assert.deepStrictEqual(new Set(yield* valuesOf("wirestack.queue.bytes")), new Set([0]))
-      assert.deepStrictEqual(yield* valuesOf("wirestack.lost.messages", { "wirestack.lost": "undelivered" }), [3])
-    })
-  )
+  const layerTapped = () =>
+    MemoryTransport.layerMessages().pipe(Tap.over(Transport.Messages)({ to: [Recording.make().sink] }))
+  for (const lower of [MemoryTransport.layerMessages, layerTapped]) {
+    on(
+      `tell what waits, and what was lost${lower === layerTapped ? ", also under a tap" : ""}`,
+      lower,
+      Effect.gen(function*() {
+        const listener = yield* Transport.listen(Transport.Messages)("memory:mute")
+        yield* Effect.forkScoped(listener.run((connection) => Effect.asVoid(connection.closed)))
+        const connection = yield* Transport.connect(Transport.Messages)("memory:mute")
+        for (let i = 0; i < 6; i++) yield* connection.send("x".repeat(30_000))
+        yield* Effect.forkChild(Effect.ignore(connection.send("one that has to wait")))
+        yield* turns
+        const inbox = { ...server, "wirestack.queue": "inbox" }
+        const senders = { ...client, "wirestack.queue": "senders" }
+        const outbox = { ...client, "wirestack.queue": "outbox" }
+        assert.deepStrictEqual(yield* valuesOf("wirestack.queue.messages", inbox), [3])
+        assert.deepStrictEqual(yield* valuesOf("wirestack.queue.bytes", inbox), [90_000])
+        assert.deepStrictEqual(yield* valuesOf("wirestack.queue.bytes", outbox), [90_000])
+        assert.deepStrictEqual(yield* valuesOf("wirestack.queue.messages", senders), [1])
+        yield* listener.drain({ within: 0 })
+        yield* connection.abort
+        yield* turns
+        assert.deepStrictEqual(new Set(yield* valuesOf("wirestack.queue.bytes")), new Set([0]))
+        assert.deepStrictEqual(yield* valuesOf("wirestack.lost.messages", { "wirestack.lost": "undelivered" }), [3])
+      })
+    )
+  }
 
   on(
     "tell of connections that a listener did not take",

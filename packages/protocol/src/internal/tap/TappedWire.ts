@@ -43,6 +43,10 @@ export class TappedWire<In, Out> implements Wire<In, Out>, Receiver<In> {
     return this.wire.writable
   }
 
+  get outbox(): number {
+    return this.wire.outbox ?? 0
+  }
+
   get copies(): boolean {
     return this.wire.copies === true
   }
