@@ -21,7 +21,8 @@
  * - **Nothing changes**: neither order, batches and backpressure, nor half-close, goodbyes and their codes. What is lent stays lent. A
  *   layer that takes the socket of the system from the layer below (TLS on Node) goes through the tap instead.
  * - **Sinks look, and copy what they keep.** What they are shown is only theirs during the call: the layer above may write to it next.
- *   A sink that throws is told nothing more of that connection; the connection goes on.
+ *   A sink that throws is told nothing more of that connection but its end; one that throws when it is asked is told nothing. The
+ *   connection goes on.
  * - **Who declines costs nothing.** A connection for which no sink gives a probe is not tapped at all.
  * - **Secrets are masked** before a sink sees them, as far as a tap can know them (`Redact.secrets`): credentials in the head of HTTP, and the
  *   secrets of `Resume`. It can't know a password in a message, what a client's WebSocket frame has masked, the query of a URL, or a login that

@@ -6,6 +6,7 @@ import {
   Event,
   LengthPrefixed,
   MemoryTransport,
+  type Protocol,
   Recording,
   type Redact,
   Subprotocol,
@@ -94,18 +95,37 @@ describe("a tap", () => {
       }
     }).pipe(Effect.scoped))
 
-  it.effect("goes on when a sink or a redaction throws, and tells them nothing more", () =>
+  it.effect("goes on when a sink or a redaction throws when it is asked, and shows nothing unmasked", () =>
+    Effect.gen(function*() {
+      const broken = (): never => {
+        throw new Error("broken")
+      }
+      const recording = Recording.make()
+      const echoes = (over: Protocol.Over<"bytes", never, "bytes", never>) =>
+        Effect.gen(function*() {
+          const { client, server } = yield* connected(over)
+          yield* client.send(utf8("a"))
+          assert.strictEqual(Buffer.concat([...yield* server.pull]).toString(), "a")
+        })
+      yield* echoes(Tap.over(Transport.Bytes)({ to: [broken, recording.sink] }))
+      assert.lengthOf(passed(recording.events), 1)
+      yield* echoes(Tap.over(Transport.Bytes)({ to: [recording.sink], redact: broken }))
+      assert.lengthOf(passed(recording.events), 1)
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([]))))
+
+  it.effect("goes on when a sink or a redaction throws, and tells them nothing more but the end", () =>
     Effect.gen(function*() {
       const logs: Array<unknown> = []
       const logger = Logger.make(({ message }) => void logs.push(message))
       let told = 0
+      let ends = 0
       const broken: Tap.Sink = () => ({
         passed: () => {
           told++
           throw new Error("broken")
         },
         ended: () => {},
-        closed: () => {}
+        closed: () => ends++
       })
       const recording = Recording.make()
       yield* Effect.gen(function*() {
@@ -124,6 +144,7 @@ describe("a tap", () => {
         assert.lengthOf(passed(masked.recording.events), 0)
       }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
       assert.lengthOf(logs, 2)
+      assert.strictEqual(ends, 1)
     }))
 
   it.effect("shows messages, records, datagrams and values, what is Redacted in them not", () =>

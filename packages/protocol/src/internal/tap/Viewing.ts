@@ -11,12 +11,13 @@ export class Viewing {
   private readonly journal: Journal
   private readonly masks: { readonly [W in Way]: ReadonlyArray<Mask> }
   private probes: ReadonlyArray<Probe>
+  /** Those that are told nothing more but the end. */
+  private lost: ReadonlyArray<Probe> = []
 
-  constructor(subject: Subject, probes: ReadonlyArray<Probe>, redacts: ReadonlyArray<Redact>) {
-    const masksOf = (way: Way) => redacts.flatMap((redact): ReadonlyArray<Mask> | Mask => redact(subject, way) ?? [])
+  constructor(subject: Subject, probes: ReadonlyArray<Probe>, masks: Viewing["masks"]) {
     this.subject = subject
     this.journal = lifeOf(subject.connection).journal
-    this.masks = { sent: masksOf("sent"), received: masksOf("received") }
+    this.masks = masks
     this.probes = probes
   }
 
@@ -45,8 +46,9 @@ export class Viewing {
   }
 
   closed(outcome: Outcome): void {
+    this.probes = [...this.probes, ...this.lost]
     this.tell((probe, at) => probe.closed(outcome, at))
-    this.probes = []
+    this.probes = this.lost = []
   }
 
   private tell(news: (probe: Probe, at: number) => void): void {
@@ -60,20 +62,36 @@ export class Viewing {
     }
   }
 
-  /** What could not be shown, or masked, is the last that these are told. */
+  /** What could not be shown, or masked, is the last that these are told before the end. */
   private lose(lost: ReadonlyArray<Probe>, thrown: unknown): void {
-    const { name, run } = this.subject
     this.probes = this.probes.filter((probe) => !lost.includes(probe))
-    run(Effect.logError(`a tap on ${name} broke, and shows nothing more of a connection:`, thrown))
+    this.lost = [...this.lost, ...lost]
+    broke(this.subject, thrown)
+  }
+}
+
+const broke = ({ name, run }: Subject, thrown: unknown): void =>
+  run(Effect.logError(`a tap on ${name} broke, and shows nothing more of a connection:`, thrown))
+
+/** What somebody else's code gives; undefined if it throws, which is logged. */
+const attempted = <A>(subject: Subject, attempt: () => A): A | undefined => {
+  try {
+    return attempt()
+  } catch (thrown) {
+    broke(subject, thrown)
+    return undefined
   }
 }
 
 /** The view of a connection, if any sink wants one. */
 export const viewing = (subject: Subject, { redact, secrets = "mask", to }: Options): Viewing | undefined => {
-  const probes = to.flatMap((sink): ReadonlyArray<Probe> | Probe => sink(subject) ?? [])
-  if (probes.length === 0) return undefined
   const redacts = [...secrets === "mask" ? [known] : [], ...redact === undefined ? [] : [redact]]
-  const view = new Viewing(subject, probes, redacts)
+  const masksOf = (way: Way) => redacts.flatMap((redact): ReadonlyArray<Mask> | Mask => redact(subject, way) ?? [])
+  const masks = attempted(subject, () => ({ sent: masksOf("sent"), received: masksOf("received") }))
+  if (masks === undefined) return undefined
+  const probes = to.flatMap((sink): ReadonlyArray<Probe> | Probe => attempted(subject, () => sink(subject)) ?? [])
+  if (probes.length === 0) return undefined
+  const view = new Viewing(subject, probes, masks)
   lifeOf(subject.connection).watch((state) => {
     if ("outcome" in state && state.outcome !== undefined) view.closed(state.outcome)
   })
