@@ -13,6 +13,7 @@ import { withoutSecret } from "../internal/resume/Frame.ts"
 import { HeadMask } from "../internal/tap/HeadMask.ts"
 import { type Replace, replaced } from "../internal/tap/replaced.ts"
 import * as utf8 from "../internal/utf8.ts"
+import type { Record } from "../Transport.ts"
 import type { Subject, Way } from "./Tap.ts"
 
 /** What is shown instead of a message. */
@@ -60,15 +61,25 @@ export const secrets: Redact = all(headers(...credentials), tickets)
 const hidden = "<redacted>"
 
 /**
- * Masks the fields of these names, wherever they are: in values, and in messages that are one document of JSON, as text or bytes. What can't be
- * read as JSON is shown as it is, so a chunk of a stream is: tap above the framer.
+ * Masks the fields of these names, wherever they are: in values, and in messages and records that are one document of JSON, as text or bytes.
+ * What can't be read as JSON is shown as it is, so a chunk of a stream is: tap above the framer. What can't be looked through, as it is
+ * nested too deeply, is hidden whole.
  */
 export const fields = (...names: ReadonlyArray<string>): Redact => {
   const masked = new Set<string | undefined>(names)
   const hide: Replace = (_, name) => masked.has(name) ? hidden : undefined
-  return () => (message) => {
+  const shown: Mask = (message) => {
     if (typeof message === "string") return inText(message, hide)
-    return message instanceof Uint8Array ? inBytes(message, hide) : replaced(message, hide)
+    return message instanceof Uint8Array ? inBytes(message, hide) : inValue(message, hide)
+  }
+  return ({ kind }) => kind === "records" ? (record) => inRecord(record as Record, shown) : shown
+}
+
+const inValue = (value: unknown, hide: Replace): unknown => {
+  try {
+    return replaced(value, hide)
+  } catch {
+    return hidden
   }
 }
 
@@ -77,8 +88,8 @@ const inText = (text: string, hide: Replace): string => {
     const value: unknown = JSON.parse(text)
     const shown = replaced(value, hide)
     return shown === value ? text : JSON.stringify(shown)
-  } catch {
-    return text
+  } catch (thrown) {
+    return thrown instanceof SyntaxError ? text : hidden
   }
 }
 
@@ -91,4 +102,9 @@ const inBytes = (bytes: Uint8Array, hide: Replace): Uint8Array => {
   }
   const shown = inText(text, hide)
   return shown === text ? bytes : utf8.encode(shown).slice()
+}
+
+const inRecord = (record: Record, shown: Mask): Record => {
+  const value = shown(record.value) as Uint8Array
+  return value === record.value ? record : { ...record, value }
 }

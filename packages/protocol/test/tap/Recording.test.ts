@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { HexDump, MemoryTransport, Pcapng, Recording, Redact, type Tap, Transport } from "@wirestack/protocol"
 import type * as Event from "@wirestack/protocol/tap/Event"
+import * as Payload from "@wirestack/protocol/tap/Payload"
 import * as Tapping from "@wirestack/protocol/tap/Tap"
 import { random, Replay, Transcript } from "@wirestack/protocol/testing"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber, HashMap, Option, Redactable, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { utf8 } from "../support/bytes.ts"
 import { turns } from "../support/turns.ts"
@@ -237,6 +238,40 @@ describe("a redaction", () => {
     for (const other of ["{\"pin\":", "{ \"a\": 1 }", utf8("{\"a\":1}"), Uint8Array.of(0xff), 7]) {
       assert.strictEqual(masked(other), other)
     }
+  })
+
+  it("masks headers with a space behind their name, and names of any length", () => {
+    const name = `x-${"long-".repeat(20)}key`
+    const lines = ["GET / HTTP/1.1", "Authorization : abc", `${name}: def`, `${name}er: ghi`, "", ""].join("\r\n")
+    const shown = through(Redact.all(Redact.secrets, Redact.headers(name)), [utf8(lines)])
+    assert.strictEqual(shown, lines.replace("abc", "***").replace("def", "***"))
+  })
+
+  it("masks fields in records, in what says itself how it is shown, and hides what is too deep to be looked through", () => {
+    const redact = Redact.fields("pin")
+    const json = utf8("{\"pin\":2}")
+    const record = mask(redact, "records")({ type: 7, value: json }) as {
+      readonly type: number
+      readonly value: Uint8Array
+    }
+    assert.strictEqual(record.type, 7)
+    assert.strictEqual(Buffer.from(record.value).toString(), "{\"pin\":\"<redacted>\"}")
+    const masked = mask(redact, "values")
+    for (
+      const value of [
+        Option.some({ pin: "4321" }),
+        HashMap.make(["a", { pin: "4321" }]),
+        Result.succeed({ pin: "4321" })
+      ]
+    ) {
+      assert.notInclude(JSON.stringify(masked({ value })), "4321")
+      assert.deepStrictEqual(masked({ pin: 1, other: Option.some(2) }), { pin: "<redacted>", other: Option.some(2) })
+    }
+    const credentials = { [Redactable.symbolRedactable]: () => "<hidden>", key: "4321", data: new Uint8Array(1) }
+    assert.notInclude(JSON.stringify(Payload.of("values", { credentials }, 4_096).payload), "4321")
+    const deep = `${"[".repeat(50_000)}{"pin":"4321"}${"]".repeat(50_000)}`
+    assert.notInclude(masked(deep) as string, "4321")
+    assert.notInclude(String(masked(JSON.parse(deep))), "4321")
   })
 
   it.effect("shows what it is told to show", () =>

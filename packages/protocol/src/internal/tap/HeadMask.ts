@@ -7,13 +7,12 @@
  */
 const [cr, lf, colon, space, tab, star] = [0x0d, 0x0a, 0x3a, 0x20, 0x09, 0x2a]
 
-/** Longer names are none of those that are masked. */
-const longest = 64
-
 const isUpper = (byte: number): boolean => byte >= 0x41 && byte <= 0x5a
 
 export class HeadMask {
   private readonly names: ReadonlySet<string>
+  /** Of a longer name only the beginning is kept, which is none of those that are masked. */
+  private readonly longest: number
   private at: "start" | "line" | "name" | "value" | "over" = "start"
   private name = ""
   /** The value of the header is masked, also where it goes on in another line. */
@@ -21,6 +20,7 @@ export class HeadMask {
 
   constructor(names: ReadonlySet<string>) {
     this.names = names
+    this.longest = Math.max(0, ...Array.from(names, ({ length }) => length)) + 1
   }
 
   /** The same bytes, or a copy in which there are asterisks. */
@@ -61,11 +61,12 @@ export class HeadMask {
       if (this.name === "") this.at = "start"
       else this.beginLine()
     } else if (byte === colon) {
-      this.masking = this.names.has(this.name.toLowerCase())
+      // There should be no space before it, and some take it all the same (RFC 9112 section 5.1).
+      this.masking = this.names.has(this.name.toLowerCase().trimEnd())
       this.at = "value"
     } else if (this.name === "" && (byte === space || byte === tab)) {
       // The value before it goes on (RFC 9112 section 5.2).
       this.at = "value"
-    } else if (byte !== cr && this.name.length < longest) this.name += String.fromCharCode(byte)
+    } else if (byte !== cr && this.name.length < this.longest) this.name += String.fromCharCode(byte)
   }
 }
