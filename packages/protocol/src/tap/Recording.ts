@@ -14,8 +14,10 @@
  *
  * - Of each message its beginning is kept, 4 KiB by default, with how large it was.
  * - It is bounded: 1 MiB by default, for all taps it is the sink of together. Beyond that the oldest events go, and are counted in a `Dropped`
- *   event at the beginning; that a connection was `Opened` is kept as long as anything of it is.
- * - A slow reader of `stream` holds nothing up: what there is no room for is counted where it is missing.
+ *   event at the beginning; that a connection was `Opened` is kept as long as it is open, for which there is half of the room.
+ * - A slow reader of `stream` holds nothing up: what there is no room for is counted where it is missing; that
+ *   a connection was `Opened` comes before what there is room for next.
+ * - Throws a `RangeError` if a size is less than 0, or no number.
  */
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
@@ -25,6 +27,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { atLeast } from "../internal/atLeast.ts"
 import { Backlog } from "../internal/tap/Backlog.ts"
 import { Ring } from "../internal/tap/Ring.ts"
 import { ending, Event, opened } from "./Event.ts"
@@ -60,18 +63,21 @@ export class RecordingInvalid extends Data.TaggedError("RecordingInvalid")<{
 }
 
 /** The sink that tells events. */
-export const sinkOf = (tell: (event: Event) => void, keep = 4_096): Sink => (subject) => {
-  const { kind, tap } = subject
-  const offsets = { sent: 0, received: 0 }
-  tell(opened(subject))
-  return {
-    passed: (way, message, at) => {
-      const { payload, size } = Payload.of(kind, message, keep)
-      tell({ _tag: "Passed", tap, at, way, payload, size, offset: offsets[way] })
-      offsets[way] += size
-    },
-    ended: (way, how, at) => tell({ _tag: "Ended", tap, at, way, how }),
-    closed: (outcome, at) => tell({ _tag: "Closed", tap, at, outcome: ending(outcome) })
+export const sinkOf = (tell: (event: Event) => void, keep = 4_096): Sink => {
+  atLeast(0, "keep", keep)
+  return (subject) => {
+    const { kind, tap } = subject
+    const offsets = { sent: 0, received: 0 }
+    tell(opened(subject))
+    return {
+      passed: (way, message, at) => {
+        const { payload, size } = Payload.of(kind, message, keep)
+        tell({ _tag: "Passed", tap, at, way, payload, size, offset: offsets[way] })
+        offsets[way] += size
+      },
+      ended: (way, how, at) => tell({ _tag: "Ended", tap, at, way, how }),
+      closed: (outcome, at) => tell({ _tag: "Closed", tap, at, outcome: ending(outcome) })
+    }
   }
 }
 
@@ -81,7 +87,7 @@ export const sinkOf = (tell: (event: Event) => void, keep = 4_096): Sink => (sub
  * @category constructors
  */
 export const make = ({ keep, maxSize = 1_048_576 }: Options = {}): Recording => {
-  const ring = new Ring(maxSize)
+  const ring = new Ring(atLeast(0, "maxSize", maxSize))
   const add = (event: Event): void => ring.add(event)
   return {
     sink: sinkOf(add, keep),
@@ -112,7 +118,7 @@ export interface Live {
 export const stream = ({ keep, maxSize = 1_048_576 }: Options = {}): Effect.Effect<Live, never, Scope.Scope> =>
   Effect.gen(function*() {
     const queue = yield* Queue.unbounded<Event, Cause.Done>()
-    const backlog = new Backlog(queue, maxSize)
+    const backlog = new Backlog(queue, atLeast(0, "maxSize", maxSize))
     yield* Effect.addFinalizer(() => Effect.sync(() => backlog.end()))
     return {
       sink: sinkOf((event) => backlog.add(event), keep),

@@ -4,8 +4,9 @@ import type * as Event from "@wirestack/protocol/tap/Event"
 import * as Payload from "@wirestack/protocol/tap/Payload"
 import * as Tapping from "@wirestack/protocol/tap/Tap"
 import { random, Replay, Transcript } from "@wirestack/protocol/testing"
-import { Effect, Fiber, HashMap, Option, Redactable, Result, Stream } from "effect"
+import { type Cause, Effect, Fiber, HashMap, Option, Queue, Redactable, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { Backlog } from "../../src/internal/tap/Backlog.ts"
 import { utf8 } from "../support/bytes.ts"
 import { turns } from "../support/turns.ts"
 import { connected } from "./support.ts"
@@ -66,6 +67,37 @@ describe("a recording", () => {
     for (let n = 0; n < 10; n++) recording.add(opened(2 + n))
     assert.notInclude(recording.events.map((event) => "tap" in event && event.tap), 1)
   })
+
+  it("is bounded, however many connections are open, and whatever their peers say", () => {
+    const recording = Recording.make({ maxSize: 20_000 })
+    for (let tap = 0; tap < 1_000; tap++) recording.add(opened(tap))
+    for (let n = 0; n < 100; n++) recording.add(passed(999, "0123456789", n * 10))
+    assert.isBelow(JSON.stringify(recording.events).length, 40_000)
+    assert.deepInclude(recording.events, opened(999))
+    assert.deepInclude(recording.events, passed(999, "0123456789", 990))
+    const { outcome } = closed(1)
+    const error = { layer: "memory", reason: "Refused", message: "x".repeat(30_000) }
+    recording.add({ ...closed(1), outcome: { ...outcome, error } })
+    assert.isBelow(JSON.stringify(recording.events).length, 20_000)
+    assert.throws(() => Recording.make({ maxSize: NaN }), RangeError)
+    assert.throws(() => Recording.make({ keep: -1 }), RangeError)
+  })
+
+  it.effect("is a stream that is bounded, and tells late what began when there was no room", () =>
+    Effect.gen(function*() {
+      const queue = yield* Queue.unbounded<Event.Event, Cause.Done>()
+      const backlog = new Backlog(queue, 2_000)
+      for (let tap = 0; tap < 1_000; tap++) backlog.add(opened(tap))
+      const waiting = yield* Queue.size(queue)
+      assert.isBelow(waiting, 20)
+      for (const event of yield* Queue.takeAll(queue)) backlog.taken(event)
+      for (let tap = waiting; tap < 999; tap++) backlog.add(closed(tap))
+      for (const event of yield* Queue.takeAll(queue)) backlog.taken(event)
+      backlog.add(passed(999, "a"))
+      backlog.add(passed(999, "b"))
+      const events = (yield* Queue.takeAll(queue)).filter(({ _tag }) => _tag !== "Dropped")
+      assert.deepStrictEqual(events, [opened(999), passed(999, "a"), passed(999, "b")])
+    }))
 
   it.effect("keeps the beginning of each message, and how large it was", () =>
     Effect.gen(function*() {

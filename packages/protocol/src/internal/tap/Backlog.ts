@@ -1,7 +1,7 @@
 /** Events that wait for a reader, by size: what there is no room for is counted, and told in its place. */
 import type * as Cause from "effect/Cause"
 import * as Queue from "effect/Queue"
-import type { Event } from "../../tap/Event.ts"
+import type { Event, Opened } from "../../tap/Event.ts"
 import { weight } from "./Ring.ts"
 
 export class Backlog {
@@ -9,20 +9,32 @@ export class Backlog {
   private readonly maxSize: number
   private waiting = 0
   private dropped = { events: 0, size: 0 }
+  /** The beginnings that there was no room for, of connections that are open: without them the rest would belong to nobody. */
+  private readonly owed = new Map<number, Opened>()
 
   constructor(queue: Queue.Queue<Event, Cause.Done>, maxSize: number) {
     this.queue = queue
     this.maxSize = maxSize
   }
 
-  /** Beginnings always have room: without them the rest would belong to nobody. */
   add(event: Event): void {
-    if (event._tag !== "Opened" && this.waiting + weight(event) > this.maxSize) {
+    const beginning = "tap" in event ? this.owed.get(event.tap) : undefined
+    const needed = weight(event) + (beginning === undefined ? 0 : weight(beginning))
+    if (this.waiting + needed > this.maxSize) return this.drop(event)
+    this.tellDropped()
+    if (beginning !== undefined) {
+      this.owed.delete(beginning.tap)
+      this.put(beginning)
+    }
+    this.put(event)
+  }
+
+  private drop(event: Event): void {
+    if (event._tag === "Opened") this.owed.set(event.tap, event)
+    else {
       this.dropped.events++
       if (event._tag === "Passed") this.dropped.size += event.size
-    } else {
-      this.tellDropped()
-      this.put(event)
+      if (event._tag === "Closed" && this.owed.delete(event.tap)) this.dropped.events++
     }
   }
 
@@ -33,6 +45,7 @@ export class Backlog {
   }
 
   end(): void {
+    this.dropped.events += this.owed.size
     this.tellDropped()
     Queue.endUnsafe(this.queue)
   }
