@@ -42,7 +42,7 @@ export interface Options {
   readonly metrics?: boolean
   /** True by default. */
   readonly spans?: boolean
-  /** How many series a metric may have; what is beyond them is counted in one more, `otel.metric.overflow`. 2,000 by default. */
+  /** How many series a metric may have; what is beyond them is counted in one more, `otel.metric.overflow`. 2,000 by default. Of two layers with one registry the first decides. */
   readonly maxSeries?: number
 }
 
@@ -56,8 +56,8 @@ export const layer = ({ maxSeries = 2_000, metrics = true, spans = true }: Optio
   const limit = atLeast(1, "maxSeries", maxSeries)
   const metering = Effect.contextWith((context: Context.Context<never>) =>
     Effect.acquireRelease(
-      Effect.sync(() => new Meter(context, limit)),
-      (meter) => Effect.sync(() => meter.close())
+      Effect.sync(() => Meter.use(context, limit)),
+      (meter) => Effect.sync(() => meter.leave())
     )
   )
   return Layer.effect(

@@ -405,6 +405,32 @@ describe("metrics", () => {
       })
     ))
 
+  it.effect("are those of all stacks that have them in one registry, each with a layer of its own", () =>
+    recorded(() =>
+      Effect.gen(function*() {
+        const built = (scope: Scope.Scope) =>
+          Layer.buildWithScope(Layer.provideMerge(stack(), Telemetry.layer({ spans: false })), scope)
+        const chatting = (scope: Scope.Scope) =>
+          Effect.flatMap(built(scope), (context) =>
+            Effect.provideContext(Effect.andThen(serving, Chat.connect("memory:chat")), context))
+        const later = yield* Scope.make()
+        const first = yield* chatting(yield* Effect.scope)
+        const second = yield* chatting(later)
+        const sent = {
+          ...client,
+          "wirestack.layer": "chat.v1",
+          "network.io.direction": "transmit"
+        }
+        yield* first.sendAll(["a", "b"])
+        yield* second.send("c")
+        assert.deepStrictEqual(yield* valuesOf("wirestack.layer.messages", sent), [3])
+        yield* Scope.close(later, Exit.void)
+        yield* first.send("d")
+        assert.deepStrictEqual(yield* valuesOf("wirestack.layer.messages", sent), [4])
+        assert.lengthOf(yield* seriesOf("wirestack.telemetry.duration"), 1)
+      }).pipe(Effect.scoped)
+    ))
+
   it("have one series at least", () => {
     assert.throws(() => Telemetry.layer({ maxSeries: 0 }), RangeError)
   })

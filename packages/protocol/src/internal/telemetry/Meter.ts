@@ -4,7 +4,7 @@
  *
  * Effect reads the series of a registry in the order in which they were made, so the one that takes the look is made first.
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Metric from "effect/Metric"
 import type { LayerTransfer } from "../../reports/DataTransferReport.ts"
 import type { EstablishmentReport } from "../../reports/EstablishmentReport.ts"
@@ -23,15 +23,33 @@ export interface Queued {
   readonly bytes: { inbox: number; outbox: number }
 }
 
+/** Those in use, by the registry that their series are in, and the attributes that all of them have. */
+const inUse = new WeakMap<object, Map<string, Meter>>()
+
 export class Meter {
+  /** The one of a registry: whoever reads that looks once. Of two that share it the limit is that of the first. */
+  static use(context: Context.Context<never>, limit: number): Meter {
+    const registry = Context.get(context, Metric.MetricRegistry)
+    const meters = inUse.get(registry) ?? new Map<string, Meter>()
+    inUse.set(registry, meters)
+    const key = JSON.stringify(Context.get(context, Metric.CurrentMetricAttributes))
+    const meter = meters.get(key) ?? new Meter(context, limit, () => meters.delete(key))
+    meters.set(key, meter)
+    meter.users++
+    return meter
+  }
+
   readonly series: Series
+  private users = 0
+  private readonly unused: () => void
   private readonly accounts = new Map<string, Account>()
   private readonly queued = new Map<string, Queued>()
   private readonly open = new Set<Metered>()
   private readonly samples = new Set<Sample>()
   private readonly leader: Metric.Registration
 
-  constructor(context: Context.Context<never>, limit: number) {
+  private constructor(context: Context.Context<never>, limit: number, unused: () => void) {
+    this.unused = unused
     this.series = new Series(context, limit)
     const { description, name, unit } = instruments.looking
     this.leader = Metric.registerUnsafe(
@@ -141,8 +159,10 @@ export class Meter {
     this.series.add(instrument, { ...attribute.ofCall(protocol, name), [attribute.error]: reason }, seconds)
   }
 
-  /** The last look; nothing is looked at any more. */
-  close(): void {
+  /** One user less; with the last one it is the last look, and nothing is looked at any more. */
+  leave(): void {
+    if (--this.users > 0) return
+    this.unused()
     this.look()
     this.leader.remove()
   }
