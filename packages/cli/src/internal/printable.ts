@@ -1,16 +1,5 @@
 /** What a peer says, made safe for a terminal: control characters could move the cursor, or make it type. */
-
-/** The controls of C0 and C1 but for tab and line feed, and what turns the direction of writing. */
-// oxlint-disable-next-line no-control-regex
-const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g
-
-const escape = (character: string): string => {
-  const code = character.charCodeAt(0)
-  return code > 0xff ? `\\u${code.toString(16)}` : `\\x${code.toString(16).padStart(2, "0")}`
-}
-
-/** The same text with its controls spelled out; a CR before a line feed is part of the line's end. */
-export const printable = (text: string): string => text.replace(/\r\n/g, "\n").replace(controls, escape)
+import { printable } from "@wirestack/protocol/tap/Payload"
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 

@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Fs from "node:fs"
 import { Misused } from "../Misused.ts"
-import { printable } from "./printable.ts"
 
 /** How much is shown of a message, and kept in a file: bytes, or characters of a text. */
 const shown = 1_024
@@ -26,7 +25,7 @@ const lines: Tap.Sink = ({ kind, name }) => ({
     const { payload, size } = Payload.of(kind, message, shown)
     const rest = size - Payload.sizeOf(payload)
     put(`${name} ${way === "sent" ? ">" : "<"} ${size} at ${at.toFixed(1)} ms`)
-    put(indented(`${printable(Payload.format(payload)).replace(/\n$/, "")}${rest > 0 ? `\n(${rest} more)` : ""}`))
+    put(indented(`${Payload.format(payload).replace(/\n$/, "")}${rest > 0 ? `\n(${rest} more)` : ""}`))
   },
   ended: (way, how, at) => put(`${name} ${way === "sent" ? ">" : "<"} ended (${how}) at ${at.toFixed(1)} ms`),
   closed: () => {}

@@ -40,12 +40,29 @@ export const of = (kind: Kind, message: unknown, keep: number): Kept => {
 export const sizeOf = (payload: Payload): number =>
   "bytes" in payload ? payload.bytes.length : "text" in payload ? payload.text.length : payload.json.length
 
-/** A payload for people: text as it is, other bytes as a dump. */
+/** The controls of C0 and C1 but for tab and line feed, and what turns the direction of writing. */
+// oxlint-disable-next-line no-control-regex
+const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g
+
+const escape = (character: string): string => {
+  const code = character.charCodeAt(0)
+  return code > 0xff ? `\\u${code.toString(16)}` : `\\x${code.toString(16).padStart(2, "0")}`
+}
+
+/**
+ * Text as a terminal may show it: its controls, which could move the cursor or make it type, are spelled out. A CR before a line feed is part
+ * of the line's end.
+ */
+export const printable = (text: string): string => text.replace(/\r\n/g, "\n").replace(controls, escape)
+
+/** A payload for people, and their terminals: text as it is `printable`, other bytes as a dump. */
 export const format = (payload: Payload): string => {
-  if ("text" in payload) return payload.text
-  if ("json" in payload) return payload.json
+  if ("text" in payload) return printable(payload.text)
+  if ("json" in payload) return printable(payload.json)
   const { bytes } = payload
-  return `${"type" in payload ? `type ${payload.type}\n` : ""}${textOf(bytes) ?? HexDump.format(bytes)}`
+  const text = textOf(bytes)
+  const type = "type" in payload ? `type ${payload.type}\n` : ""
+  return `${type}${text === undefined ? HexDump.format(bytes) : printable(text)}`
 }
 
 const withoutBytes = (part: unknown): string | undefined =>

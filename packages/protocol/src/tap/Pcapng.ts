@@ -12,7 +12,8 @@
  *   connection with two taps there are two.
  * - Addresses and ports are those of the endpoint and the peer as far as they are IP addresses, else those for documentation; the client's
  *   port is made up. Port 443 is said to be 80 where TLS is below the tap.
- * - A message of which only the beginning was kept is a packet of which only that was captured. What the recording has dropped is missing in
+ * - A message of which only the beginning was kept is a packet of which only that was captured; of what is more than 4 MiB behind that there is
+ *   none. What the recording has dropped is missing in
  *   the stream of TCP, whose numbers say so.
  * - Headers, checksums and times are right; there is no time between the packets of one event.
  */

@@ -14,7 +14,7 @@ export interface Options {
 }
 
 /**
- * Logs when connections begin and end, and what passes: text as it is, values as JSON, other bytes in hex.
+ * Logs when connections begin and end, and what passes: text with its controls spelled out, values as JSON, other bytes in hex.
  *
  * @category sinks
  */

@@ -403,12 +403,26 @@ describe("a recorded peer", () => {
 })
 
 describe("what is written of it", () => {
+  it("can do nothing to a terminal", () => {
+    const hostile = "\u001b]0;title\u0007 \u009b2J \u202e\r\nok\t"
+    const safe = "\\x1b]0;title\\x07 \\x9b2J \\u202e\nok\t"
+    assert.strictEqual(Payload.format({ text: hostile }), safe)
+    assert.strictEqual(Payload.format({ json: "{\"a\":\"\u009b\"}" }), "{\"a\":\"\\x9b\"}")
+    assert.strictEqual(Payload.format({ bytes: utf8("\u009b") }), "\\x9b")
+  })
+
   it("is a dump, with fewer bytes a line if that is asked for", () => {
     assert.deepStrictEqual(HexDump.format(utf8("0123456789"), 8).split("\n"), [
       "0000  30 31 32 33 34 35 36 37  01234567",
       "0008  38 39                    89"
     ])
     assert.strictEqual(HexDump.format(new Uint8Array(0)), "")
+  })
+
+  it("has so many packets at most, whatever is said of a message's size", () => {
+    const size = 2 ** 52
+    const file = Pcapng.of([opened(1), { ...passed(1, "abc"), size }, passed(1, "next", size)])
+    assert.isBelow(file.length, 20_000)
   })
 
   it.effect("is the same pcapng, whole or as it comes", () =>

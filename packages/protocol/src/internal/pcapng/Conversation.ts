@@ -14,9 +14,14 @@ const none: Uint8Array = new Uint8Array(0)
 
 const other = (way: Way): Way => way === "sent" ? "received" : "sent"
 
-/** How large the packets are that carry a payload of so many bytes. */
-const sizes = (size: number): ReadonlyArray<number> =>
-  Array.from({ length: Math.ceil(size / maxPayload) }, (_, n) => Math.min(maxPayload, size - n * maxPayload))
+/** How many packets a message has at most beyond those of which something was kept: its size is only what somebody says. */
+const maxEmpty = 64
+
+/** How large the packets are that carry a payload of so many bytes, of which so many were kept. */
+const sizes = (size: number, kept: number): ReadonlyArray<number> => {
+  const length = Math.min(Math.ceil(size / maxPayload), Math.ceil(kept / maxPayload) + maxEmpty)
+  return Array.from({ length }, (_, n) => Math.min(maxPayload, size - n * maxPayload))
+}
 
 /**
  * A conversation of TCP: the first byte of each side has the number 1, as SYN counts for one and so does FIN. What was passed before it, and is
@@ -59,10 +64,12 @@ export class TcpConversation {
 
   passed(way: Way, payload: Uint8Array, size: number, offset: number): ReadonlyArray<Going> {
     this.next[way] = 1 + offset
-    return sizes(size).map((size, n) => {
+    const packets = sizes(size, payload.length).map((size, n) => {
       const part = payload.subarray(n * maxPayload, n * maxPayload + size)
       return this.segment(way, Flag.psh | Flag.ack, part, size)
     })
+    this.next[way] = 1 + offset + size
+    return packets
   }
 
   ended(way: Way): ReadonlyArray<Going> {

@@ -1,7 +1,7 @@
 /** What the probes of one connection are shown: masked, with its time, and so that none of them can break the connection. */
 import * as Effect from "effect/Effect"
 import type { EndOfInput, Outcome } from "../../Outcome.ts"
-import { type Mask, type Redact, secrets as known } from "../../tap/Redact.ts"
+import { type Mask, secrets as known } from "../../tap/Redact.ts"
 import type { Options, Probe, Subject, Way } from "../../tap/Tap.ts"
 import type { Journal } from "../Journal.ts"
 import { lifeOf } from "../LiveConnection.ts"
