@@ -4,7 +4,7 @@
  * A tap costs its connection what a recording does, and nothing more: what is new waits here until the next look, four times a second, and is
  * then published to the pages, if there are any. A page that is too slow for it misses some of it, which it is told.
  *
- * Bounds: 100 connections at a time, and 20 that have closed, with 256 KiB of each.
+ * Bounds: 100 connections at a time, and 20 that have closed, with 256 KiB of each; 500 events of one between two looks.
  */
 import * as Connection from "@wirestack/protocol/Connection"
 import * as Policy from "@wirestack/protocol/fanout/Policy"
@@ -28,6 +28,9 @@ const maxPings = 60
 const lookEvery = "250 millis"
 const pingEvery = "2 seconds"
 
+/** How many events of a connection wait for the next look. */
+const maxWaiting = 500
+
 /** What may wait for one page. */
 const bounds = { maxWaiting: 256, maxBytes: 4_194_304 }
 
@@ -36,6 +39,14 @@ const latest = Policy.keepLatest<ServerMessage>(
   (message) => message._tag === "Seen" ? message.connection.id : message.id,
   bounds
 )
+
+/** Some events are missing. */
+const gap = (id: number) => (events: number): ServerMessage => ({
+  _tag: "Events",
+  id,
+  from: 0,
+  events: [{ _tag: "Dropped", events, size: 0 }]
+})
 
 /** A page, as the registry sees it. */
 export type Page = Connection.Connection<unknown, ServerMessage>
@@ -53,6 +64,8 @@ class Seen {
   private readonly taps: Array<Tap.Subject> = []
   private pings: Summary["pings"] = []
   private waiting: Array<Event.Event> = []
+  /** How many events there was no room for since the last look. */
+  private missed = 0
   /** How many events there were. */
   private count = 0
   private told = ""
@@ -74,7 +87,9 @@ class Seen {
     this.recording.add(event)
     this.count++
     if (event._tag === "Closed") this.outcome = event.outcome
-    if (this.watchers > 0) this.waiting.push(event)
+    if (this.watchers === 0) return
+    this.waiting.push(event)
+    if (this.waiting.length > maxWaiting) this.missed += this.waiting.splice(0, maxWaiting / 2).length
   }
 
   readonly summary: Effect.Effect<Summary> = Effect.gen({ self: this }, function*() {
@@ -109,11 +124,12 @@ class Seen {
 
   /** Publishes what has passed since the last time. */
   readonly publish: Effect.Effect<void> = Effect.suspend(() => {
-    const events = this.waiting
+    const { missed, subject: { id }, topic, waiting: events } = this
     this.waiting = []
+    this.missed = 0
     if (events.length === 0) return Effect.void
-    const from = this.count - events.length
-    return Effect.ignore(this.topic.publish({ _tag: "Events", id: this.subject.id, from, events }))
+    const news = topic.publish({ _tag: "Events", id, from: this.count - events.length, events })
+    return Effect.ignore(missed === 0 ? news : Effect.andThen(topic.publish(gap(id)(missed)), news))
   })
 
   /** Asks the peer of a WebSocket for a sign, while somebody looks. */
@@ -205,13 +221,7 @@ export class Registry {
       Effect.sync(() => seen.watchers++),
       () => Effect.sync(() => seen.watchers--)
     )
-    const gap = (count: number): ServerMessage => ({
-      _tag: "Events",
-      id,
-      from: 0,
-      events: [{ _tag: "Dropped", events: count, size: 0 }]
-    })
-    yield* seen.topic.join(page, Policy.dropOldest({ ...bounds, gap }))
+    yield* seen.topic.join(page, Policy.dropOldest({ ...bounds, gap: gap(id) }))
     yield* page.send(seen.history)
   })
 }
