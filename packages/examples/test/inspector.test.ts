@@ -3,6 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Codec, MemoryTransport, Tap, Transport } from "@wirestack/protocol"
 import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
+import * as Http from "node:http"
+import * as Rooms from "../src/chat/Rooms.ts"
+import * as Web from "../src/chat/web.ts"
 import { Inspector, type ServerMessage } from "../src/inspector/Inspector.ts"
 import { Registry } from "../src/inspector/Registry.ts"
 import { serve } from "../src/inspector/serve.ts"
@@ -55,6 +58,51 @@ describe("the inspector", () => {
         event._tag === "Passed" && "text" in event.payload ? event.payload.text : event._tag
       )
       assert.deepStrictEqual(texts, ["Opened", "before", "before", "after", "after", "Closed"])
+    }).pipe(Effect.scoped))
+
+  it.effect("tells so much of a burst at most, and how much is missing", () =>
+    Effect.gen(function*() {
+      const { client, id, page } = yield* opened
+      yield* page.send({ _tag: "Choose", id })
+      yield* TestClock.adjust("1 seconds")
+      for (let n = 0; n < 1_000; n++) {
+        yield* client.send("x")
+        yield* client.pull
+      }
+      yield* TestClock.adjust("1 seconds")
+      const told = events(yield* page.pull)
+      const missed = told.reduce((sum, event) => sum + (event._tag === "Dropped" ? event.events : 0), 0)
+      const passed = told.filter(({ _tag }) => _tag === "Passed").length
+      assert.isAtMost(passed, 500)
+      assert.strictEqual(passed + missed, 2_000)
+    }).pipe(Effect.scoped))
+
+  it.live("gives recordings to who asks for this server by a name of its own only", () =>
+    Effect.gen(function*() {
+      const registry = new Registry()
+      const stack = MemoryTransport.layerMessages().pipe(
+        Tap.over(Transport.Messages)({ name: "messages", to: [registry.sink] })
+      )
+      const id = yield* Effect.gen(function*() {
+        const listener = yield* Transport.listen(Transport.Messages)("memory:shown")
+        yield* Effect.forkScoped(listener.run((peer) => Effect.ignore(peer.pull)))
+        return Tap.connectionOf(yield* Transport.connect(Transport.Messages)("memory:shown"))
+      }).pipe(Effect.scoped, Effect.provide(stack))
+      const bound = yield* Web.bind(0)
+      yield* Web.open(bound, [], Rooms.make(), registry)
+      const statusFor = (host: string) =>
+        Effect.callback<number | undefined>((resume) => {
+          Http.get(
+            `${bound.url}inspector/recordings/connection-${id}.ndjson`,
+            { agent: false, headers: { host } },
+            (response) => {
+              response.resume()
+              resume(Effect.succeed(response.statusCode))
+            }
+          )
+        })
+      for (const name of ["127.0.0.1", "localhost"]) assert.strictEqual(yield* statusFor(`${name}:${bound.port}`), 200)
+      for (const name of [`evil.example:${bound.port}`, "localhost"]) assert.strictEqual(yield* statusFor(name), 404)
     }).pipe(Effect.scoped))
 
   it.effect("lets a page that does not read miss some of it, and tells it so; nobody waits", () =>

@@ -8,11 +8,15 @@ import * as RouterMount from "@wirestack/node/RouterMount"
 import * as Pcapng from "@wirestack/protocol/tap/Pcapng"
 import * as Recording from "@wirestack/protocol/tap/Recording"
 import * as Codec from "@wirestack/protocol/typed/Codec"
+import * as Origin from "@wirestack/websocket/handshake/Origin"
 import * as Route from "@wirestack/websocket/routing/Route"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
+import * as NetAddress from "effect/net/NetAddress"
 import * as Path from "effect/Path"
 import { headers, page } from "../chat/site.ts"
 import { Inspector } from "./Inspector.ts"
@@ -29,30 +33,44 @@ export const site = Effect.flatMap(Path.Path, (path) =>
 
 const named = (name: string) => ({ ...headers, "content-disposition": `attachment; filename="${name}"` })
 
+/**
+ * Whether a request is for this server under a name of its own. A site whose name was made to lead here (DNS rebinding) may read what it asks
+ * for, and is known by that name.
+ */
+const isOurs = Effect.map(
+  HttpServer.HttpServer,
+  ({ address }) => {
+    const own = address._tag === "UnixPathAddress"
+      ? []
+      : Origin.authoritiesOf(NetAddress.formatIp(address.address), address.port)
+    return ({ headers }: HttpServerRequest.HttpServerRequest): boolean => own.includes(headers["host"] ?? "")
+  }
+)
+
 /** What was recorded of a connection, in the form that the name of the file asks for. */
 const recordings = (registry: Registry) =>
-  HttpRouter.add(
-    "GET",
-    "/inspector/recordings/:file",
-    Effect.map(HttpRouter.params, ({ file = "" }) => {
-      const [, id, form] = /^connection-(\d{1,9})\.(pcapng|ndjson)$/.exec(file) ?? []
-      const events = id === undefined ? undefined : registry.eventsOf(Number(id))
-      if (events === undefined) {
-        return HttpServerResponse.text("There is no such recording.\n", { status: 404, headers })
-      }
-      return form === "pcapng"
-        ? HttpServerResponse.uint8Array(Pcapng.of(events), {
-          contentType: "application/vnd.tcpdump.pcap",
-          headers: named(file)
-        })
-        : HttpServerResponse.text(Recording.format(events), {
-          contentType: "application/x-ndjson",
-          headers: named(file)
-        })
-    })
-  )
+  HttpRouter.use(Effect.fnUntraced(function*(router) {
+    const ours = yield* isOurs
+    yield* router.add("GET", "/inspector/recordings/:file", (request) =>
+      Effect.map(HttpRouter.params, ({ file = "" }) => {
+        const [, id, form] = /^connection-(\d{1,9})\.(pcapng|ndjson)$/.exec(file) ?? []
+        const events = id === undefined || !ours(request) ? undefined : registry.eventsOf(Number(id))
+        if (events === undefined) {
+          return HttpServerResponse.text("There is no such recording.\n", { status: 404, headers })
+        }
+        return form === "pcapng"
+          ? HttpServerResponse.uint8Array(Pcapng.of(events), {
+            contentType: "application/vnd.tcpdump.pcap",
+            headers: named(file)
+          })
+          : HttpServerResponse.text(Recording.format(events), {
+            contentType: "application/x-ndjson",
+            headers: named(file)
+          })
+      }))
+  }))
 
-/** Recordings, and the WebSocket of pages, which the server's own pages may open only. */
+/** Recordings, and the WebSocket of pages, which are for the server's own pages only. */
 export const routes = (registry: Registry) =>
   Layer.mergeAll(
     recordings(registry),
