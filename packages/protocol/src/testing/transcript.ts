@@ -210,8 +210,10 @@ export const ofRecording = (events: ReadonlyArray<Event>, tap?: number): Transcr
   const by = speaker(role)
   const entries: Array<Entry> = []
   const passed = { sent: 0, received: 0 }
-  for (const event of events) {
-    if (!("tap" in event) || event.tap !== opened.tap) continue
+  for (const event of events.slice(events.indexOf(opened))) {
+    if (event._tag === "Dropped") throw new RangeError(`the recording lacks ${event.events} events, maybe of this tap`)
+    if (event.tap !== opened.tap) continue
+    if (event._tag === "Closed") break
     if (event._tag === "Passed") {
       const { at, offset, payload, size, way } = event
       if (offset !== passed[way] || Payload.sizeOf(payload) !== size) {

@@ -392,7 +392,12 @@ describe("a recorded peer", () => {
       yield* played
     }).pipe(Effect.scoped, Effect.provide(MemoryTransport.layer())))
 
-  it("needs all of it", () => {
+  it("needs all of it, also where nothing came behind what is missing", () => {
+    const dropped: Event.Dropped = { _tag: "Dropped", events: 2, size: 2 }
+    const [some, more] = [[opened(1), passed(1, "a")], [closed(1), opened(2)]]
+    assert.throws(() => Transcript.ofRecording([...some, dropped, ...more], 1), RangeError)
+    assert.throws(() => Transcript.ofRecording([...some, dropped]), RangeError)
+    assert.lengthOf(Transcript.ofRecording([dropped, ...some, ...more, dropped], 1).entries, 1)
     const whole = [opened(1), passed(1, "abc"), passed(1, "def", 3)]
     assert.lengthOf(Transcript.ofRecording(whole).entries, 2)
     assert.throws(() => Transcript.ofRecording([whole[0], whole[2]]), RangeError)
