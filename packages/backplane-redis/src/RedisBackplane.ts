@@ -60,6 +60,7 @@ export const layer = (
     yield* Effect.forkScoped(reader.run)
     const seconds = Math.max(1, Math.ceil(Duration.toSeconds(timeToLive)))
     const store = redis.eval(publish)
+    const fits = Backplane.fitting(maxPayload)
     const millis = Duration.toMillis(within)
     const timedOut = new Reason.TimedOut({ phase: "redis", after: millis })
 
@@ -74,20 +75,14 @@ export const layer = (
     const keys = (topic: string) => `${prefix}:{${topic}}:keys`
 
     return {
-      publish: (topic, payload, key = "") => {
-        const size = payload.length
-        if (size > maxPayload) {
-          const reason = new Reason.TooLarge({ what: "a payload", size, limit: maxPayload })
-          return Effect.fail(new BackplaneError.BackplaneError({ topic, reason }))
-        }
-        return Effect.map(
-          about(topic, store(log(topic), keys(topic), payload, key, maxEntries, seconds)),
-          ([id, repeated]) => ({ number: positionOf(id).number, repeated: repeated === 1 })
-        )
-      },
+      publish: (topic, payload, key = "") =>
+        fits({ topic, payload, key }).pipe(
+          Effect.andThen(about(topic, store(log(topic), keys(topic), payload, key, maxEntries, seconds))),
+          Effect.map(([id, repeated]) => ({ number: positionOf(id).number, repeated: repeated === 1 }))
+        ),
       subscribe: (topic, from = {}) =>
         Effect.acquireRelease(
-          Effect.map(about(topic, lastOf(redis, log(topic))), (last) => {
+          Effect.map(Effect.andThen(fits({ topic }), about(topic, lastOf(redis, log(topic)))), (last) => {
             const place = new Place(log(topic), last, from, reader.hurry)
             reader.add(place)
             return place

@@ -1,5 +1,5 @@
 /** What every backplane must keep, whatever engine has its logs. Each test is for topics of its own. */
-import { Backplane } from "@wirestack/protocol"
+import { Backplane, type BackplaneError } from "@wirestack/protocol"
 import { Effect, Fiber, type Scope, Stream } from "effect"
 import * as assert from "node:assert/strict"
 
@@ -69,6 +69,28 @@ export const backplaneSuite = (
       assert.deepEqual(yield* publish(topic, "hello", "key"), { number: 1, repeated: true })
       assert.deepEqual(yield* publish(topic, "last", "constructor"), { number: 3, repeated: false })
       assert.deepEqual((yield* pulled(subscription, 3)).map(told), ["1 hello", "2 other", "3 last"])
+    }),
+
+  "refuses what is no text, and goes on": (topic) =>
+    Effect.gen(function*() {
+      const { publish, subscribe } = yield* Backplane.Backplane
+      const subscription = yield* subscribe(topic)
+      const half = "\ud800"
+      for (
+        const refused of [
+          subscribe(topic + half),
+          publish(topic + half, "hello"),
+          publish(topic, half),
+          publish(topic, "hello", half)
+        ]
+      ) {
+        const { reason } = yield* Effect.flip(
+          Effect.scoped<unknown, BackplaneError.BackplaneError, Scope.Scope>(refused)
+        )
+        assert.equal(reason._tag, "Unencodable")
+      }
+      yield* publish(topic, "\u{1f30a}", "\u{1f30a}")
+      assert.deepEqual((yield* subscription.pull).map(told), ["1 \u{1f30a}"])
     }),
 
   "goes on behind a number, or with the latest": (topic) =>

@@ -11,8 +11,11 @@
 import * as Subprotocol from "@wirestack/protocol/typed/Subprotocol"
 import * as Schema from "effect/Schema"
 
+/** Halves of surrogate pairs would all become the same in UTF-8, and so one name another. */
+const isText = Schema.isPattern(/^\P{Surrogate}*$/u)
+
 /** A name as people type it: 1 to 32 characters. */
-export const Name = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(32))
+export const Name = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(32), isText)
 
 /** What is said: 1 to 2,000 characters. */
 export const Text = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(2_000))

@@ -19,6 +19,8 @@
  * - **An engine that is away** costs time. Subscriptions wait and go on where they were, `publish` fails, and `state` tells it to whoever
  *   should send nobody here any more.
  *
+ * - **Text.** Topics, payloads and keys are what UTF-8 can carry: halves of surrogate pairs would all become the same, and so are refused.
+ *
  * One subscription a topic is enough for a process: what it brings is published in a `Topic`, which encodes it once for all members.
  */
 import type { NonEmptyReadonlyArray } from "effect/Array"
@@ -28,7 +30,10 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { Unencodable } from "../ConnectionError.ts"
 import { Logs } from "../internal/fanout/Logs.ts"
+import { isWellFormed } from "../internal/isWellFormed.ts"
+import { loneSurrogate } from "../internal/utf8.ts"
 import { TooLarge } from "../Reason.ts"
 import { BackplaneError } from "./BackplaneError.ts"
 
@@ -91,6 +96,29 @@ export class Backplane extends Context.Service<Backplane, {
  */
 export const events = ({ pull }: Subscription): Stream.Stream<Event> => Stream.fromPull(Effect.succeed(pull))
 
+/** What is told to an engine. */
+export interface Told {
+  readonly topic: string
+  readonly payload?: string
+  readonly key?: string | undefined
+}
+
+/**
+ * For engines: whether what they are told can be kept as it is, with a payload of at most so many UTF-16 units.
+ *
+ * @category constructors
+ */
+export const fitting =
+  (maxPayload: number) => ({ key = "", payload = "", topic }: Told): Effect.Effect<void, BackplaneError> => {
+    const size = payload.length
+    const reason = size > maxPayload
+      ? new TooLarge({ what: "a payload", size, limit: maxPayload })
+      : [topic, payload, key].every(isWellFormed)
+      ? undefined
+      : new Unencodable({ detail: loneSurrogate })
+    return reason === undefined ? Effect.void : Effect.fail(new BackplaneError({ topic, reason }))
+  }
+
 /** How a backplane in this process is bounded. */
 export interface Options {
   /** How many messages of a topic are kept; 1,024 by default. */
@@ -111,17 +139,13 @@ export interface Options {
 export const layer = ({ maxPayload = 65_536, ...bounds }: Options = {}): Layer.Layer<Backplane> =>
   Layer.effect(Backplane)(Effect.gen(function*() {
     const logs = new Logs(bounds)
+    const fits = fitting(maxPayload)
     return {
       publish: (topic, payload, key) =>
-        Effect.suspend(() => {
-          const size = payload.length
-          if (size <= maxPayload) return Effect.succeed(logs.publish(topic, payload, key))
-          const reason = new TooLarge({ what: "a payload", size, limit: maxPayload })
-          return Effect.fail(new BackplaneError({ topic, reason }))
-        }),
+        Effect.map(fits({ topic, payload, key }), () => logs.publish(topic, payload, key)),
       subscribe: (topic, from = {}) =>
         Effect.acquireRelease(
-          Effect.sync(() => logs.subscribe(topic, from)),
+          Effect.map(fits({ topic }), () => logs.subscribe(topic, from)),
           (place) => Effect.sync(() => place.leave())
         ),
       state: yield* SubscriptionRef.make<State>({ _tag: "Linked" })

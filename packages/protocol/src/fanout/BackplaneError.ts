@@ -1,6 +1,7 @@
-/** What can go wrong with a backplane: what is published is too large, or its engine is not there. */
+/** What can go wrong with a backplane: what is published can't be carried, or its engine is not there. */
 
 import * as Data from "effect/Data"
+import type { Unencodable } from "../ConnectionError.ts"
 import type { Reason, TimedOut, TooLarge } from "../Reason.ts"
 
 /** The engine can't be reached, or refuses. Whether a message was stored is not known: publish it again with its key. */
@@ -16,6 +17,7 @@ export class Unavailable extends Data.TaggedClass("Unavailable")<{ readonly engi
 /** The reasons of a `BackplaneError`, open to augmentation (see the module `Reason`). */
 export interface BackplaneReasons {
   readonly TooLarge: TooLarge
+  readonly Unencodable: Unencodable
   readonly TimedOut: TimedOut
   readonly Unavailable: Unavailable
 }

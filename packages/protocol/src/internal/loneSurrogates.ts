@@ -1,6 +1,7 @@
 /** Texts that UTF-8 can't carry, and that libraries replace, or encode nevertheless. */
 import * as Schema from "effect/Schema"
 import type { Carried } from "../typed/Codec.ts"
+import { isWellFormed } from "./isWellFormed.ts"
 
 /**
  * Whether a value has a text with a lone surrogate, given its plain form and what was made of it. Only where the bytes have what such a
@@ -31,7 +32,7 @@ const suspicious = (bytes: Uint8Array): boolean => {
 }
 
 const illFormed = (plain: unknown): boolean => {
-  if (typeof plain === "string") return !(plain as unknown as { isWellFormed(): boolean }).isWellFormed()
+  if (typeof plain === "string") return !isWellFormed(plain)
   if (typeof plain !== "object" || plain === null || plain instanceof Uint8Array) return false
   return Object.entries(plain).some(([key, value]) => illFormed(key) || illFormed(value))
 }

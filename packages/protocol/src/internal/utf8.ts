@@ -2,6 +2,7 @@
 import * as Utf8 from "../bytes/Utf8.ts"
 import { Unencodable } from "../ConnectionError.ts"
 import type { Message } from "../Transport.ts"
+import { isWellFormed } from "./isWellFormed.ts"
 
 /** Up to this many bytes (of a text: UTF-16 units), a payload is copied next to its header; beyond, it goes by itself. */
 export const copied = 4_096
@@ -13,7 +14,7 @@ export const loneSurrogate = "the text has a lone surrogate, which UTF-8 can't c
 
 /** Text as bytes. Those of a short text are valid until the next call: they are to be copied at once. */
 export const encode = (text: string): Uint8Array => {
-  if (!(text as unknown as { isWellFormed(): boolean }).isWellFormed()) {
+  if (!isWellFormed(text)) {
     throw new Unencodable({ detail: loneSurrogate })
   }
   return text.length > copied ? Utf8.encode(text) : new Uint8Array(scratch, 0, Utf8.encodeScratch(text))
