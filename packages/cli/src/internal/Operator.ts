@@ -12,6 +12,10 @@ import type { Message } from "@wirestack/protocol/Transport"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
+import { styleText } from "node:util"
+import { printable } from "./printable.ts"
+
+type Style = Parameters<typeof styleText>[0]
 
 /** What was read can't be sent as it was asked for. */
 export class InputUnusable extends Data.TaggedError("InputUnusable")<{ readonly detail: string | TooLarge }> {
@@ -26,6 +30,19 @@ export class OutputClosed extends Data.TaggedError("OutputClosed") {
     return "output: nobody reads it any more"
   }
 }
+
+/** Our output takes no more, such as on a full disk. */
+export class OutputUnusable extends Data.TaggedError("OutputUnusable")<{ readonly detail: string }> {
+  override get message(): string {
+    return `output: ${this.detail}`
+  }
+}
+
+export type OutputError = OutputClosed | OutputUnusable
+
+/** Why nothing can be written; a pipe is closed by whoever has read enough. */
+export const whyUnwritable = (error: NodeJS.ErrnoException | null): OutputError =>
+  error === null || error.code === "EPIPE" ? new OutputClosed() : new OutputUnusable({ detail: error.message })
 
 /** How messages lie in the input and in the output. */
 export interface Format {
@@ -47,7 +64,7 @@ export interface Operator {
   /** What is to be sent; it ends with the input. */
   readonly input: Stream.Stream<Message, InputUnusable>
   /** Shows messages, and waits until there is room for more; `from` whom, if there are several. */
-  readonly show: (messages: Batch<Message>, from?: string) => Effect.Effect<void, OutputClosed>
+  readonly show: (messages: Batch<Message>, from?: string) => Effect.Effect<void, OutputError>
   /** Says something about the connection. */
   readonly note: (text: string) => Effect.Effect<void>
 }
@@ -56,10 +73,11 @@ export interface Operator {
 export const write = (
   stream: NodeJS.WriteStream,
   text: string | Uint8Array
-): Effect.Effect<void, OutputClosed> =>
+): Effect.Effect<void, OutputError> =>
   Effect.callback((resume) => {
-    stream.write(text, (error) => resume(error ? Effect.fail(new OutputClosed()) : Effect.void))
+    stream.write(text, (error) => resume(error ? Effect.fail(whyUnwritable(error)) : Effect.void))
   })
 
-/** Says a line to people, on stderr. */
-export const say = (text: string): Effect.Effect<void> => Effect.ignore(write(process.stderr, `${text}\n`))
+/** Says a line to people, on stderr. What peers have to do with it can't control the terminal. */
+export const say = (text: string, style: Style = []): Effect.Effect<void> =>
+  Effect.ignore(write(process.stderr, `${styleText(style, printable(text), { stream: process.stderr })}\n`))

@@ -16,6 +16,7 @@ import * as StackUrl from "../StackUrl.ts"
 import * as asked from "./asked.ts"
 import { Histogram } from "./Histogram.ts"
 import { say } from "./Operator.ts"
+import { printable } from "./printable.ts"
 import { warnOfInsecurity } from "./warnOfInsecurity.ts"
 
 /** Nothing came back, or something else. */
@@ -135,7 +136,7 @@ export const bench = Effect.fnUntraced(function*(input: asked.Bench) {
   )
   yield* Effect.timeoutOption(rallies, input.seconds)
   const seconds = (performance.now() - started) / 1_000
-  yield* Console.log(table(tally, size, seconds))
+  yield* Console.log(printable(table(tally, size, seconds)))
   if (tally.messages === 0) {
     const silence = `nothing came back in ${Duration.format(input.seconds)}`
     return yield* new NoEcho({ detail: [...tally.errors.keys()][0] ?? silence })

@@ -12,7 +12,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Top } from "../Stack.ts"
-import type { InputUnusable, Operator, OutputClosed } from "./Operator.ts"
+import type { InputUnusable, Operator, OutputError } from "./Operator.ts"
 
 /** When it is over. */
 export interface Ending {
@@ -76,7 +76,7 @@ export const converse = Effect.fnUntraced(function*(
     yield* saying.happens
     yield* Effect.raceFirst(Deferred.await(ended), saying.silent(linger ?? impatience))
   })
-  const over: Effect.Effect<void, ConnectionError | InputUnusable | OutputClosed> = Effect.raceFirst(
+  const over: Effect.Effect<void, ConnectionError | InputUnusable | OutputError> = Effect.raceFirst(
     Effect.andThen(receive, saidAll),
     Effect.andThen(send, heardOut)
   )

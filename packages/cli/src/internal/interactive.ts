@@ -15,7 +15,7 @@ import * as Stream from "effect/Stream"
 import * as readline from "node:readline"
 import { styleText } from "node:util"
 import type { Format, Operator } from "./Operator.ts"
-import { showing } from "./printable.ts"
+import { printable, showing } from "./printable.ts"
 
 /** How many typed lines wait to be sent; behind these, what is pasted is read no further. */
 const maxWaiting = 1_024
@@ -79,6 +79,6 @@ export const interactive = (format: Format): Effect.Effect<Operator, never, Scop
             ? messages.map(shown).join("")
             : messages.map((message) => `${mark(from)}${shown(message)}`).join("\n")
         ),
-      note: (text) => put(style("dim", text))
+      note: (text) => put(style("dim", printable(text)))
     }
   })

@@ -14,7 +14,7 @@ import * as Stack from "../Stack.ts"
 import * as asked from "./asked.ts"
 import { complaint } from "./complaint.ts"
 import { converse } from "./converse.ts"
-import type { Operator } from "./Operator.ts"
+import type { Operator, OutputUnusable } from "./Operator.ts"
 import { operatorOf } from "./operatorOf.ts"
 import { limits, serving } from "./serving.ts"
 
@@ -87,25 +87,30 @@ export const listen = Effect.fnUntraced(function*(input: asked.Listen) {
 
   if (once) {
     const first = yield* Deferred.make<Stack.Top>()
+    const over = yield* Deferred.make<void, Effect.Error<ReturnType<typeof converse>>>()
     const run = listener.run((connection) =>
       Effect.flatMap(Deferred.succeed(first, connection), (isFirst) =>
         isFirst
-          ? announced(operator, nameOf(connection), converse(connection, operator, asked.ending(input, url)))
+          ? announced(operator, nameOf(connection), converse(connection, operator, asked.ending(input, url))).pipe(
+            Effect.onExit((exit) => Deferred.done(over, exit))
+          )
           : Effect.void)
     )
-    const ended = Effect.flatMap(Deferred.await(first), ({ closed }) => Effect.flatMap(closed, complaint))
+    const ended = Effect.flatMap(
+      Deferred.await(first),
+      ({ closed }) => Effect.flatMap(closed, (outcome) => Effect.andThen(Deferred.await(over), complaint(outcome)))
+    )
     return yield* Effect.raceFirst(run, ended)
   }
 
   const audience = new Audience(operator, broadcast ? Policy.close() : Policy.suspend())
-  const unread = yield* Deferred.make<void>()
+  const unread = yield* Deferred.make<void, OutputUnusable>()
   const run = listener.run((connection) => {
     const name = nameOf(connection)
     const show = (batch: Batch<Message>) =>
-      Effect.tapErrorTag(
+      Effect.tapError(
         operator.show(batch, broadcast ? name : undefined),
-        "OutputClosed",
-        () => Deferred.succeed(unread, undefined)
+        (error) => error._tag === "OutputClosed" ? Deferred.succeed(unread, undefined) : Deferred.fail(unread, error)
       )
     const heard = Stream.runForEachArray(messages(connection), show)
     return announced(operator, name, Effect.andThen(audience.join(connection), heard))

@@ -18,6 +18,7 @@ import { constants } from "node:os"
 import * as ExitCode from "../ExitCode.ts"
 import { wirestack } from "./commands.ts"
 import { explain } from "./explain.ts"
+import { say } from "./Operator.ts"
 
 /** Arguments may have secrets in them, which the list of processes would show. */
 process.title = "wirestack"
@@ -55,7 +56,7 @@ const said = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   const failure = Option.getOrUndefined(Cause.findErrorOption(cause))
   // These were presented.
   if (CliError.isCliError(failure)) return Effect.void
-  return Console.error(failure === undefined || isVerbose ? Cause.pretty(cause) : explain(failure))
+  return say(failure === undefined || isVerbose ? Cause.pretty(cause) : explain(failure))
 }
 
 const program = Command.run(wirestack, { version }).pipe(
@@ -65,6 +66,8 @@ const program = Command.run(wirestack, { version }).pipe(
 )
 
 insist()
+// What is said to people may be heard by nobody; that is no reason to lose messages.
+process.stderr.on("error", () => {})
 NodeRuntime.runMain(program, {
   disableErrorReporting: true,
   teardown: (exit, onExit) => {

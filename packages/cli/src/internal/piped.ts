@@ -4,7 +4,7 @@ import { TooLarge } from "@wirestack/protocol/Reason"
 import type { Message } from "@wirestack/protocol/Transport"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { type Format, InputUnusable, type Operator, OutputClosed, say, write } from "./Operator.ts"
+import { type Format, InputUnusable, type Operator, say, whyUnwritable, write } from "./Operator.ts"
 import { showing } from "./printable.ts"
 import { Splitter } from "./Splitter.ts"
 
@@ -59,7 +59,7 @@ export const piped = (format: Format): Effect.Effect<Operator> =>
       isPerson: false,
       input: format.shape === "bytes" ? stdin : messagesOf(format),
       show: (messages) =>
-        stdout.writable ? write(stdout, Buffer.concat(messages.map(made))) : Effect.fail(new OutputClosed()),
+        stdout.writable ? write(stdout, Buffer.concat(messages.map(made))) : Effect.fail(whyUnwritable(stdout.errored)),
       note: say
     }
   })

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as fs from "node:fs"
-import { eventually, folder, freePort, piped, tcpServer, wirestack, wsServer } from "./support.ts"
+import { eventually, folder, freePort, piped, redirected, tcpServer, wirestack, wsServer } from "./support.ts"
 
 describe("messages of a WebSocket", () => {
   it.live("are the lines of the input, and the answers are lines", () =>
@@ -39,6 +39,21 @@ describe("messages of a WebSocket", () => {
       assert.strictEqual(running.stdout(), "welcome\n")
       yield* eventually("closed", () => seen.closes.length === 1)
       assert.deepStrictEqual(seen.closes, [4001])
+    }).pipe(Effect.scoped))
+
+  it.live("go on when nothing can be said to people", () =>
+    Effect.gen(function*() {
+      const { url } = yield* wsServer()
+      const { code, stdout } = yield* redirected("2>/dev/full", ["connect", "--report", url], "hello\n")
+      assert.deepStrictEqual([code, stdout], [0, "hello\n"])
+    }).pipe(Effect.scoped))
+
+  it.live("are not lost without being told, when the output takes no more", () =>
+    Effect.gen(function*() {
+      const { url } = yield* wsServer()
+      const { code, stderr } = yield* redirected(">/dev/full", ["connect", url], "hello\n")
+      assert.strictEqual(code, 1)
+      assert.match(stderr, /^wirestack: output: ENOSPC/)
     }).pipe(Effect.scoped))
 
   it.live("end with the output, when nobody reads it any more", () =>

@@ -30,10 +30,16 @@ export const terminal = (
 ): Effect.Effect<Running, never, Scope.Scope> =>
   run("script", ["-qefc", [...node, ...args].map(quoted).join(" "), "/dev/null"], { TERM: "xterm", ...env })
 
+/** Redirects as a shell does, pipes text in, and waits for the end. */
+export const redirected = (redirection: string, args: ReadonlyArray<string>, input: string) =>
+  fed(run("sh", ["-c", `${[...node, ...args].map(quoted).join(" ")} ${redirection}`]), input)
+
 /** Pipes text in, and waits for the end. */
-export const piped = (args: ReadonlyArray<string>, input: string, env?: Environment) =>
+export const piped = (args: ReadonlyArray<string>, input: string, env?: Environment) => fed(wirestack(args, env), input)
+
+const fed = (starting: ReturnType<typeof wirestack>, input: string) =>
   Effect.gen(function*() {
-    const running = yield* wirestack(args, env)
+    const running = yield* starting
     yield* running.write(input)
     yield* running.end
     const code = yield* running.exit

@@ -69,6 +69,16 @@ describe("a person at a terminal", () => {
       assert.match(running.stdout(), /closed by the peer with 4321 \(enough\)/)
     }).pipe(Effect.scoped))
 
+  it.live("is safe from why peers leave", () =>
+    Effect.gen(function*() {
+      const { url } = yield* wsServer((socket) => socket.close(4321, "\x1b]0;owned\x07"))
+      const running = yield* terminal(["connect", url])
+      assert.strictEqual(yield* running.exit, 6)
+      assert.match(running.stdout(), /closed by the peer with 4321 \(\\x1b\]0;owned\\x07\)/)
+      assert.match(running.stdout(), /wirestack: websocket: the peer closed with 4321 \(\\x1b\]0;owned\\x07\)/)
+      assert.notInclude(running.stdout(), "\x1b]0;")
+    }).pipe(Effect.scoped))
+
   it.live("types lines on a stack of bytes, with CRLF if that is asked for", () =>
     Effect.gen(function*() {
       let received = ""
