@@ -7,6 +7,7 @@
  *
  * - **Acknowledged** is what Redis has answered, so it is as safe as Redis keeps it: with `appendonly yes` and `appendfsync always` it outlives
  *   a crash of the machine, with `everysec` one of Redis. A replica that takes over may lack what was acknowledged last.
+ *   Subscriptions that have read what Redis came back without are told so with a `Gap` that says `restarted`, and are given the log anew.
  * - **Redis is away.** Subscriptions connect again by themselves. `publish` fails `Unavailable`, or with `TimedOut` while the client waits to be
  *   connected again; with `disableOfflineQueue` it fails at once.
  * - **Bounds.** Redis keeps `maxEntries` messages a topic, and forgets a topic that nobody published in for `timeToLive`.
@@ -18,6 +19,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redis from "effect/persistence/Redis"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { lastOf } from "./internal/lastOf.ts"
 import { Place, positionOf } from "./internal/Place.ts"
 import { publish } from "./internal/publish.ts"
 import { Reader } from "./internal/Reader.ts"
@@ -36,13 +38,6 @@ export interface Options {
 }
 
 const engine = "redis"
-
-/** The last message of a stream. */
-const lastOf = (redis: Redis.Redis["Service"], log: string) =>
-  Effect.map(
-    redis.send<ReadonlyArray<readonly [id: string]>>("XREVRANGE", log, "+", "-", "COUNT", "1"),
-    ([last]) => last === undefined ? { epoch: undefined, number: 0 } : positionOf(last[0])
-  )
 
 /**
  * A backplane on this Redis. When the layer is built, its reader begins to connect, and subscriptions wait for that.

@@ -69,6 +69,26 @@ describe.skipIf(!isThere)("a backplane kept by redis-server", () => {
       ])
     }).pipe(Effect.provide(over())))
 
+  it.live("tells who has read what Redis has lost", () =>
+    Effect.gen(function*() {
+      const { publish, subscribe } = yield* Backplane.Backplane
+      const { send } = yield* Redis.Redis
+      const place = yield* subscribe("lossy")
+      const log = "wirestack:{lossy}:log"
+      yield* publish("lossy", "kept")
+      yield* send("COPY", log, "kept")
+      yield* Effect.forEach(["lost", "lost, too"], (payload) => publish("lossy", payload))
+      yield* Stream.runDrain(Stream.take(Backplane.events(place), 3))
+      yield* send("RENAME", "kept", log)
+      assert.strictEqual((yield* publish("lossy", "anew")).number, 2)
+      yield* send("CLIENT", "KILL", "TYPE", "normal")
+      assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(Backplane.events(place), 3)), [
+        { _tag: "Gap", after: 3, restarted: true },
+        { _tag: "Entry", number: 1, payload: "kept", key: undefined },
+        { _tag: "Entry", number: 2, payload: "anew", key: undefined }
+      ])
+    }).pipe(Effect.provide(over())))
+
   it.live("goes on when Redis was killed, and has told so", () =>
     Effect.gen(function*() {
       const mortal = yield* redisServer

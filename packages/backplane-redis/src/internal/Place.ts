@@ -13,6 +13,11 @@ export interface Position {
   readonly number: number
 }
 
+/** The last message of a stream. */
+export interface Last extends Position {
+  readonly stamp: string | undefined
+}
+
 export const positionOf = (id: string): Position & { readonly epoch: string } => {
   const dash = id.indexOf("-")
   return { epoch: id.slice(0, dash), number: Number(id.slice(dash + 1)) }
@@ -21,20 +26,25 @@ export const positionOf = (id: string): Position & { readonly epoch: string } =>
 /** A message of a stream, as Redis gives it: its id, and its fields by turns of name and value. */
 export type Message = readonly [id: string, fields: ReadonlyArray<string>]
 
+/** When a message was published, which tells it apart from another one that got its id after a loss. */
+export const stampOf = ([, fields]: Message): string | undefined => fields[5]
+
 export class Place implements Backplane.Subscription {
   readonly last: number
   readonly log: string
   private epoch: string | undefined
   private number: number
-  /** Whether the next message has to be the one behind this place. */
-  private strict: boolean
+  /** That of the message before this place, if it is known. */
+  private stamp: string | undefined = undefined
+  /** Holes before the message behind this one are no gap. */
+  private excused: number
   private ahead: Array<Backplane.Event> = []
   private wake: (() => void) | undefined = undefined
   private readonly hungry: () => void
 
   constructor(
     log: string,
-    { epoch, number: last }: Position,
+    { epoch, number: last, stamp }: Last,
     { after, latest = 0 }: Backplane.From,
     hungry: () => void
   ) {
@@ -43,7 +53,8 @@ export class Place implements Backplane.Subscription {
     this.last = last
     this.epoch = epoch
     this.number = after ?? Math.max(0, last - latest)
-    this.strict = after !== undefined || latest === 0
+    this.excused = after ?? last
+    if (this.number === last) this.stamp = stamp
     if (this.number > last) this.restart(epoch)
   }
 
@@ -58,21 +69,33 @@ export class Place implements Backplane.Subscription {
   }
 
   /** How far it is in the stream. */
-  isBehind({ number }: Place): boolean {
-    return this.number < number
+  isBehind({ epoch, number }: Place): boolean {
+    return this.epoch === epoch ? this.number < number : Number(this.epoch ?? 0) < Number(epoch ?? 0)
+  }
+
+  /** Begins again if Redis has lost the end of the stream: `there` is the message before this place, if there is one. */
+  verify({ epoch, number }: Position, there: Message | undefined): void {
+    if (epoch !== this.epoch) return
+    const isLost = there === undefined
+      ? this.number > number
+      : this.stamp !== undefined && stampOf(there) !== this.stamp
+    if (isLost) this.restart(epoch)
+    if (this.ahead.length > 0) this.wake?.()
   }
 
   /** Takes what was read, as far as it has not got it yet. */
   offer(messages: ReadonlyArray<Message>): void {
-    for (const [id, [, payload, , key]] of messages) {
+    for (const message of messages) {
+      const [id, [, payload, , key]] = message
       const { epoch, number } = positionOf(id)
       if (epoch !== this.epoch) this.restart(epoch)
       if (number <= this.number) continue
-      if (this.strict && number > this.number + 1) {
+      if (number > Math.max(this.number, this.excused) + 1) {
         this.ahead.push({ _tag: "Gap", after: this.number, restarted: false })
       }
-      this.strict = true
+      this.excused = 0
       this.number = number
+      this.stamp = stampOf(message)
       this.ahead.push({ _tag: "Entry", number, payload, key: key === "" ? undefined : key })
     }
     if (this.ahead.length > 0) this.wake?.()
@@ -96,9 +119,12 @@ export class Place implements Backplane.Subscription {
 
   /** Goes on at the beginning of another stream. Whoever had nothing of the one before misses nothing. */
   private restart(epoch: string | undefined): void {
-    if (this.number > 0) this.ahead.push({ _tag: "Gap", after: this.number, restarted: true })
+    if (this.number > 0) {
+      this.ahead.push({ _tag: "Gap", after: this.number, restarted: true })
+      this.excused = Infinity
+    }
     this.epoch = epoch
     this.number = 0
-    this.strict = false
+    this.stamp = undefined
   }
 }

@@ -10,6 +10,7 @@ import * as Latch from "effect/Latch"
 import type * as Redis from "effect/persistence/Redis"
 import * as Schedule from "effect/Schedule"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import { lastOf } from "./lastOf.ts"
 import { batch, type Message, type Place } from "./Place.ts"
 
 /** How long a read waits, in milliseconds, and how much longer its answer may take. */
@@ -77,9 +78,22 @@ export class Reader {
     return Effect.gen({ self: this }, function*() {
       const connection = yield* this.redis.reserve
       const id = String(yield* connection.send("CLIENT", "ID"))
+      yield* this.verified(connection)
       yield* SubscriptionRef.set(this.state, { _tag: "Linked" })
       return yield* Effect.forever(this.read(connection, id))
     })
+  }
+
+  /** Redis may come back without the end of its streams; who has read of that begins again. */
+  private verified(connection: Redis.Connection) {
+    const places = [...this.places.values()].flatMap((places) => [...places])
+    return Effect.forEach(places, (place) =>
+      Effect.gen(function*() {
+        const { id, log } = place
+        const last = yield* lastOf(connection, log)
+        const [there] = yield* connection.send<ReadonlyArray<Message>>("XRANGE", log, id, id)
+        place.verify(last, there)
+      }), { concurrency: 64, discard: true })
   }
 
   private read(connection: Redis.Connection, id: string) {

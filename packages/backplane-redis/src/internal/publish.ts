@@ -2,7 +2,8 @@
  * Puts a message into the log of a topic, which is a stream, and its key beside it, into a hash: in one step.
  *
  * The id of a message is `epoch-number`. The epoch is when the stream began, so that numbers of another stream are told apart from these;
- * Redis counts the numbers on (`epoch-*`). A key goes with its message, when that is trimmed.
+ * Redis counts the numbers on (`epoch-*`). A Redis that has lost the end of a stream gives its numbers once more, so each message has the
+ * time at which it came, too. A key goes with its message, when that is trimmed.
  */
 import * as Redis from "effect/persistence/Redis"
 
@@ -13,15 +14,16 @@ if key ~= '' then
   local known = redis.call('HGET', keys, key)
   if known then return {known, 1} end
 end
+local now = redis.call('TIME')
+local stamp = now[1] .. string.format('%06d', now[2])
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local id
 if last then
   id = string.match(last[1], '^%d+') .. '-*'
 else
-  local now = redis.call('TIME')
-  id = now[1] .. string.format('%06d', now[2]) .. '-1'
+  id = stamp .. '-1'
 end
-id = redis.call('XADD', log, id, 'payload', payload, 'key', key)
+id = redis.call('XADD', log, id, 'payload', payload, 'key', key, 'at', stamp)
 if key ~= '' then redis.call('HSET', keys, key, id) end
 local over = redis.call('XLEN', log) - max
 if over > 0 then

@@ -49,7 +49,7 @@ export interface Entry {
 export interface Gap {
   readonly _tag: "Gap"
   readonly after: number
-  /** The whole log was lost or forgotten: a new one counts from 1 again. */
+  /** The log was lost or forgotten, or its end was: what is there now follows, from the beginning. */
   readonly restarted: boolean
 }
 
