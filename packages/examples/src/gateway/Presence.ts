@@ -59,6 +59,8 @@ left = others(person, me)
 table.insert(left, me)
 set(people, name, person, left)
 redis.call('SADD', rooms, room)
+-- A lease that is over and forgotten may not come back, and then somebody has to find this room.
+redis.call('ZADD', gateways, 'NX', 0, me)
 return 1
 `
   }

@@ -29,12 +29,19 @@ export const make: Effect.Effect<Sayings, never, Backplane.Backplane> = Effect.m
   Backplane.Backplane,
   ({ publish, subscribe }): Sayings => {
     /** What was said up to the last message of a subscription. */
-    const opened = Effect.fnUntraced(function*({ last, pull }: Backplane.Subscription, after: number) {
+    const opened = Effect.fnUntraced(function*(
+      { last, pull }: Backplane.Subscription,
+      after: number,
+      isForgotten: boolean
+    ): Effect.fn.Return<Event, Away> {
       const history: Array<Entry> = []
       let at = after
       while (at < last) {
         for (const event of yield* pull) {
-          if (event._tag === "Gap") continue
+          if (event._tag === "Gap") {
+            if (event.restarted && !isForgotten) return yield* away("the room has begun anew")
+            continue
+          }
           at = event.number
           history.push(entryOf(event))
         }
@@ -45,6 +52,9 @@ export const make: Effect.Effect<Sayings, never, Backplane.Backplane> = Effect.m
     const next = (event: Backplane.Event): Effect.Effect<Event, Away> =>
       event._tag === "Entry"
         ? Effect.succeed({ _tag: "Said", entry: entryOf(event) })
+        // All that there is follows.
+        : event.restarted
+        ? Effect.succeed({ _tag: "Opened", history: [], last: 0 })
         : Effect.fail(away(`what came after ${event.after} is missing`))
 
     /** What was said before under a key; it is in the log as long as the key is. */
@@ -59,8 +69,9 @@ export const make: Effect.Effect<Sayings, never, Backplane.Backplane> = Effect.m
         Stream.unwrap(Effect.gen(function*() {
           const subscription = yield* reached(subscribe(topicOf(room), after === undefined ? { latest } : { after }))
           const { last } = subscription
-          const isKnown = after !== undefined && after <= last
-          const first = yield* opened(subscription, isKnown ? after : Math.max(0, last - latest))
+          const isForgotten = after !== undefined && after > last
+          const begin = after === undefined || isForgotten ? Math.max(0, last - latest) : after
+          const first = yield* opened(subscription, begin, isForgotten)
           return Stream.concat(Stream.make<[Event]>(first), Stream.mapEffect(Backplane.events(subscription), next))
         })),
       say: Effect.fnUntraced(function*(room, speech): Effect.fn.Return<Spoken, Away> {
