@@ -60,7 +60,9 @@ export const converse = Effect.fnUntraced(function*(
   const received = count === undefined ? messages(connection) : Stream.take(messages(connection), count)
   const receive = Stream.runForEachArray(received, (batch) => Effect.andThen(show(batch), hearing.happens))
   // That the connection is over is told by what receives.
-  const send = Stream.runForEachArray(input, (batch) =>
+  // What can't be sent takes nothing with it that a person has typed behind it.
+  const said = isPerson ? Stream.rechunk(input, 1) : input
+  const send = Stream.runForEachArray(said, (batch) =>
     connection.sendAll(batch).pipe(
       Effect.andThen(saying.happens),
       Effect.catch((error) => !isRefusal(error) ? Effect.never : isPerson ? note(error.message) : Effect.fail(error))

@@ -1,6 +1,6 @@
 /** When a conversation is over, by the clock of the tests. */
 import { assert, describe, it } from "@effect/vitest"
-import { Connection, MemoryTransport, Transport } from "@wirestack/protocol"
+import { Connection, Lines, MemoryTransport, Transport } from "@wirestack/protocol"
 import { Clock, Deferred, Duration, Effect, Fiber, Queue, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { converse, type Ending } from "../../src/internal/converse.ts"
@@ -139,4 +139,31 @@ describe("a conversation is over", () => {
       yield* Fiber.join(over)
     })
   )
+
+  it.effect("and what a person pastes is sent but for what can't be", () =>
+    Effect.gen(function*() {
+      const stack = MemoryTransport.layer().pipe(Lines.over())
+      const heard = Deferred.makeUnsafe<ReadonlyArray<Transport.Message>>()
+      const notes: Array<string> = []
+      yield* Effect.gen(function*() {
+        const listener = yield* Transport.listen(Transport.Messages)("memory:peer")
+        yield* Effect.forkScoped(listener.run((peer) =>
+          Effect.flatMap(
+            Stream.runCollect(Stream.take(Connection.messages(peer), 2)),
+            (messages) => Deferred.succeed(heard, messages)
+          )
+        ))
+        const ours = yield* Transport.connect(Transport.Messages)("memory:peer")
+        const operator: Operator = {
+          isPerson: true,
+          input: Stream.concat(Stream.make<Array<Transport.Message>>("one", "t\nwo", "three"), Stream.never),
+          show: () => Effect.void,
+          note: (text) => Effect.sync(() => void notes.push(text))
+        }
+        yield* Effect.forkScoped(converse(ours, operator, plain))
+        assert.deepStrictEqual(yield* Deferred.await(heard), ["one", "three"])
+        assert.strictEqual(notes.length, 1)
+        yield* ours.abort
+      }).pipe(Effect.scoped, Effect.provide(stack))
+    }))
 })
