@@ -69,6 +69,18 @@ describe.skipIf(!isThere)("a backplane kept by redis-server", () => {
       ])
     }).pipe(Effect.provide(over())))
 
+  it.live("publishes a key again whose message Redis has lost", () =>
+    Effect.gen(function*() {
+      const { publish, subscribe } = yield* Backplane.Backplane
+      const { send } = yield* Redis.Redis
+      yield* publish("evicted", "other")
+      yield* publish("evicted", "hello", "key")
+      yield* send("DEL", "wirestack:{evicted}:log")
+      assert.deepStrictEqual(yield* publish("evicted", "hello", "key"), { number: 1, repeated: false })
+      assert.deepStrictEqual(yield* publish("evicted", "hello", "key"), { number: 1, repeated: true })
+      assert.strictEqual((yield* subscribe("evicted")).last, 1)
+    }).pipe(Effect.provide(over())))
+
   it.live("tells who has read what Redis has lost", () =>
     Effect.gen(function*() {
       const { publish, subscribe } = yield* Backplane.Backplane

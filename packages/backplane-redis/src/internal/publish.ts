@@ -12,7 +12,7 @@ local log, keys = KEYS[1], KEYS[2]
 local payload, key, max, seconds = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 if key ~= '' then
   local known = redis.call('HGET', keys, key)
-  if known then return {known, 1} end
+  if known and #redis.call('XRANGE', log, known, known) > 0 then return {known, 1} end
 end
 local now = redis.call('TIME')
 local stamp = now[1] .. string.format('%06d', now[2])
