@@ -8,12 +8,12 @@
 
 import type { Batch } from "@wirestack/protocol/Connection"
 import type { TooLarge } from "@wirestack/protocol/Reason"
+import { printable } from "@wirestack/protocol/tap/Payload"
 import type { Message } from "@wirestack/protocol/Transport"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import { styleText } from "node:util"
-import { printable } from "./printable.ts"
 
 type Style = Parameters<typeof styleText>[0]
 

@@ -5,6 +5,7 @@
  */
 import { messages } from "@wirestack/protocol/Connection"
 import type { ConnectionError } from "@wirestack/protocol/ConnectionError"
+import { printable } from "@wirestack/protocol/tap/Payload"
 import type { Message } from "@wirestack/protocol/Transport"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
@@ -16,7 +17,6 @@ import * as StackUrl from "../StackUrl.ts"
 import * as asked from "./asked.ts"
 import { Histogram } from "./Histogram.ts"
 import { say } from "./Operator.ts"
-import { printable } from "./printable.ts"
 import { warnOfInsecurity } from "./warnOfInsecurity.ts"
 
 /** Nothing came back, or something else. */

@@ -6,6 +6,7 @@
  *
  * Ctrl-C is the signal SIGINT, as everywhere; Ctrl-D is the end of the input.
  */
+import { printable } from "@wirestack/protocol/tap/Payload"
 import type { Message } from "@wirestack/protocol/Transport"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -15,7 +16,7 @@ import * as Stream from "effect/Stream"
 import * as readline from "node:readline"
 import { styleText } from "node:util"
 import type { Format, Operator } from "./Operator.ts"
-import { printable, showing } from "./printable.ts"
+import { showing } from "./showing.ts"
 
 /** How many typed lines wait to be sent; behind these, what is pasted is read no further. */
 const maxWaiting = 1_024

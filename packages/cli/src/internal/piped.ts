@@ -5,7 +5,7 @@ import type { Message } from "@wirestack/protocol/Transport"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { type Format, InputUnusable, type Operator, say, whyUnwritable, write } from "./Operator.ts"
-import { showing } from "./printable.ts"
+import { showing } from "./showing.ts"
 import { Splitter } from "./Splitter.ts"
 
 const stdin: Stream.Stream<Uint8Array, InputUnusable> = NodeStream.fromReadable<Uint8Array, InputUnusable>({
