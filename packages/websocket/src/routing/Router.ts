@@ -6,8 +6,8 @@
  *       Route.messages("/echo", (connection) => Stream.run(Connection.messages(connection), Connection.sink(connection)))
  *     ])
  *
- * Of several routes that match, the one with the more specific host is taken, then the one with the more specific path. What no
- * route matches is answered with 404. What is said in the options holds for all routes that don't say otherwise.
+ * Of several routes that match, the one with the more specific host is taken, then the one with the more specific path, then the first
+ * of the list. What no route matches is answered with 404. What is said in the options holds for all routes that don't say otherwise.
  */
 
 import type { Connection } from "@wirestack/protocol/Connection"
