@@ -13,7 +13,7 @@
  *   before the HTTP server, which waits for them.
  * - TLS is the HTTP server's own: `TlsInfo` tells of it.
  */
-import type { Route } from "@wirestack/websocket/routing/Route"
+import type { Any } from "@wirestack/websocket/routing/Route"
 import type * as Router from "@wirestack/websocket/routing/Router"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -32,7 +32,7 @@ export interface Mounted extends Pick<Router.Mounted<never>, "drain" | "drained"
  *
  * @category constructors
  */
-export const on = <const Routes extends ReadonlyArray<Route<any>>>(
+export const on = <const Routes extends ReadonlyArray<Any>>(
   server: Server,
   routes: Routes,
   options: Options = {}
@@ -47,7 +47,7 @@ export const on = <const Routes extends ReadonlyArray<Route<any>>>(
  *
  * @category layers
  */
-export const layer = <const Routes extends ReadonlyArray<Route<any>>>(
+export const layer = <const Routes extends ReadonlyArray<Any>>(
   server: Server,
   routes: Routes,
   options?: Options

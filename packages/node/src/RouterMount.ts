@@ -21,7 +21,7 @@ import { Closed, Closing } from "@wirestack/protocol/ConnectionError"
 import type { Place } from "@wirestack/protocol/Endpoint"
 import { refuse, type Refused } from "@wirestack/websocket/handshake/ServerHandshake"
 import type { PathPattern } from "@wirestack/websocket/routing/PathPattern"
-import type { Route } from "@wirestack/websocket/routing/Route"
+import type { Any, Route } from "@wirestack/websocket/routing/Route"
 import type * as Router from "@wirestack/websocket/routing/Router"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -102,7 +102,7 @@ export const server = <A, E, R>(
  *
  * @category layers
  */
-export const routes = <const Routes extends ReadonlyArray<Route<any>>>(
+export const routes = <const Routes extends ReadonlyArray<Any>>(
   list: Routes,
   options: Options = {}
 ): Layer.Layer<

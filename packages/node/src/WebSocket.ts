@@ -17,7 +17,7 @@ import * as Tcp from "@wirestack/transport-tcp/Tcp"
 import type { TcpInfo } from "@wirestack/transport-tcp/TcpInfo"
 import type { CredentialsError } from "@wirestack/transport-tls/CredentialsError"
 import * as Tls from "@wirestack/transport-tls/Tls"
-import type { Route } from "@wirestack/websocket/routing/Route"
+import type { Any } from "@wirestack/websocket/routing/Route"
 import * as Router from "@wirestack/websocket/routing/Router"
 import * as WebSocketLayer from "@wirestack/websocket/WebSocket"
 import * as Context from "effect/Context"
@@ -141,7 +141,7 @@ const agreeing = (endpoint: Input, { tls }: Serving): Effect.Effect<void, Listen
  *
  * @category constructors
  */
-export const listen = <const Routes extends ReadonlyArray<Route<any>>>(
+export const listen = <const Routes extends ReadonlyArray<Any>>(
   endpoint: Input,
   routes: Routes,
   options: ServeOptions = {}
@@ -167,7 +167,7 @@ export const listen = <const Routes extends ReadonlyArray<Route<any>>>(
  *
  * @category layers
  */
-export const serve = <const Routes extends ReadonlyArray<Route<any>>>(
+export const serve = <const Routes extends ReadonlyArray<Any>>(
   endpoint: Input,
   routes: Routes,
   options?: ServeOptions & RunOptions

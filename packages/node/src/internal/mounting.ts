@@ -1,5 +1,5 @@
 import { type RunOptions, runScoped } from "@wirestack/protocol/Listener"
-import type { Route } from "@wirestack/websocket/routing/Route"
+import type { Any } from "@wirestack/websocket/routing/Route"
 import * as Router from "@wirestack/websocket/routing/Router"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,7 +10,7 @@ import { type Compressing, engines, extensionsOf } from "./compressing.ts"
 export interface Options extends Omit<Router.Options, "extensions">, Compressing, RunOptions {}
 
 /** Mounts routes and handles their connections for as long as the scope is open. */
-export const mounting = <const Routes extends ReadonlyArray<Route<any>>>(
+export const mounting = <const Routes extends ReadonlyArray<Any>>(
   routes: Routes,
   options: Options
 ): Effect.Effect<Router.Mounted<never>, never, Scope.Scope | Router.RouteServices<Routes>> =>

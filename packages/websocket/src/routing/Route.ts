@@ -50,6 +50,9 @@ export interface Route<out R = never> {
   ) => Effect.Effect<void, unknown, R>
 }
 
+/** Any route. It leaves out what it needs, so that in a list a handler's needs are inferred from the handler alone. */
+export type Any = Pick<Route, "path" | "host" | "protocols">
+
 type Handler<C, Path extends string, E, R> = (connection: C, request: RoutedRequest<Path>) => Effect.Effect<void, E, R>
 
 type Details = WebSocket | Negotiated

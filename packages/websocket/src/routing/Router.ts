@@ -43,7 +43,7 @@ import type { Message } from "../machines/WebSocketMachine.ts"
 import type { Deadline, ServerOptions } from "../WebSocket.ts"
 import type { Arrival } from "./Arrival.ts"
 import * as PathPattern from "./PathPattern.ts"
-import type { Options as RouteOptions, Route, RoutedRequest } from "./Route.ts"
+import type { Any, Options as RouteOptions, Route, RoutedRequest } from "./Route.ts"
 
 /** What holds for all routes, and for the listener. */
 export interface Options<R = never>
@@ -62,7 +62,7 @@ export interface RoutedListener<R> extends Omit<Listener<unknown, never, WebSock
 }
 
 /** What the handlers of these routes need. */
-export type RouteServices<Routes extends ReadonlyArray<Route<any>>> = [Routes[number]] extends [never] ? never
+export type RouteServices<Routes extends ReadonlyArray<Any>> = [Routes[number]] extends [never] ? never
   : Routes[number] extends Route<infer R> ? R
   : never
 
@@ -144,7 +144,7 @@ const bytes = Layer.effect(Bytes.key, Effect.service(Bytes.key))
  *
  * @category constructors
  */
-export const listen = <const Routes extends ReadonlyArray<Route<any>>, R = never>(
+export const listen = <const Routes extends ReadonlyArray<Any>, R = never>(
   endpoint: Input,
   routes: Routes,
   options: Options<R> = {}
@@ -154,7 +154,7 @@ export const listen = <const Routes extends ReadonlyArray<Route<any>>, R = never
   Scope.Scope | At<"bytes", Listen> | RouteServices<Routes> | R
 > =>
   Effect.gen(function*() {
-    const stack = yield* Layer.build(over(routes, options, own)(bytes as any))
+    const stack = yield* Layer.build(over(routes as ReadonlyArray<any>, options, own)(bytes as any))
     return yield* routed(endpoint, options, stack)
   }) as any
 
@@ -175,7 +175,7 @@ const routed = (endpoint: Input, options: Options<any>, stack: Context.Context<a
   )
 
 /** A layer that serves the routes for as long as it is provided. */
-export const serve = <const Routes extends ReadonlyArray<Route<any>>, R = never>(
+export const serve = <const Routes extends ReadonlyArray<Any>, R = never>(
   endpoint: Input,
   routes: Routes,
   options?: Options<R> & RunOptions
@@ -198,7 +198,7 @@ export interface Mounted<R> extends Omit<RoutedListener<R>, "address"> {
  *
  * @category constructors
  */
-export const mount = <const Routes extends ReadonlyArray<Route<any>>, R = never>(
+export const mount = <const Routes extends ReadonlyArray<Any>, R = never>(
   routes: Routes,
   options: Options<R> = {}
 ): Effect.Effect<
@@ -212,11 +212,12 @@ export const mount = <const Routes extends ReadonlyArray<Route<any>>, R = never>
       connect: () => Effect.die("requests arrive, and are not made"),
       listen: (ask) => makeListener(acceptor, ask)
     })
-    const stack = yield* Layer.build(over(routes, options, foreign)(arriving as any))
+    const stack = yield* Layer.build(over(routes as ReadonlyArray<any>, options, foreign)(arriving as any))
     const listener = yield* Effect.orDie(routed("memory:http", options, stack))
     return {
       ...listener,
       accept: acceptor.accept,
-      knows: (host: string, path: string) => routes.some((route) => paramsOf(route, host, path) !== undefined)
+      knows: (host: string, path: string) =>
+        (routes as ReadonlyArray<any>).some((route) => paramsOf(route, host, path) !== undefined)
     }
   }) as any

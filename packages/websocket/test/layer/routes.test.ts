@@ -5,6 +5,7 @@ import { Negotiated } from "@wirestack/protocol/Ask"
 import * as Connection from "@wirestack/protocol/Connection"
 import { detail } from "@wirestack/protocol/Connection"
 import type { Incident } from "@wirestack/protocol/Listener"
+import type { ListenError } from "@wirestack/protocol/ListenError"
 import { reasonOf } from "@wirestack/test-support"
 import { Origin, type PathPattern, Refusal, Route, Router, WebSocket } from "@wirestack/websocket"
 import { Cause, Context, Deferred, Effect, Fiber, Layer, Option, Queue, Schema, Stream } from "effect"
@@ -160,6 +161,13 @@ describe("a route", () => {
     // @ts-expect-error
     assert.throws(() => named("/*a/b", ""), RangeError)
     assert.throws(() => named("/", "", { host: "a b" }), RangeError)
+  })
+
+  it("that is written in the list tells what its handler needs, and no more", () => {
+    type Served<R> = Layer.Layer<never, ListenError, Transport.ByteTransport<Transport.Listen> | R>
+    const free: Served<never> = Router.serve("/", [Route.messages("/", ({ send }) => send(""))])
+    const needy: Served<Users> = Router.serve("/", [Route.messages("/", () => Effect.asVoid(Users))])
+    for (const layer of [free, needy]) assert.isTrue(Layer.isLayer(layer))
   })
 
   it.effect("takes messages in parts, and frames by hand", () =>
