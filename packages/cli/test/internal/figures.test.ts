@@ -12,7 +12,7 @@ import { Exit } from "effect"
 import { explain } from "../../src/internal/explain.ts"
 import { Histogram } from "../../src/internal/Histogram.ts"
 import { outcomeLine } from "../../src/internal/outcomeLine.ts"
-import { printableBytes, showing } from "../../src/internal/printable.ts"
+import { printableBytes, showing } from "../../src/internal/showing.ts"
 import { waterfall } from "../../src/internal/waterfall.ts"
 
 describe("an exit code", () => {
