@@ -2,7 +2,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Codec, Connection, LengthPrefixed, MemoryTransport } from "@wirestack/protocol"
-import { Effect, Redacted, Stream } from "effect"
+import { Effect, FileSystem, PlatformError, Redacted, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as fs from "node:fs"
 import * as os from "node:os"
@@ -224,6 +224,46 @@ describe("a log in a file", () => {
       const three = yield* Log.file(name)
       assert.deepStrictEqual(texts(three.history("sea").after(3).history), [[4, "again"]])
       assert.strictEqual(three.history("land").last, 1)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
+
+  it.live("goes on behind what could be written in part only", () =>
+    Effect.gen(function*() {
+      const name = yield* named
+      const system = yield* FileSystem.FileSystem
+      let isFull = false
+      const log = yield* Effect.provideService(Log.file(name), FileSystem.FileSystem, {
+        ...system,
+        writeFileString: (path, text, options) =>
+          isFull
+            ? Effect.andThen(
+              system.writeFileString(path, text.slice(0, 20), options),
+              Effect.fail(PlatformError.badArgument({ module: "FileSystem", method: "write", description: "full" }))
+            )
+            : system.writeFileString(path, text, options)
+      })
+      yield* log.add("sea", entry(1))
+      isFull = true
+      for (let n = 0; n < 2; n++) yield* Effect.flip(log.add("sea", entry(2)))
+      isFull = false
+      for (let n = 2; n <= 3; n++) yield* log.add("sea", entry(n))
+      const again = yield* Log.file(name)
+      assert.deepStrictEqual(texts(again.history("sea").after().history), [[1, "1"], [2, "2"], [3, "3"]])
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
+
+  it.live("leaves a file alone that is none", () =>
+    Effect.gen(function*() {
+      const name = path.join(yield* folder, "notes.txt")
+      for (
+        const [text, line] of [["milk\neggs\n", 1], ["a secret", 1], [
+          `${JSON.stringify({ room: "sea" })}\n`,
+          1
+        ]] as const
+      ) {
+        fs.writeFileSync(name, text)
+        const error = yield* Effect.flip(Log.file(name))
+        assert.deepInclude(error, { _tag: "Unreadable", name, line })
+        assert.strictEqual(fs.readFileSync(name, "utf8"), text)
+      }
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
 
   it.live("is written anew before it grows without end", () =>

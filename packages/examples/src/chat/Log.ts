@@ -3,7 +3,8 @@
  *
  * The file has a line of JSON for everything that was said. A line is written before anybody is told of it, so a server that is killed
  * has told nothing that the next one does not know; what it was killed in the middle of writing was told to nobody, and is dropped. It is
- * the system that keeps what was written, so a loss of power may take the last of it. One server writes to a file at a time.
+ * the system that keeps what was written, so a loss of power may take the last of it. One server writes to a file at a time. A file that
+ * has anything else in it is left as it is (`Unreadable`).
  *
  * Bounds: 100 rooms with what `History` keeps of each. A file that has become twice as large as what is kept, and 1 MiB more, is
  * written anew.
@@ -25,6 +26,13 @@ const slack = 1_048_576
 export class Unkept extends Data.TaggedError("Unkept")<{ readonly cause: unknown }> {
   override get message(): string {
     return `what was said could not be kept: ${String(this.cause)}`
+  }
+}
+
+/** The file is no log of a chat, or was changed by somebody else. */
+export class Unreadable extends Data.TaggedError("Unreadable")<{ readonly name: string; readonly line: number }> {
+  override get message(): string {
+    return `${this.name} is no log of a chat: its line ${this.line} can't be read`
   }
 }
 
@@ -66,6 +74,12 @@ type Line = typeof Line.Type
 
 const line = (said: Line): string => `${JSON.stringify(said)}\n`
 
+/** With what each line begins. */
+const beginning = "{\"room\":"
+
+/** Whether it may be the first part of a line. */
+const isBegun = (text: string): boolean => text.startsWith(beginning) || beginning.startsWith(text)
+
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Line))
 
 /** A log of which `write` keeps the lines. */
@@ -90,11 +104,15 @@ export const file = Effect.fnUntraced(function*(name: string) {
   const path = yield* Path.Path
   const histories = new Histories()
   yield* fs.makeDirectory(path.dirname(name), { recursive: true })
-  const text = (yield* fs.exists(name)) ? yield* fs.readFileString(name) : ""
-  for (const line of text.split("\n")) {
-    Result.match(decode(line), { onSuccess: (said) => histories.add(said), onFailure: () => {} })
+  const lines = (yield* fs.exists(name)) ? (yield* fs.readFileString(name)).split("\n") : [""]
+  for (let at = 0; at < lines.length - 1; at++) {
+    const said = decode(lines[at])
+    if (Result.isFailure(said)) return yield* new Unreadable({ name, line: at + 1 })
+    histories.add(said.success)
   }
+  if (!isBegun(lines.at(-1)!)) return yield* new Unreadable({ name, line: lines.length })
 
+  /** Infinite as long as there may be half a line at the end, behind which nothing can be written. */
   let size = Infinity
   let limit = 0
   /** Writes all that is kept into another file, which takes the place of this one. */
@@ -109,8 +127,10 @@ export const file = Effect.fnUntraced(function*(name: string) {
   const write = (line: string) =>
     Effect.gen(function*() {
       if (size > limit) yield* renew
-      size += line.length
+      const written = size + line.length
+      size = Infinity
       yield* fs.writeFileString(name, line, { flag: "a", mode: 0o600 })
+      size = written
     })
   const turns = yield* Semaphore.make(1)
   return logged(histories, (line) => Semaphore.withPermit(turns, write(line)))
