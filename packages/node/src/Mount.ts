@@ -9,6 +9,7 @@
  * - All checks, limits and answers are those of a server of our own (see `Router`). From the answer 101 on the socket belongs to the
  *   connection, which reads and writes it like one that we have accepted; until then it is the HTTP server's.
  * - A request that no route matches is left to the server's other `upgrade` listeners; if there are none, it is answered with 404.
+ *   One that asks for another protocol, such as h2c, is then a request as any other, as HTTP has it; so it is since Node 22.21 and 24.9.
  * - The scope owns the connections: when it closes they are told so (1001), and requests are answered with 503 meanwhile. Close it
  *   before the HTTP server, which waits for them.
  * - TLS is the HTTP server's own: `TlsInfo` tells of it.

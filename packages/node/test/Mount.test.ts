@@ -297,6 +297,32 @@ describe("other listeners", () => {
     })))
 })
 
+describe("a request for another protocol", () => {
+  it.live.skipIf(!("shouldUpgradeCallback" in Http.createServer()))(
+    "is answered as if it were none",
+    () =>
+      Effect.scoped(Effect.gen(function*() {
+        const server = yield* listening(Http.createServer((incoming, response) => void incoming.pipe(response)))
+        yield* Mount.on(server, [echo], quiet)
+        const posted = request("/echo", { Upgrade: "h2c", "Content-Length": "5" }).replace("GET", "POST")
+        const client = yield* raw(portOf(server))
+        client.socket.write(`${posted}first`)
+        yield* sees(client, "first")
+        client.socket.write(request("/echo"))
+        yield* sees(client, "101 Switching Protocols")
+        client.socket.resetAndDestroy()
+        const asked = yield* Deferred.make<string | undefined>()
+        server.on("upgrade", (incoming, socket) => {
+          Deferred.doneUnsafe(asked, Effect.succeed(incoming.headers.upgrade))
+          socket.destroy()
+        })
+        const other = yield* raw(portOf(server))
+        other.socket.write(request("/", { Upgrade: "h2c" }))
+        assert.strictEqual(yield* Deferred.await(asked), "h2c")
+      }))
+  )
+})
+
 describe("limits", () => {
   it.live("who is one too many is told so", () =>
     Effect.scoped(Effect.gen(function*() {

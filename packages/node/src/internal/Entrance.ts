@@ -13,6 +13,13 @@ const entrances = new WeakMap<Server, Entrance>()
 
 type Routes = Router.Mounted<any>
 
+/** Whether a request is one for an upgrade, as Node asks since 22.21 and 24.9. */
+interface Deciding {
+  shouldUpgradeCallback?: (request: IncomingMessage) => boolean
+}
+
+const wantsWebSocket = ({ headers: { upgrade = "" } }: IncomingMessage): boolean => /\bwebsocket\b/i.test(upgrade)
+
 /** Nobody else hears of a socket that fails before somebody has it. */
 const ignore = (): void => {}
 
@@ -24,6 +31,20 @@ export class Entrance {
   private constructor(server: Server) {
     this.server = server
     server.on("listening", () => this.place = undefined)
+    this.declineOthers(server)
+  }
+
+  /** What asks for another protocol, such as h2c, is a request as any other, if nobody else is there to hear of it. */
+  private declineOthers(server: Server & Deciding): void {
+    const decide = server.shouldUpgradeCallback
+    if (decide === undefined) return
+    server.shouldUpgradeCallback = (request) =>
+      decide.call(server, request) && (!this.isAlone || wantsWebSocket(request))
+  }
+
+  /** Whether nobody but us hears of upgrades. */
+  private get isAlone(): boolean {
+    return this.mounted.size > 0 && this.server.listenerCount("upgrade") === 1
   }
 
   /** The one of this server. */
@@ -45,7 +66,7 @@ export class Entrance {
 
   private readonly onUpgrade = (request: IncomingMessage, socket: Duplex, head: Uint8Array): void => {
     const routes = this.whoKnows(request)
-    if (routes === undefined && this.server.listenerCount("upgrade") > 1) return
+    if (routes === undefined && !this.isAlone) return
     socket.on("error", ignore)
     if (isAnswering(socket)) return void socket.destroy()
     if (routes === undefined) return reply(socket, missing(request))
