@@ -159,6 +159,17 @@ describe("the chat's page", () => {
     assert.strictEqual(room.unread, 2)
   })
 
+  it("says what is pending in a room that another tab has left", () => {
+    const model = new Model([{ room: "land", key: "a", text: "one", at: 0 }])
+    model.me = me
+    model.enter("sea")
+    assert.deepStrictEqual(
+      model.greetings().map((message) => [message._tag, message.room]),
+      [["Join", "sea"], ["Join", "land"], ["Say", "land"]]
+    )
+    assert.strictEqual(model.rooms.get("land")!.state, "joining")
+  })
+
   it("keeps 500 items of a room, and has 100 messages pending", () => {
     const { model } = new World()
     for (let n = 1; n <= 600; n++) {

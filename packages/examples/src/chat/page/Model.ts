@@ -131,8 +131,12 @@ export class Model {
     return this.pending.every(({ room }) => typeof this.rooms.get(room)?.state === "object")
   }
 
-  /** What is to be said first on a new connection. */
+  /**
+   * What is to be said first on a new connection. After a reload something may be pending in a room that we are not in: which ones we are in
+   * is known to all tabs together.
+   */
   greetings(): ReadonlyArray<ClientMessage> {
+    for (const { room } of this.pending) if (!this.rooms.has(room)) this.rooms.set(room, new Room(room))
     for (const room of this.rooms.values()) room.state = "joining"
     for (const { key } of this.pending) this.again.add(key)
     return [...[...this.rooms.keys()].map((room) => this.join(room)), ...this.pending.map(saying)]
