@@ -13,6 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Scheduler from "effect/Scheduler"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -377,6 +378,29 @@ describe("the end", () => {
       const code = yield* Effect.forkScoped(closing(ws), { startImmediately: true })
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(yield* Fiber.join(code), 1001)
+    })))
+
+  it.live("leaves no connection open, at whatever step of its handshake it comes", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const server = yield* listening()
+      for (let step = 0; step < 24; step++) {
+        const scope = yield* Scope.make()
+        yield* Mount.on(server, [echo], { ...quiet, drain: { within: 0 } }).pipe(
+          Scope.provide(scope),
+          // So that all of it takes many turns.
+          Effect.provideService(Scheduler.MaxOpsBeforeYield, 3)
+        )
+        const client = yield* raw(portOf(server))
+        const arrived = Effect.callback<void>((resume) => void server.once("upgrade", () => resume(Effect.void)))
+        client.socket.write(request("/echo"))
+        yield* arrived
+        for (let turn = 0; turn < step; turn++) {
+          yield* Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+        }
+        yield* Scope.close(scope, Exit.void)
+        yield* until(() => client.ended || client.closed)
+        client.socket.destroy()
+      }
     })))
 
   it.live("a drain turns away who comes, and tells those that are there", () =>

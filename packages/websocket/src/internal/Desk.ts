@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as ServerHandshake from "../handshake/ServerHandshake.ts"
+import type { Arrival } from "../routing/Arrival.ts"
 import { Arrived } from "./Arrived.ts"
 import { fail, sending } from "./opening.ts"
 import type { Lower } from "./upgraded.ts"
@@ -58,10 +59,18 @@ export const foreign = (lower: Lower): Desk => {
     read: (limits) => Effect.sync(() => ({ found: ServerHandshake.read(limits)(arrival.head), rest: [] })),
     refuse: (refused) => Effect.sync(() => arrival.refuse(refused)),
     accept: (response) =>
-      Effect.flatMap(Effect.catch(arrival.open, fail), ({ leftover, wire }) =>
-        Effect.flatMap(
-          Connection.replace(lower, wire),
-          (opened) => Effect.as(sending(opened, response), { lower: opened, rest: leftover })
-        ))
+      Effect.flatMap(
+        taken(lower, arrival),
+        ({ leftover, opened }) => Effect.as(sending(opened, response), { lower: opened, rest: leftover })
+      )
   }
 }
+
+/** Goes on with the connection of a request, which from then on is nobody else's: so it is not left between the two. */
+const taken = (lower: Lower, arrival: Arrival) =>
+  Effect.uninterruptible(
+    Effect.flatMap(
+      Effect.catch(arrival.open, fail),
+      ({ leftover, wire }) => Effect.map(Connection.replace(lower, wire), (opened) => ({ leftover, opened }))
+    )
+  )
