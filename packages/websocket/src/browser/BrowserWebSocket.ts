@@ -75,12 +75,9 @@ export type Codes = { readonly [W in Why]?: BrowserCloseCode }
 /** What a wire is bounded by, and what it says at its end. */
 export type Bounds = Required<Pick<Options, "maxMessageSize" | "maxInboxSize" | "maxBufferedAmount" | "codes">>
 
-const defaults: Bounds = {
-  maxMessageSize: 1_048_576,
-  maxInboxSize: 16_777_216,
-  maxBufferedAmount: 262_144,
-  codes: {}
-}
+const boundsOf = (
+  { codes = {}, maxBufferedAmount = 262_144, maxInboxSize = 16_777_216, maxMessageSize = 1_048_576 }: Options
+): Bounds => ({ codes, maxBufferedAmount, maxInboxSize, maxMessageSize })
 
 /** What a browser tells of its WebSocket, among the details of its connection. It has no ping and no headers. */
 export class BrowserWebSocket extends Context.Service<BrowserWebSocket, {
@@ -233,9 +230,7 @@ const alarmOf = (context: Context.Context<never>): Alarm => (millis, ring) => {
   return () => fiber.interruptUnsafe()
 }
 
-const connecting = (
-  { api, openWithin = "10 seconds", ...bounds }: Options
-) =>
+const connecting = (options: Options) =>
 (
   ask: Ask
 ): Effect.Effect<Connection.Connection<Transport.Message, Transport.Message, Details>, ConnectReason, Scope.Scope> =>
@@ -243,11 +238,12 @@ const connecting = (
     Effect.flatMap(urlOf(ask), (url) => {
       const clock = Context.get(context, Clock.Clock)
       const started = millis(clock)
+      const { api, openWithin = "10 seconds" } = options
       const opening = {
         api: apiOf(api),
         url,
         offers: ask.offers,
-        bounds: { ...defaults, ...bounds },
+        bounds: boundsOf(options),
         alarm: alarmOf(context)
       }
       return open(opening, openWithin, (live) => connectionOf(live, opening.api, ask, millis(clock) - started))

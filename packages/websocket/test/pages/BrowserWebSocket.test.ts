@@ -195,6 +195,21 @@ describe("a WebSocket", () => {
       assert.strictEqual(outcome.error?.reason._tag, "TooLarge")
     }))
 
+  it.effect("has its bounds also where the options say undefined", () =>
+    Effect.gen(function*() {
+      const unsaid: object = {
+        maxMessageSize: undefined,
+        maxInboxSize: undefined,
+        maxBufferedAmount: undefined,
+        codes: undefined
+      }
+      const { connection, socket } = yield* opened(unsaid)
+      yield* Effect.timeout(connection.send("hello"), 0)
+      socket.happens("message", message("x".repeat(1_048_577)))
+      socket.closed(1000)
+      assert.strictEqual((yield* outcomeOf(connection)).error?.reason._tag, "TooLarge")
+    }))
+
   it.effect("delivers what waited once there is room", () =>
     Effect.gen(function*() {
       const { connection, socket } = yield* opened()
