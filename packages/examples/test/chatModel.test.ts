@@ -193,3 +193,18 @@ describe("the chat's page", () => {
     assert.deepInclude(join, { _tag: "Join", room: "sea", name: "ada two" })
   })
 })
+
+it("a browser that lets a page remember nothing has it begin anew", async () => {
+  const denied = { configurable: true, get: () => assert.fail("denied") }
+  const before = ["localStorage", "sessionStorage"].map((name) =>
+    [name, Object.getOwnPropertyDescriptor(globalThis, name) ?? { configurable: true, value: undefined }] as const
+  )
+  for (const [name] of before) Object.defineProperty(globalThis, name, denied)
+  try {
+    const { profile, unsaid } = await import("../src/chat/page/memory.ts")
+    for (const { get } of [profile, unsaid]) assert.isUndefined(get())
+    unsaid.set([])
+  } finally {
+    for (const [name, property] of before) Object.defineProperty(globalThis, name, property)
+  }
+})
