@@ -254,6 +254,20 @@ describe("what comes early", () => {
       assert.strictEqual(incident.error.reason._tag, "Closed")
     })))
 
+  it.live("a client that ends while the server decides is not waited for", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const decided = yield* Deferred.make<void>()
+      const { port, server } = yield* mounted([echo], { accept: () => Deferred.await(decided) })
+      const ended = Effect.callback<void>((resume) =>
+        void server.once("upgrade", (_, socket) => socket.once("end", () => resume(Effect.void)))
+      )
+      const client = yield* raw(port)
+      client.socket.end(request("/echo"))
+      yield* ended
+      yield* Deferred.succeed(decided, undefined)
+      yield* repeatUntil(Effect.map(connectionsOf(server), (count) => count === 0))
+    })))
+
   it.live("behind a request that is not answered yet is refused", () =>
     Effect.scoped(Effect.gen(function*() {
       const server = yield* listening(Http.createServer(() => {}))

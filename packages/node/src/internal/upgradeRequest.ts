@@ -77,9 +77,13 @@ const onStream = (socket: Duplex): Opened => {
   return { leftover: [], wire: new SocketWire(socket, { layer: "duplex", closeIsGoodbye: true }) }
 }
 
-/** Takes the socket from the HTTP server, if it is still open; `head` is what came behind the request. */
+/**
+ * Takes the socket from the HTTP server, if it is still open; `head` is what came behind the request. A stream tells its end once: whoever
+ * takes it later would wait for that without end.
+ */
 export const opened = (socket: Duplex, head: Uint8Array, place: Place): Effect.Effect<Opened, Closed> =>
   Effect.suspend(() => {
+    if (socket.readableEnded) socket.destroy()
     if (socket.destroyed) return Effect.fail(new Closed())
     const taken = socket instanceof TLSSocket && below(socket) !== undefined
       ? onTls(socket, place)
