@@ -21,8 +21,13 @@ const project = (name: string, root: string, include: string, isolate = true, gl
   }
 })
 
-/** What takes long to start has projects and scripts of its own: `npm run browser`, `npm run cli`, `npm run peers`. */
+/**
+ * What takes long to start has projects and scripts of its own: `npm run browser`, `npm run cli`, `npm run peers`. They are there when they are
+ * named: to leave them out by a filter would leave coverage without its root.
+ */
 const apart = { browser: "test/browser/**", "cli-processes": "test/processes/**", peers: "test/{interop,peers}/**" }
+
+const isNamed = (name: keyof typeof apart): boolean => process.argv.includes(`--project=${name}`)
 
 /** Launches the browser, once for all. */
 const launch = path.join(import.meta.dirname, "packages/examples/test/browser/launch.ts")
@@ -42,9 +47,13 @@ export default defineConfig((): ViteUserConfig => {
       maxWorkers: 3,
       projects: [
         ...packages.map((name) => project(name, `packages/${name}`, "test/**/*.test.ts", alone.includes(name))),
-        project("browser", "packages/examples", `${apart.browser}/*.test.ts`, true, [launch]),
-        project("cli-processes", "packages/cli", `${apart["cli-processes"]}/*.test.ts`),
-        project("peers", "packages/examples", `${apart.peers}/*.test.ts`),
+        ...isNamed("browser")
+          ? [project("browser", "packages/examples", `${apart.browser}/*.test.ts`, true, [launch])]
+          : [],
+        ...isNamed("cli-processes")
+          ? [project("cli-processes", "packages/cli", `${apart["cli-processes"]}/*.test.ts`)]
+          : [],
+        ...isNamed("peers") ? [project("peers", "packages/examples", `${apart.peers}/*.test.ts`)] : [],
         project("docs", ".doctest", "**/*.test.ts", false)
       ],
       coverage: {
