@@ -1,4 +1,4 @@
-/** A coverage report of one line per package: how many of its branches were taken. */
+/** A coverage report of one line per package: how many of its branches were taken. Of no file at all is a failure, as no threshold finds it. */
 interface File {
   getFileCoverage(): { readonly path: string }
   getCoverageSummary(): { readonly branches: { readonly total: number; readonly covered: number } }
@@ -17,6 +17,7 @@ export default class Branches {
       const sum = packages.get(name) ?? { covered: 0, total: 0 }
       packages.set(name, { covered: sum.covered + covered, total: sum.total + total })
     }
+    if (packages.size === 0) throw new Error("coverage: no file was found")
     for (const [name, { covered, total }] of packages) {
       console.log(
         `branches ${(total === 0 ? 100 : 100 * covered / total).toFixed(2)} %  (${covered} of ${total})  ${name}`
