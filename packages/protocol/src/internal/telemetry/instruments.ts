@@ -1,19 +1,16 @@
 /** What is measured, and in which units. */
 import type { Instrument } from "./Observer.ts"
 
-const counter = (name: string, description: string, unit?: string): Instrument => ({
+const plain = (kind: "counter" | "gauge") => (name: string, description: string, unit?: string): Instrument => ({
   name,
   description,
   unit,
-  kind: "counter"
+  kind
 })
 
-const gauge = (name: string, description: string, unit?: string): Instrument => ({
-  name,
-  description,
-  unit,
-  kind: "gauge"
-})
+const counter = plain("counter")
+
+const gauge = plain("gauge")
 
 /** The bounds of the semantic conventions for what takes a moment, in seconds. */
 const moments = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
