@@ -18,7 +18,7 @@ import * as Site from "../../src/chat/site.ts"
 import * as Web from "../../src/chat/web.ts"
 import { shared } from "../interop/support.ts"
 import { example } from "../support/processes.ts"
-import { profile, skip } from "./chromium.ts"
+import { profile, skip, watched } from "./chromium.ts"
 
 /** Of the pages, in which the functions given to `evaluate` run: the types of browsers are not those of Node. */
 declare const document: any
@@ -61,15 +61,8 @@ const person = (options: BrowserContextOptions = {}) => profile({ viewport: { wi
 
 /** A tab with the chat, and the errors of its page. */
 const tab = Effect.fnUntraced(function*(context: BrowserContext, url: string) {
-  const errors: Array<string> = []
-  const page = yield* Effect.promise(async () => {
-    const page = await context.newPage()
-    page.on("pageerror", (error) => errors.push(String(error)))
-    page.on("console", (message) => message.type() === "error" && errors.push(message.text()))
-    page.setDefaultTimeout(10_000)
-    await page.goto(url)
-    return page
-  })
+  const { errors, page } = yield* Effect.promise(() => watched(context))
+  yield* Effect.promise(() => page.goto(url))
   return new Tab(page, errors)
 })
 

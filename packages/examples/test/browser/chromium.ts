@@ -21,3 +21,13 @@ export const profile = (options: BrowserContextOptions = {}) =>
 
 /** One that takes the certificates of tests. */
 export const chromium = profile({ ignoreHTTPSErrors: true })
+
+/** A new page of a profile, and what goes wrong in it. */
+export const watched = async (context: BrowserContext) => {
+  const errors: Array<string> = []
+  const page = await context.newPage()
+  page.on("pageerror", (error) => errors.push(String(error)))
+  page.on("console", (message) => message.type() === "error" && errors.push(message.text()))
+  page.setDefaultTimeout(10_000)
+  return { page, errors }
+}

@@ -8,22 +8,17 @@ import type { BrowserContext, Page } from "playwright-core"
 import { Chat } from "../../src/chat/Chat.ts"
 import * as service from "../../src/chat/service.ts"
 import { joining } from "../../src/chat/stack.ts"
-import { chromium, skip } from "./chromium.ts"
+import { chromium, skip, watched } from "./chromium.ts"
 
 /** The chat as `npm start` serves it, and the inspector in a page that has told of no error. */
 const opened = (viewport: { readonly width: number; readonly height: number }) =>
   Effect.gen(function*() {
     const serving = yield* service.open({ port: 0 })
     const context = yield* chromium
-    const errors: Array<string> = []
-    const page = yield* Effect.promise(async () => {
-      const page = await context.newPage()
-      page.on("pageerror", (error) => errors.push(String(error)))
-      page.on("console", (message) => message.type() === "error" && errors.push(message.text()))
-      page.setDefaultTimeout(10_000)
+    const { errors, page } = yield* Effect.promise(() => watched(context))
+    yield* Effect.promise(async () => {
       await page.setViewportSize(viewport)
       await page.goto(`${serving.page}inspector`)
-      return page
     })
     return { ...serving, page, context, errors }
   })
